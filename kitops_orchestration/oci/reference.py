@@ -1,0 +1,153 @@
+"""Reference: ``registry/repository:tag@digest`` as a value, and its grammar.
+
+Grammar: distribution-spec v1.1, "Pulling manifests" (``<name>`` and ``<reference>``).  A folder registry is
+written ``file:///folder/repository:tag``: the OCI image layout is the directory ``/folder/repository``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote, unquote
+
+from kitops_orchestration.errors import InvalidReferenceError
+from kitops_orchestration.oci.descriptor import Digest
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
+_FOLDER = "file://"
+_MAX_NAME = 255
+_ADVICE = "write registry/repository:tag, or file:///folder/repository:tag for a folder registry"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a manifest is: a registry, a repository in it, and a tag, a digest or both.
+
+    ``registry`` is ``host[:port]``, or ``file:///folder`` for a folder registry.  With both tag and digest
+    the digest decides and the tag is only shown.
+    """
+
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: Digest | None = None
+
+    def __post_init__(self) -> None:
+        _check_registry(self.registry, str(self))
+        if len(self.repository) > _MAX_NAME or not _REPOSITORY.fullmatch(self.repository):
+            raise InvalidReferenceError(
+                f"not a repository name: {self.repository!r} in {str(self)!r}",
+                advice="use lower-case letters, digits and . _ - between slashes; " + _ADVICE,
+            )
+        if self.tag is not None and not _TAG.fullmatch(self.tag):
+            raise InvalidReferenceError(
+                f"not a tag: {self.tag!r} in {str(self)!r}",
+                advice="a tag has at most 128 letters, digits, '_', '.', '-', and does not start with '.' or '-'",
+            )
+
+    @classmethod
+    def parse(cls, text: str, *, registry: str | None = None) -> Self:
+        """Read a reference; ``registry`` completes a text that names none.
+
+        The first part is a registry when it contains ``.`` or ``:`` or is ``localhost``.
+
+        Raises:
+            InvalidReferenceError: with the reason, for every text outside the grammar.
+        """
+        if not isinstance(text, str) or not text or text != text.strip():
+            raise InvalidReferenceError(f"not a reference: {text!r}", advice=_ADVICE)
+        name, _, digest_text = text.partition("@")
+        digest = Digest(digest_text) if "@" in text else None
+        if name.startswith(_FOLDER):
+            return cls._parse_folder(name, digest)
+        if "://" in name:
+            raise InvalidReferenceError(f"a reference has no scheme other than file://: {text!r}", advice=_ADVICE)
+        head, slash, rest = name.partition("/")
+        if slash and ("." in head or ":" in head or head == "localhost"):
+            host, path = head, rest
+        elif registry is not None:
+            host, path = registry.rstrip("/"), name
+        else:
+            raise InvalidReferenceError(f"the reference names no registry: {text!r}", advice=_ADVICE)
+        path, tag = _split_tag(path)
+        if host.startswith(_FOLDER):
+            return cls._parse_folder(f"{host}/{path}", digest, tag)
+        return cls(host, path, tag, digest)
+
+    @classmethod
+    def _parse_folder(cls, name: str, digest: Digest | None, tag: str | None = None) -> Self:
+        if tag is None:
+            name, tag = _split_tag(name)
+        folder, _, repository = name.rpartition("/")
+        return cls(folder, repository, tag, digest)
+
+    @property
+    def is_folder(self) -> bool:
+        """True for a folder registry (``file://``)."""
+        return self.registry.startswith(_FOLDER)
+
+    @property
+    def layout_dir(self) -> Path:
+        """The OCI image layout directory of a folder registry's repository."""
+        return Path(unquote(self.registry.removeprefix(_FOLDER))) / self.repository
+
+    @property
+    def name(self) -> str:
+        """``registry/repository``, without tag and digest."""
+        return f"{self.registry}/{self.repository}"
+
+    @property
+    def target(self) -> str:
+        """What to ask the repository for: the digest where there is one, else the tag.
+
+        Raises:
+            InvalidReferenceError: the reference has neither.
+        """
+        if self.digest is not None:
+            return self.digest
+        if self.tag is not None:
+            return self.tag
+        raise InvalidReferenceError(
+            f"the reference has neither tag nor digest: {self}", advice=f"add one, for example {self.name}:latest"
+        )
+
+    def with_tag(self, tag: str) -> Self:
+        """Return the same repository with another tag and no digest."""
+        return replace(self, tag=tag, digest=None)
+
+    def with_digest(self, digest: str) -> Self:
+        """Return this reference pinned to ``digest``; the tag stays for display."""
+        return replace(self, digest=Digest(digest))
+
+    def without_target(self) -> Self:
+        """Return the repository alone."""
+        return replace(self, tag=None, digest=None)
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.name}{tag}{digest}"
+
+
+def folder_registry(path: Path) -> str:
+    """Return the registry name of a folder: ``file:///absolute/path``, percent-encoded where it must be."""
+    return _FOLDER + quote(str(path.absolute()), safe="/+,=~!$&'()*;")
+
+
+def _split_tag(name: str) -> tuple[str, str | None]:
+    path, colon, tag = name.rpartition(":")
+    return (path, tag) if colon and "/" not in tag else (name, None)
+
+
+def _check_registry(registry: str, text: str) -> None:
+    if registry.startswith(_FOLDER):
+        if registry.startswith(_FOLDER + "/") and "/../" not in registry + "/":
+            return
+        raise InvalidReferenceError(f"a folder registry needs an absolute path: {text!r}", advice=_ADVICE)
+    if not _HOST.fullmatch(registry):
+        raise InvalidReferenceError(f"not a registry host: {registry!r} in {text!r}", advice=_ADVICE)

@@ -1,0 +1,63 @@
+"""The only reader of environment variables, and the limits with their units."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from kitops_orchestration.errors import KitOpsError
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what one client may use."""
+
+    concurrency: int = 4
+    """Blobs moved at the same time."""
+    connect_timeout_seconds: float = 10.0
+    silence_timeout_seconds: float = 60.0
+    """Longest wait for the next byte; a slow but steady transfer has no limit."""
+    retries: int = 5
+    retry_budget_seconds: float = 300.0
+    """Time that one operation may spend waiting between attempts, over all of its requests."""
+    chunk_bytes: int = 64 * MIB
+    """Size of one PATCH where an upload has to be chunked."""
+    max_manifest_bytes: int = 4 * MIB
+    max_unpacked_bytes: int | None = None
+    """Refuse to unpack more than this; ``None`` bounds it by what the manifest declares."""
+
+
+def env(name: str) -> str | None:
+    """Return an environment variable, or ``None`` when it is unset or empty."""
+    return os.environ.get(name) or None
+
+
+def source_date_epoch() -> int | None:
+    """Return ``SOURCE_DATE_EPOCH`` in whole seconds, the reproducible-builds clock, or ``None``."""
+    text = env("SOURCE_DATE_EPOCH")
+    if text is None:
+        return None
+    if not text.isdigit():
+        raise KitOpsError(
+            f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds",
+            advice="set it to whole seconds since 1970, or unset it",
+        )
+    return int(text)
+
+
+def cache_dir() -> Path:
+    """Return the folder for caches: ``KITOPS_ORCHESTRATION_CACHE``, else below ``XDG_CACHE_HOME``."""
+    explicit = env("KITOPS_ORCHESTRATION_CACHE")
+    if explicit:
+        return Path(explicit).expanduser()
+    base = env("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "kitops-orchestration"
+
+
+def docker_config_dir() -> Path:
+    """Return where Docker keeps ``config.json``: ``DOCKER_CONFIG``, else ``~/.docker``."""
+    explicit = env("DOCKER_CONFIG")
+    return Path(explicit) if explicit else Path.home() / ".docker"
