@@ -1,0 +1,1 @@
+"""ModelKits in Airflow: hook, operators, sensors. Glue only; every rule lives in ``kitops_orchestration``."""

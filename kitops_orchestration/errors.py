@@ -49,6 +49,18 @@ class KitOpsError(Exception):
         super().__init__(message)
         self.advice = advice
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are rebuilt by calling the class with `args`; ours also take keywords, so the fields
+        # travel by themselves. Orchestrators hand errors from one process to another.
+        return _restore, (type(self), self.args, dict(vars(self)))
+
+
+def _restore(error_class: type[KitOpsError], args: tuple[Any, ...], fields: dict[str, Any]) -> KitOpsError:
+    error = error_class.__new__(error_class, *args)
+    error.args = args
+    vars(error).update(fields)
+    return error
+
 
 class InvalidReferenceError(KitOpsError, ValueError):
     """A text is not a reference, repository, tag or digest by the specification's grammar."""
