@@ -8,8 +8,11 @@ from airflow.providers.common.compat.sdk import (
     AirflowNotFoundException,
     BaseHook,
     BaseOperator,
+    DecoratedOperator,
     conf,
+    determine_kwargs,
     mask_secret,
+    task_decorator_factory,
 )
 
 __all__ = [
@@ -18,6 +21,9 @@ __all__ = [
     "AirflowNotFoundException",
     "BaseHook",
     "BaseOperator",
+    "DecoratedOperator",
     "conf",
+    "determine_kwargs",
     "mask_secret",
+    "task_decorator_factory",
 ]

@@ -70,20 +70,20 @@ def _registry(connection: StoredConnection) -> str | None:
 def _credentials(
     connection: StoredConnection, extra: Mapping[str, Any], registry: str | None
 ) -> CredentialSource | None:
-    from kitops_orchestration.oci.credentials import Credential, DockerConfig, StaticCredentials
-
     auth_type = extra.get("auth_type") or "auto"
     if auth_type == "auto":
         auth_type = "basic" if connection.login and connection.password else "docker_config"
     if auth_type == "docker_config":
-        folder = extra.get("docker_config_dir")
-        return DockerConfig(Path(folder).expanduser()) if folder else DockerConfig()
-    if auth_type == "anonymous":
-        return StaticCredentials({})
+        return _docker_config(extra)
     if auth_type not in AUTH_TYPES:
         raise KitOpsError(
-            f"connection {connection.conn_id!r}: auth_type is {auth_type!r}", advice="use one of " + ", ".join(AUTH_TYPES)
+            f"connection {connection.conn_id!r}: auth_type is {auth_type!r}",
+            advice="use one of " + ", ".join(AUTH_TYPES),
         )
+    from kitops_orchestration.oci.credentials import Credential, StaticCredentials
+
+    if auth_type == "anonymous":
+        return StaticCredentials({})
     if not connection.password or registry is None:
         raise KitOpsError(
             f"connection {connection.conn_id!r}: {auth_type} needs a registry and a password",
@@ -92,6 +92,15 @@ def _credentials(
     if auth_type == "token":
         return StaticCredentials({registry: Credential(access_token=connection.password)})
     return StaticCredentials({registry: Credential(username=connection.login or "", password=connection.password)})
+
+
+def _docker_config(extra: Mapping[str, Any]) -> CredentialSource | None:
+    folder = extra.get("docker_config_dir")
+    if not folder:
+        return None  # what a client does by itself
+    from kitops_orchestration.oci.credentials import DockerConfig
+
+    return DockerConfig(Path(folder).expanduser())
 
 
 def _tls(extra: Mapping[str, Any]) -> TlsOptions | None:

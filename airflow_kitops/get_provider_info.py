@@ -33,6 +33,10 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "task-decorators": [
+            {"name": "kit_pack", "class-name": "airflow_kitops.decorators.kit_pack_task"},
+            {"name": "kit_unpack", "class-name": "airflow_kitops.decorators.kit_unpack_task"},
+        ],
         "connection-types": [
             {
                 "connection-type": "kitops",

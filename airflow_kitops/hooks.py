@@ -14,15 +14,15 @@ from airflow_kitops.connection import ConnectionSettings, read_connection
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
-    from kitops_orchestration.client import KitClient
     from kitops_orchestration.mlflow_bridge.export import ExportResult
     from kitops_orchestration.modelkit.diff import ModelKitDiff
     from kitops_orchestration.modelkit.inspect import ModelKit
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.modelkit.unpack import UnpackResult
-    from kitops_orchestration.oci.copy import CopyResult
-    from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.promotion.promote import PromotionResult
+
+    from kitops_orchestration.client import Copied, KitClient
+    from kitops_orchestration.oci.reference import Reference
 
 
 class KitOpsHook(BaseHook):
@@ -118,12 +118,12 @@ class KitOpsHook(BaseHook):
         with airflow_errors():
             return self.client.unpack(self.reference(reference), Path(target_dir), **options)
 
-    def push(self, source: str | Mapping[str, Any], destination: str, **options: Any) -> CopyResult:
+    def push(self, source: str | Mapping[str, Any], destination: str, **options: Any) -> Copied:
         """Copy from a folder registry to ``destination``; blobs already there do not move."""
         with airflow_errors():
             return self.client.push(self.reference(source), self.reference(destination), **options)
 
-    def pull(self, source: str | Mapping[str, Any], destination: str, **options: Any) -> CopyResult:
+    def pull(self, source: str | Mapping[str, Any], destination: str, **options: Any) -> Copied:
         """Copy from a registry to the folder registry of ``destination``."""
         with airflow_errors():
             return self.client.pull(self.reference(source), self.reference(destination), **options)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kitops_orchestration.client import Copied
     from kitops_orchestration.mlflow_bridge.export import ExportResult
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.modelkit.unpack import UnpackResult
-    from kitops_orchestration.oci.copy import CopyResult
-    from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.promotion.promote import PromotionResult
+
+    from kitops_orchestration.oci.reference import Reference
 
 
 def located(reference: Reference) -> dict[str, Any]:
@@ -33,14 +34,14 @@ def packed(result: PackResult) -> dict[str, Any]:
     }
 
 
-def copied(result: CopyResult) -> dict[str, Any]:
+def copied(result: Copied) -> dict[str, Any]:
     """Return where a copy went and what had to move for it."""
     return {
         **located(result.reference),
-        "moved_bytes": result.bytes_moved,
-        "blobs_copied": result.blobs_copied,
-        "blobs_skipped": result.blobs_skipped,
-        "blobs_mounted": result.blobs_mounted,
+        "moved_bytes": result.copy.bytes_moved,
+        "blobs_copied": result.copy.blobs_copied,
+        "blobs_skipped": result.copy.blobs_skipped,
+        "blobs_mounted": result.copy.blobs_mounted,
     }
 
 

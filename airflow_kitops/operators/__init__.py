@@ -1,7 +1,7 @@
 """The operators. Each reads its fields, calls one verb of the hook and returns a small mapping::
 
-    export = KitExportRunOperator(task_id="export", source="runs:/…", push_to="wine:dev")
-    KitPromoteOperator(task_id="promote", reference=export.output, stage="staging")
+export = KitExportRunOperator(task_id="export", source="runs:/…", push_to="wine:dev")
+KitPromoteOperator(task_id="promote", reference=export.output, stage="staging")
 """
 
 from __future__ import annotations

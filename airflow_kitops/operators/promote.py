@@ -19,8 +19,7 @@ class KitPromoteOperator(KitOperator):
     :param reference: reference, or the mapping that another task returned; its digest is what is promoted.
     :param stage: the stage, for example ``staging``.
     :param from_stage: the stage it comes from, for the record.
-    :param destination: another repository; empty means the same one.
-    :param tag: the tag to move; empty means the stage's own.
+    :param destination: another repository, or tag; empty means the same repository and the stage's own tag.
     :param reason: why, for the record.
     :return: ``reference``, ``digest``, ``repository``, ``tag``, ``stage``, ``previous_digest``.
     """
@@ -31,7 +30,6 @@ class KitPromoteOperator(KitOperator):
         "stage",
         "from_stage",
         "destination",
-        "tag",
         "reason",
     )
 
@@ -42,7 +40,6 @@ class KitPromoteOperator(KitOperator):
         stage: str,
         from_stage: str | None = None,
         destination: str | None = None,
-        tag: str | None = None,
         reason: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -51,7 +48,6 @@ class KitPromoteOperator(KitOperator):
         self.stage = stage
         self.from_stage = from_stage
         self.destination = destination
-        self.tag = tag
         self.reason = reason
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -61,7 +57,6 @@ class KitPromoteOperator(KitOperator):
             stage=self.stage,
             from_stage=self.from_stage,
             destination=self.hook.reference(self.destination) if self.destination else None,
-            tag=self.tag,
             reason=self.reason,
             run_context=run_context(context),
         )
