@@ -209,4 +209,4 @@ def open_blob(path: Path, offset: int) -> BinaryIO:
     """Open a blob file at ``offset``, unbuffered."""
     stream = path.open("rb", buffering=0)
     stream.seek(offset)
-    return stream  # type: ignore[return-value]
+    return stream
