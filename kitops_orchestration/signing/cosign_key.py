@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import textwrap
+from typing import Any
 
 from kitops_orchestration.errors import MissingExtraError, SignatureError
 from kitops_orchestration.signing.statement import decode_json, encode_json
@@ -97,7 +98,7 @@ def _unarmour(pem: bytes) -> bytes:
         raise SignatureError("the encrypted key is not base64") from error
 
 
-def _secretbox():  # type: ignore[no-untyped-def]  # PyNaCl ships no types
+def _secretbox() -> Any:
     try:
         from nacl.secret import SecretBox
     except ImportError as error:

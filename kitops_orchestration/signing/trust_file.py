@@ -10,15 +10,15 @@ from typing import Any
 from kitops_orchestration.errors import KitOpsError, SignatureError
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.signing import predicate_types
+from kitops_orchestration.signing.identities import Identity, Rule, TrustedKey
 from kitops_orchestration.signing.keys import load_public_key
 from kitops_orchestration.signing.timestamps import parse_timestamp
-from kitops_orchestration.signing.trust import Identity, Rule, TrustedKey
 
 _VERSION = 1
 
 
 def read_policy(path: Path) -> dict[str, Any]:
-    """Return the fields of a :class:`~kitops_orchestration.signing.trust.TrustPolicy`."""
+    """Return the fields of a ``TrustPolicy``; raises :class:`SignatureError` naming the place."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -36,7 +36,7 @@ def _load(text: str) -> Any:
         pass
 
     def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-        keys = [loader.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
         if not all(isinstance(key, str) for key in keys) or len(set(keys)) != len(keys):
             raise SignatureError(f"a name is written twice, or is not text, in line {node.start_mark.line + 1}")
         return loader.construct_mapping(node, deep=True)
