@@ -32,11 +32,15 @@ def train(folder: Path) -> str:
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name("wine")
-    experiment_id = experiment.experiment_id if experiment else client.create_experiment(
-        "wine", artifact_location=(folder / "artifacts").as_uri()
+    experiment_id = (
+        experiment.experiment_id
+        if experiment
+        else client.create_experiment("wine", artifact_location=(folder / "artifacts").as_uri())
     )
     recipe = hashlib.sha256((inspect.getsource(train) + repr(PARAMS)).encode()).hexdigest()[:16]
-    if earlier := client.search_runs([experiment_id], f"tags.recipe = '{recipe}' and status = 'FINISHED'", max_results=1):
+    if earlier := client.search_runs(
+        [experiment_id], f"tags.recipe = '{recipe}' and status = 'FINISHED'", max_results=1
+    ):
         return earlier[0].info.run_id
 
     data = load_wine(as_frame=True)

@@ -107,7 +107,9 @@ def _parse_model(text: str, rest: str) -> MlflowSource:
 
 
 def _parse_mlflow(text: str, rest: str) -> MlflowSource:
-    match = re.fullmatch(r"(?:(?P<host>[^/]+)/)??(?:experiments/[^/]+/)?runs/(?P<run>[0-9a-f]{32})(?:/(?P<path>.+))?", rest)
+    match = re.fullmatch(
+        r"(?:(?P<host>[^/]+)/)??(?:experiments/[^/]+/)?runs/(?P<run>[0-9a-f]{32})(?:/(?P<path>.+))?", rest
+    )
     if match is None or ".." in (match["path"] or "").split("/"):
         raise RunExportError(f"not a run: {text!r}", advice=_ADVICE)
     return MlflowSource(text, "run", run_id=match["run"], path=match["path"], host=match["host"])
@@ -174,9 +176,7 @@ def _resolve_version(source: MlflowSource, client: MlflowClient) -> ResolvedSour
         return _resolve_logged_model(source, client, model_id, **registered)
     uri = client.get_model_version_download_uri(version.name, str(version.version))
     name = uri.rstrip("/").rpartition("/")[2]
-    return _resolved(
-        source, client, run_id=version.run_id or None, model_name=name, artifact_uri=uri, **registered
-    )
+    return _resolved(source, client, run_id=version.run_id or None, model_name=name, artifact_uri=uri, **registered)
 
 
 def _resolve_run(source: MlflowSource, client: MlflowClient, model_name: str | None) -> ResolvedSource:
