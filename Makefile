@@ -1,29 +1,40 @@
 # The face of the project: `make help` lists the verbs. Each target sets itself up.
+# Needed beforehand: Python 3.11 to 3.13 with pip, and make. Nothing is installed outside of this folder,
+# except Debian's docker-registry and skopeo by `make test` where it runs as root.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 
 PYTHON ?= python3
+export PYTHON
 UV_VERSION := 0.13.9
+UV := .ci/uv
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
 STAMP := $(VENV)/.installed
-UV := PYTHONPATH=.tools $(PYTHON) -m uv
-# uv does not read pip's configuration: hand a configured index over, and never fetch an interpreter.
-PIP_INDEX := $(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null)
-export UV_DEFAULT_INDEX ?= $(if $(PIP_INDEX),$(PIP_INDEX),)
-export UV_PYTHON_DOWNLOADS := never
-ifeq ($(strip $(UV_DEFAULT_INDEX)),)
-unexport UV_DEFAULT_INDEX
-endif
+
+# Programs of other people that the suite tests against; Debian's packages have the same names.
+PROGRAMS := docker-registry skopeo
+# These share nothing between files; the others start servers and measure time.
+PARALLEL_TESTS := $(wildcard tests/unit tests/contract tests/interop tests/architecture)
+SERIAL_TESTS := $(wildcard tests/integration tests/docs tests/e2e)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.tools/uv/__init__.py:
+# --- Set-up -----------------------------------------------------------------------------------------------
+
+# `--target` works where the system's Python is externally managed (PEP 668) as well.
+.tools/uv-$(UV_VERSION).dist-info/METADATA:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: name one, as in 'make PYTHON=python3.11 setup'" >&2; exit 1; }
+	@rm -rf .tools
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools "uv==$(UV_VERSION)"
+	@touch $@
 
-$(STAMP): requirements.lock pyproject.toml | .tools/uv/__init__.py
+$(STAMP): requirements.lock pyproject.toml .tools/uv-$(UV_VERSION).dist-info/METADATA
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
@@ -33,6 +44,77 @@ $(STAMP): requirements.lock pyproject.toml | .tools/uv/__init__.py
 setup: $(STAMP) ## Create .venv from requirements.lock
 
 .PHONY: lock
-lock: | .tools/uv/__init__.py ## Resolve requirements.lock again
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+lock: .tools/uv-$(UV_VERSION).dist-info/METADATA ## Resolve requirements.lock again
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--python-version 3.11 --all-extras --group dev pyproject.toml -o requirements.lock
+
+.PHONY: programs
+programs: # Install what the suite tests against where we may, else name it; in CI it must be there
+	@missing() { for name in $(PROGRAMS); do command -v $$name >/dev/null || echo $$name; done; }; \
+	if [ -n "$$(missing)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$(missing); \
+	fi; \
+	if [ -n "$$(missing)" ]; then \
+		echo "Not installed:" $$(missing) "- tests that need them skip; on Debian: sudo apt-get install" $$(missing) >&2; \
+		test -z "$$CI"; \
+	fi
+
+# --- Check ------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(STAMP) programs ## Run the whole suite
+	@status=0; \
+	$(if $(PARALLEL_TESTS),$(PYTEST) -n 2 --dist loadfile $(PARALLEL_TESTS) || status=1;) \
+	$(if $(SERIAL_TESTS),$(PYTEST) $(SERIAL_TESTS) || status=1;) \
+	exit $$status
+
+.PHONY: test-unit
+test-unit: $(STAMP) ## Run what needs no network and no other program
+	@$(PYTEST) $(wildcard tests/unit tests/architecture)
+
+.PHONY: lint
+lint: $(STAMP) ## Check format, style, layers and types
+	@status=0; \
+	for check in "ruff format --check" "ruff check" "lint-imports" "mypy"; do \
+		echo "== $$check"; $(BIN)/$$check || status=1; \
+	done; \
+	exit $$status
+
+.PHONY: format
+format: $(STAMP) ## Rewrite to the project's format
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format
+
+# --- Show -------------------------------------------------------------------------------------------------
+
+.PHONY: demo demo-airflow demo-dagster
+demo: $(STAMP) ## Run the story from run to verified deployment, on folders alone
+	@$(BIN)/python examples/demo.py
+
+demo-airflow: $(STAMP) ## Run the same story as an Airflow DAG
+	@$(BIN)/python examples/airflow/run.py
+
+demo-dagster: $(STAMP) ## Run the same story as Dagster assets
+	@$(BIN)/python examples/dagster/run.py
+
+.PHONY: bench
+bench: $(STAMP) programs ## Measure time, memory and disk
+	@$(BIN)/python benchmarks/run.py
+
+# --- Ship -------------------------------------------------------------------------------------------------
+
+.PHONY: docs
+docs: $(STAMP) ## Build the documentation into site/; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet # ADR 9 says what comes after it
+	@echo "site/index.html"
+
+.PHONY: dist
+dist: $(STAMP) ## Build the wheel and the source distribution into dist/
+	@rm -rf dist
+	@$(UV) build --quiet --python $(BIN)/python --out-dir dist .
+	@ls dist
+
+.PHONY: clean
+clean: ## Remove everything that can be made again
+	@rm -rf $(VENV) .tools dist site demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

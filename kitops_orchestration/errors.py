@@ -20,6 +20,7 @@ tells an orchestrator whether the same call may succeed later::
     │   └── SizeMismatchError
     ├── TransferCancelledError
     ├── RunExportError
+    │   └── TrackingUnavailableError           transient
     ├── SignatureError
     │   ├── SignatureMissingError
     │   └── VerificationError
@@ -48,6 +49,18 @@ class KitOpsError(Exception):
     def __init__(self, message: str, *, advice: str | None = None) -> None:
         super().__init__(message)
         self.advice = advice
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are rebuilt by calling the class with `args`; ours also take keywords, so the fields
+        # travel by themselves. Orchestrators hand errors from one process to another.
+        return _restore, (type(self), self.args, dict(vars(self)))
+
+
+def _restore(error_class: type[KitOpsError], args: tuple[Any, ...], fields: dict[str, Any]) -> KitOpsError:
+    error = error_class.__new__(error_class, *args)
+    error.args = args
+    vars(error).update(fields)
+    return error
 
 
 class InvalidReferenceError(KitOpsError, ValueError):
@@ -150,6 +163,12 @@ class TransferCancelledError(KitOpsError):
 
 class RunExportError(KitOpsError):
     """An MLflow run, logged model or registered version cannot become a ModelKit."""
+
+
+class TrackingUnavailableError(RunExportError):
+    """The tracking server or its artifact store does not answer; the same call may succeed later."""
+
+    transient = True
 
 
 class SignatureError(KitOpsError):

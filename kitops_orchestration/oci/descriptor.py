@@ -25,6 +25,7 @@ class Digest(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Self:
+        """Check ``text`` and keep it."""
         if not _DIGEST.fullmatch(text):
             raise InvalidReferenceError(
                 f"not a digest: {text!r}", advice="a digest is 'sha256:' and 64 lower-case hexadecimal digits"
@@ -69,9 +70,11 @@ class Descriptor:
         """Read a descriptor object; raises :class:`InvalidReferenceError` when a member is missing or wrong."""
         try:
             media_type, digest, size = value["mediaType"], Digest(value["digest"]), value["size"]
-            annotations = dict(value.get("annotations") or {})
+            annotations = value.get("annotations") or {}
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidReferenceError(f"not a descriptor: {str(value)[:200]}") from error
+        if not isinstance(annotations, dict) or not all(isinstance(item, str) for item in annotations.values()):
+            raise InvalidReferenceError(f"descriptor annotations are not a map of strings: {str(annotations)[:200]}")
         if not isinstance(media_type, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
             raise InvalidReferenceError(f"not a descriptor: {str(value)[:200]}")
         known = {"mediaType", "digest", "size", "annotations", "artifactType"}

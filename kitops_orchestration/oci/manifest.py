@@ -11,7 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from kitops_orchestration.errors import DigestMismatchError, ModelKitError, UnsupportedModelKitError
+from kitops_orchestration.errors import (
+    DigestMismatchError,
+    InvalidReferenceError,
+    ModelKitError,
+    UnsupportedModelKitError,
+)
 from kitops_orchestration.oci import canonical, media_types
 from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
 
@@ -126,6 +131,13 @@ def parse(content: bytes, media_type: str | None = None, *, expected: str | None
             advice="the registry or a proxy changed it; do not use it",
         )
     value = _load(content)
+    try:
+        return _node(content, media_type, value)
+    except InvalidReferenceError as error:
+        raise ModelKitError(f"manifest is broken: {error}") from error
+
+
+def _node(content: bytes, media_type: str | None, value: dict[str, Any]) -> Node:
     said = value.get("mediaType") or (media_type or "").split(";")[0].strip()
     if said in media_types.INDEXES or (said not in media_types.MANIFESTS and "manifests" in value):
         return _index(content, said or media_types.INDEX, value)

@@ -1,0 +1,51 @@
+"""``kitctl unpack``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kitops_orchestration.cli.options import json_option, network_options
+from kitops_orchestration.cli.output import human_bytes, print_facts, print_json
+from kitops_orchestration.client import KitClient
+
+
+@click.command("unpack")
+@click.argument("reference")
+@click.option("-d", "--dir", "target_dir", type=click.Path(path_type=Path), default=Path(), show_default="here")
+@click.option(
+    "--filter", "filters", multiple=True, metavar="TYPE[:NAME]", help="Only these parts, e.g. model or datasets:train."
+)
+@click.option("-o", "--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("-i", "--ignore-existing", is_flag=True, help="Leave files that exist as they are.")
+@json_option
+@network_options
+def command(
+    client: KitClient,
+    reference: str,
+    target_dir: Path,
+    filters: tuple[str, ...],
+    overwrite: bool,
+    ignore_existing: bool,
+    as_json: bool,
+) -> None:
+    """Unpack a ModelKit, every byte verified.
+
+    Only the model:  kitctl unpack registry.example/team/iris:v1 -d ./iris --filter model
+    """
+    if overwrite and ignore_existing:
+        raise click.UsageError("--overwrite and --ignore-existing exclude each other")
+    exists = "overwrite" if overwrite else "ignore" if ignore_existing else "error"
+    result = client.unpack(reference, target_dir, filters=filters, exists=exists)
+    if as_json:
+        facts = {"target_dir": str(result.target_dir), "files": result.files, "size": result.size_bytes}
+        print_json({"reference": str(result.reference), "digest": result.digest, **facts})
+        return
+    print_facts(
+        [
+            ("unpacked", result.reference),
+            ("into", result.target_dir),
+            ("files", f"{result.files} ({human_bytes(result.size_bytes)})"),
+        ]
+    )

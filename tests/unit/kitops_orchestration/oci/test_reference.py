@@ -1,0 +1,107 @@
+"""The grammar of references: what is accepted, what is refused and with which words."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kitops_orchestration.errors import InvalidReferenceError
+from kitops_orchestration.oci.reference import Reference, folder_registry
+
+DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("text", "registry", "repository", "tag", "digest"),
+    [
+        ("localhost:5000/o/r:t", "localhost:5000", "o/r", "t", None),
+        ("localhost/o/r:t", "localhost", "o/r", "t", None),
+        ("test.io/a/b/c/d", "test.io", "a/b/c/d", None, None),
+        (f"test.io/a@{DIGEST}", "test.io", "a", None, DIGEST),
+        (f"test.io/a:v1@{DIGEST}", "test.io", "a", "v1", DIGEST),
+        ("[::1]:5000/a:v1", "[::1]:5000", "a", "v1", None),
+        ("file:///data/models/team/iris:v1", "file:///data/models/team", "iris", "v1", None),
+        ("file:///data/a b/iris", "file:///data/a b", "iris", None, None),
+    ],
+)
+def test_a_reference_is_split_into_its_parts_and_written_back(text, registry, repository, tag, digest):
+    found = Reference.parse(text)
+
+    assert (found.registry, found.repository, found.tag, found.digest) == (registry, repository, tag, digest)
+    assert str(found) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " a.io/b:c",
+        "iris:v1",
+        "a.io/UPPER:v1",
+        "a.io/b/../c:v1",
+        "a.io//b",
+        "a.io/b:",
+        "a.io/b:tag?x=1",
+        "a.io/b:-x",
+        "a.io/b:" + "t" * 129,
+        "a.io/b@sha256:abc",
+        "a.io/b@",
+        "https://a.io/b:v1",
+        "user@a.io/b:v1",
+        "file://relative/iris:v1",
+        "file:///data/../etc/iris:v1",
+        "file:///data/Iris:v1",
+        "a.io/" + "b" * 256,
+        "a.io/b__c___d:v1",
+    ],
+)
+def test_what_is_outside_the_grammar_is_refused_with_advice(text):
+    with pytest.raises(InvalidReferenceError) as caught:
+        Reference.parse(text)
+
+    assert caught.value.advice
+
+
+def test_a_client_registry_completes_a_reference_without_one():
+    assert str(Reference.parse("team/iris:v1", registry="r.io")) == "r.io/team/iris:v1"
+    assert str(Reference.parse("team/iris:v1", registry="file:///m/")) == "file:///m/team/iris:v1"
+    assert str(Reference.parse("x.io/iris:v1", registry="r.io")) == "x.io/iris:v1"
+
+
+def test_the_layout_directory_of_a_folder_reference_is_its_path(tmp_path):
+    folder = tmp_path / "with space#and%"
+
+    reference = Reference.parse(f"{folder_registry(folder)}/iris:v1")
+
+    assert reference.layout_dir == folder / "iris"
+    assert Reference.parse("file:///a/b/c:v1").layout_dir == Path("/a/b/c")
+
+
+def test_the_digest_is_the_target_where_there_is_one():
+    reference = Reference.parse("r.io/a:v1")
+
+    assert reference.target == "v1"
+    assert reference.with_digest(DIGEST).target == DIGEST
+    assert reference.with_digest(DIGEST).with_tag("v2") == Reference.parse("r.io/a:v2")
+    with pytest.raises(InvalidReferenceError, match="neither tag nor digest"):
+        _ = reference.without_target().target
+
+
+_HOSTS = st.from_regex(r"[a-z]{1,8}\.[a-z]{2,3}(:[0-9]{2,5})?", fullmatch=True)
+_NAMES = st.from_regex(r"[a-z0-9]{1,9}([._-][a-z0-9]{1,5}){0,2}(/[a-z0-9]{1,6}){0,3}", fullmatch=True)
+_TAGS = st.none() | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", fullmatch=True)
+
+
+@given(_HOSTS, _NAMES, _TAGS, st.sampled_from([None, DIGEST]))
+def test_every_reference_survives_format_and_parse(host, name, tag, digest):
+    text = f"{host}/{name}" + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
+
+    assert str(Reference.parse(text)) == text
+
+
+@given(st.text(max_size=60))
+def test_any_text_parses_or_raises_the_one_error(text):
+    with contextlib.suppress(InvalidReferenceError):
+        assert str(Reference.parse(text)) == text
