@@ -25,7 +25,7 @@ from kitops_orchestration.errors import (
 from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.credentials import CredentialSource
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
-from kitops_orchestration.oci.manifest import Manifest, Node, parse
+from kitops_orchestration.oci.manifest import Node, parse
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote_errors import error_from, json_object
 from kitops_orchestration.oci.remote_reader import BlobStream
@@ -58,7 +58,7 @@ class RemoteRepository:
         credentials: CredentialSource | None = None,
         plain_http: bool | None = None,
         tls: TlsOptions | None = None,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
         cancel: threading.Event | None = None,
         progress: ProgressCallback = ignore_progress,
         checkpoint: Checkpoint | None = None,
@@ -141,7 +141,9 @@ class RemoteRepository:
         if tag is None or has_subject:
             response = self._put_manifest(manifest.content, manifest.media_type, descriptor.digest)
             if manifest.subject is not None and not response.headers.get("OCI-Subject"):
-                self._add_to_fallback(manifest.subject.digest, manifest)
+                from kitops_orchestration.oci.referrers import add_to_fallback, describe
+
+                add_to_fallback(self, manifest.subject.digest, describe(manifest))
         if tag is not None:
             self._put_manifest(manifest.content, manifest.media_type, tag, descriptor.digest)
         return descriptor
@@ -162,10 +164,10 @@ class RemoteRepository:
         response = self._control("DELETE", self._client().container.manifest_url(tag), operation)
         if response.status_code in (200, 202, 204):
             return
-        if response.status_code == 404:
-            raise self._failed(response, operation)
+        refused = response.status_code in (400, 405, 501)
+        if refused and not self._has_manifest(tag):
+            response.status_code = 404  # some registries look at the method before they look for the tag
         if response.status_code in (400, 405, 501):
-            self.resolve(tag)
             raise RegistryResponseError(
                 f"{self._session.registry} cannot delete the tag {tag} of {self._reference} "
                 f"(HTTP {response.status_code})",
@@ -188,12 +190,10 @@ class RemoteRepository:
 
     def referrers(self, digest: str, *, artifact_type: str | None = None) -> list[Descriptor]:
         """Return descriptors of the manifests whose subject is ``digest``, from the API and the fallback tag."""
-        from kitops_orchestration.oci.referrers import fallback_referrers
+        from kitops_orchestration.oci.referrers import complete
 
-        found = {item.digest: item for item in fallback_referrers(self, digest)}
-        found.update((item.digest, item) for item in self._api_referrers(Digest(digest), artifact_type))
-        wanted = (item for item in found.values() if artifact_type is None or item.artifact_type == artifact_type)
-        return sorted(wanted, key=lambda item: item.digest)
+        listed = list(self._api_referrers(Digest(digest), artifact_type))
+        return complete(self, digest, listed, artifact_type=artifact_type)
 
     # Blobs
 
@@ -222,7 +222,9 @@ class RemoteRepository:
                 advice="the source changed after its digest was computed: start again",
             )
         total = descriptor.size
-        if self._has_blob(descriptor, ("pull", "push")):
+        # A mount that was refused a moment ago has shown that the blob is not there.
+        location = self._opened.pop(descriptor.digest, None)
+        if location is None and self._has_blob(descriptor, ("pull", "push")):
             self._tell(descriptor, "skipped", total)
             return False
         upload = BlobUpload(
@@ -238,7 +240,7 @@ class RemoteRepository:
         self._tell(descriptor, "started", 0)
         try:
             with self._session.slot("push"):
-                upload.run(self._opened.pop(descriptor.digest, None))
+                upload.run(location)
         except BaseException:
             self._tell(descriptor, "failed", 0)
             raise
@@ -299,19 +301,6 @@ class RemoteRepository:
             self._check_answer(digest or target, stored)
         return response
 
-    def _add_to_fallback(self, subject_digest: Digest, manifest: Node) -> None:
-        from kitops_orchestration.oci.referrers import add_to_fallback
-
-        artifact_type = manifest.artifact_type
-        if artifact_type is None and isinstance(manifest, Manifest):
-            artifact_type = manifest.config.media_type
-        pointer = manifest.descriptor
-        add_to_fallback(
-            self,
-            subject_digest,
-            Descriptor(pointer.media_type, pointer.digest, pointer.size, manifest.annotations, artifact_type),
-        )
-
     def _api_referrers(self, digest: Digest, artifact_type: str | None) -> Iterator[Descriptor]:
         query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
         abilities = self._session.abilities
@@ -329,6 +318,13 @@ class RemoteRepository:
             if error.status not in (400, 405, 501):
                 raise
             abilities.has_referrers = False
+
+    def _has_manifest(self, target: str) -> bool:
+        try:
+            self.resolve(target)
+        except NotFoundError:
+            return False
+        return True
 
     def _pages(self, url: str, operation: str, *, missing_is_error: bool = False) -> Iterator[dict[str, Any]]:
         client = self._client()
