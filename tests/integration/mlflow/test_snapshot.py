@@ -25,8 +25,9 @@ def resolved(text: str, tracking: Any, **options: Any) -> ResolvedSource:
 def test_a_run_leads_to_its_logged_model(tracking: Any, log_classifier: Any) -> None:
     with mlflow.start_run() as run:
         info = log_classifier()
-    for text in (run.info.run_id, f"runs:/{run.info.run_id}", f"runs:/{run.info.run_id}/clf", f"models:/{info.model_id}",
-                 f"mlflow://runs/{run.info.run_id}"):  # fmt: skip
+    run_id = run.info.run_id
+    for text in (run_id, f"runs:/{run_id}", f"runs:/{run_id}/clf", f"models:/{info.model_id}",
+                 f"mlflow://runs/{run_id}"):  # fmt: skip
         found = resolved(text, tracking)
         assert (found.run_id, found.model_id, found.model_name) == (run.info.run_id, info.model_id, "clf")
         assert found.artifact_uri == f"{tracking.artifact_dir.as_uri()}/models/{info.model_id}/artifacts"
