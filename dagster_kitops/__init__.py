@@ -17,7 +17,7 @@ imported on first use, so that ``dg`` pays nothing for what a project does not t
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dagster_kitops.asset_checks import build_modelkit_integrity_checks as build_modelkit_integrity_checks
@@ -55,7 +55,7 @@ _HOMES = {
 __all__ = sorted(_HOMES)  # noqa: PLE0605 # one list of names, not two
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -65,4 +65,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return __all__

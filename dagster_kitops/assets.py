@@ -12,25 +12,13 @@ import dagster as dg
 
 from dagster_kitops._errors import translated
 from dagster_kitops.body import Body, bound
-from dagster_kitops.content import ModelKitContent
-from dagster_kitops.event_log import RecordedModelKit, latest_modelkit
-from dagster_kitops.metadata import (
-    REPOSITORY_LABEL,
-    UNCHANGED_TAG,
-    data_version,
-    diff_metadata,
-    metrics_metadata,
-    modelkit_metadata,
-)
-from dagster_kitops.partitions import PARTITION_ANNOTATION, partition_tag
+from dagster_kitops.lineage import run_context
+from dagster_kitops.metadata import REPOSITORY_LABEL
+from dagster_kitops.publish import Gate, Target, materialized, publish, run_metadata, tags_of
 from dagster_kitops.resources import KitOpsResource
 
 if TYPE_CHECKING:
     from kitops_orchestration.modelkit.kitfile import Kitfile
-    from kitops_orchestration.modelkit.pack import PackResult
-
-Gate = Callable[[ModelKitContent], Any]
-"""Looks at content before one byte of it leaves the machine; raises ``KitOpsError`` to stop it."""
 
 DEFAULT_KINDS = frozenset({"kitops", "oci"})
 
@@ -68,38 +56,32 @@ def modelkit_asset(
             for good.
         pack_options: Further options of the core's ``pack`` (``compression``, ``exclude``, ``profile``, ...).
         resource_key: Key of the :class:`KitOpsResource`.
+        kinds: Replaces ``{"kitops", "oci"}``.
+        metadata: Of the definition.
+        code_version: Default: a hash of what this decorator was told.
         asset_options: Everything else goes to :func:`dagster.asset`: ``deps``, ``ins``, ``partitions_def``,
             ``io_manager_key`` (of a ``ModelKitIOManager``, so that downstream functions can take the kit as a
             parameter), ``retry_policy``, ``pool``, ...
     """
-    options = dict(pack_options or {})
+    target = Target(
+        repository=repository,
+        tag=tag,
+        extra_tags=tuple(extra_tags),
+        kitfile=Path(kitfile) if isinstance(kitfile, str) else kitfile,
+        context_dir=Path(context_dir) if context_dir is not None else None,
+        gate=tuple(gate),
+        pack_options=dict(pack_options or {}),
+    )
 
     def produce(context: dg.AssetExecutionContext, kitops: KitOpsResource, value: Any) -> dg.MaterializeResult[Any]:
-        with kitops.scratch() as scratch, translated(context):
-            content = ModelKitContent.of(value).completed(
-                context_dir=Path(context_dir) if context_dir is not None else None,
-                kitfile=Path(kitfile) if isinstance(kitfile, str) else kitfile,
-            )
-            for check in gate:
-                check(content)
-            tags = _tags(context, content.tag or tag, (*extra_tags, *content.extra_tags))
-            result = kitops.get_client().pack(
-                content.context_dir or scratch,
-                kitops.reference(repository).with_tag(tags[0]),
-                extra_tags=tags[1:],
-                kitfile=content.kitfile,
-                grafts=content.grafts or None,
-                annotations={**content.annotations, **_partition_annotation(context)} or None,
-                **options,
-            )
-        return materialized(context, kitops, result, metadata=content.metadata)
+        return publish(context, kitops, value, target)
 
     return _decorator(
         produce,
         resource_key=resource_key,
         kinds=set(DEFAULT_KINDS) if kinds is None else kinds,
         metadata={REPOSITORY_LABEL: repository, **(metadata or {})},
-        code_version=code_version or _configuration_version(repository, tag, extra_tags, kitfile, options),
+        code_version=code_version or _configuration_version(repository, tag, extra_tags, kitfile, target.pack_options),
         **asset_options,
     )
 
@@ -126,22 +108,22 @@ def mlflow_modelkit_asset(
         tracking_uri: MLflow's tracking server; default: what MLflow itself is configured with.
         export_options: Further options of ``export_run`` (``name``, ``datasets``, ``write_back``, ...).
         resource_key: Key of the :class:`KitOpsResource`.
+        kinds: Replaces ``{"kitops", "oci", "mlflow"}``.
+        metadata: Of the definition.
         asset_options: Everything else goes to :func:`dagster.asset`.
     """
     options = dict(export_options or {})
 
     def produce(context: dg.AssetExecutionContext, kitops: KitOpsResource, value: Any) -> dg.MaterializeResult[Any]:
-        from dagster_kitops.lineage import run_context
-
         with translated(context):
             result = kitops.get_client().export_run(
                 str(value),
-                kitops.reference(repository).with_tag(_tags(context, tag, ())[0]),
+                kitops.reference(repository).with_tag(tags_of(context, tag)[0]),
                 tracking_uri=tracking_uri,
                 run_context=run_context(context),
                 **options,
             )
-        return materialized(context, kitops, result.pack, metadata=_run_metadata(result.record))
+        return materialized(context, kitops, result.pack, metadata=run_metadata(result))
 
     return _decorator(
         produce,
@@ -152,67 +134,49 @@ def mlflow_modelkit_asset(
     )
 
 
-def materialized(
-    context: dg.AssetExecutionContext,
-    kitops: KitOpsResource,
-    result: "PackResult",
-    *,
-    key: dg.AssetKey | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> dg.MaterializeResult[Any]:
-    """Return the event of a ModelKit that is in its registry: digest as data version, metadata, diff."""
-    previous = latest_modelkit(context.instance, key or context.asset_key, partition=_partition(context))
-    is_unchanged = previous is not None and previous.digest == str(result.digest)
-    return dg.MaterializeResult(
-        asset_key=key,
-        data_version=data_version(result.digest),
-        metadata={
-            **modelkit_metadata(result),
-            **({} if is_unchanged else _difference(kitops, previous, result)),
-            **(metadata or {}),
-        },
-        tags={UNCHANGED_TAG: "true"} if is_unchanged else None,
-    )
+def modelkit_assets(
+    *, specs: Sequence[dg.AssetSpec], resource_key: str = "kitops", can_subset: bool = True, **options: Any
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Make several ModelKit assets of one function that yields their events as it goes.
 
+    The function takes a context and the resource, and yields ``kitops.publish(context, content, key=...)`` for the
+    keys in ``context.selected_asset_keys``::
 
-def _decorator(produce: Any, *, resource_key: str, **asset_options: Any) -> Callable[..., dg.AssetsDefinition]:
+        @modelkit_assets(specs=[build_modelkit_asset_spec("small", repository="team/small"), ...])
+        def models(context: dg.AssetExecutionContext, kitops: KitOpsResource):
+            for key in context.selected_asset_keys:
+                yield kitops.publish(context, train(key), key=key)
+
+    Args:
+        specs: Each with the repository in its metadata, as :func:`build_modelkit_asset_spec` writes it.
+        resource_key: Key of the :class:`KitOpsResource`.
+        can_subset: Let a run ask for some of the assets.
+        options: Everything else goes to :func:`dagster.multi_asset`.
+
+    Raises:
+        dagster.DagsterInvalidDefinitionError: a spec names no repository.
+    """
+    homeless = [spec.key.to_user_string() for spec in specs if REPOSITORY_LABEL not in spec.metadata]
+    if homeless:
+        raise dg.DagsterInvalidDefinitionError(
+            f"no repository for {', '.join(homeless)}: make the specs with build_modelkit_asset_spec(key, repository=…)"
+        )
+
     def decorate(body: Callable[..., Any]) -> dg.AssetsDefinition:
-        run = bound(Body(body, resource_key), produce)
-        made: dg.AssetsDefinition = dg.asset(**asset_options)(run)  # type: ignore[call-overload]
-        return made
+        needed = {resource_key} if resource_key not in body.__annotations__ else set()
+        return dg.multi_asset(specs=specs, can_subset=can_subset, required_resource_keys=needed or None, **options)(
+            body
+        )
 
     return decorate
 
 
-def _partition(context: dg.AssetExecutionContext) -> str | None:
-    return context.partition_key if context.has_partition_key else None
+def _decorator(produce: Any, *, resource_key: str, **asset_options: Any) -> Callable[..., dg.AssetsDefinition]:
+    def decorate(body: Callable[..., Any]) -> dg.AssetsDefinition:
+        made: dg.AssetsDefinition = dg.asset(**asset_options)(bound(Body(body, resource_key), produce))
+        return made
 
-
-def _partition_annotation(context: dg.AssetExecutionContext) -> dict[str, str]:
-    key = _partition(context)
-    return {PARTITION_ANNOTATION: str(key)} if key is not None else {}
-
-
-def _tags(context: dg.AssetExecutionContext, tag: str | None, extra_tags: Sequence[str]) -> tuple[str, ...]:
-    key = _partition(context)
-    encoded = partition_tag(key) if key is not None else "latest"
-    return tuple(text.replace("{partition}", encoded) for text in (tag or encoded, *extra_tags))
-
-
-def _difference(kitops: KitOpsResource, previous: RecordedModelKit | None, result: "PackResult") -> dict[str, Any]:
-    from kitops_orchestration.errors import KitOpsError
-
-    if previous is None:
-        return {}
-    try:
-        difference = kitops.get_client().diff(str(previous.reference), str(result.reference))
-    except KitOpsError:
-        return {}  # the version before was deleted, or is out of reach: no reason to fail the new one
-    return diff_metadata(difference)
-
-
-def _run_metadata(record: Any) -> dict[str, Any]:
-    return metrics_metadata(record.metrics)
+    return decorate
 
 
 def _configuration_version(*parts: Any) -> str:

@@ -2,7 +2,7 @@
 
 # No `from __future__ import annotations`: the metadata set's annotations are read at run time.
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -19,6 +19,9 @@ SIZE_LABEL = "dagster/size_bytes"
 UNCHANGED_TAG = "kitops/unchanged"
 """Event tag of a materialization whose digest is the one before."""
 REPOSITORY_LABEL = "kitops/repository"
+REFERENCE_LABEL = "kitops/reference"
+FLAVOR_LABEL = "kitops/flavor"
+"""Definition metadata: the MLflow flavour that saves what the asset returns."""
 FILTERS_LABEL = "kitops/include"
 """``AssetIn`` metadata: the filters of the layers that a consumer wants."""
 
@@ -67,7 +70,7 @@ def modelkit_metadata(result: "PackResult | ModelKit") -> dict[str, Any]:
     facts = ModelKitMetadataSet(
         reference=str(result.reference.with_digest(result.digest)),
         digest=str(result.digest),
-        short_digest=result.reference.with_digest(result.digest).digest.short,  # type: ignore[union-attr]
+        short_digest=result.reference.with_digest(result.digest).digest.short,
         tag=result.reference.tag,
         layer_count=len(result.layers),
         uploaded_bytes=getattr(result, "uploaded_bytes", None),
@@ -104,11 +107,6 @@ def layers_table(layers: Sequence[Any]) -> dg.TableMetadataValue:
 def diff_metadata(difference: "ModelKitDiff") -> dict[str, Any]:
     """Return what changed since the version before, as Markdown."""
     return {"kitops/diff": dg.MetadataValue.md(difference.to_markdown())}
-
-
-def metrics_metadata(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return metrics under their own names; every number becomes a plot over the versions."""
-    return {name: float(value) for name, value in metrics.items()}
 
 
 def data_version(digest: str) -> dg.DataVersion:

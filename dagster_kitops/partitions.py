@@ -1,4 +1,4 @@
-"""Partition keys as OCI tags, so that no two partitions share a tag."""
+"""Partition keys as OCI tags, asset keys as repositories: different keys never share a name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import dagster as dg
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_REPOSITORY_PART = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _ILLEGAL = re.compile(r"[^A-Za-z0-9._-]")
 _ENCODED = re.compile(r".*-[0-9a-f]{16}")
 _MAX_READABLE = 111  # 128 characters of a tag, minus '-' and sixteen digits
@@ -38,3 +39,16 @@ def _encoded(text: str, exact: str) -> str:
     if not _TAG.match(readable):
         readable = f"_{readable}"[:_MAX_READABLE]
     return f"{readable}-{hashlib.sha256(exact.encode()).hexdigest()[:16]}"
+
+
+def repository_name(key: dg.AssetKey, *, prefix: str = "") -> str:
+    """Return the repository of an asset that names none: its key in lower case, in the grammar of repositories."""
+    parts = [*(part for part in prefix.split("/") if part), *(_component(part) for part in key.path)]
+    return "/".join(parts)
+
+
+def _component(part: str) -> str:
+    name = re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") if not _REPOSITORY_PART.fullmatch(part) else part
+    if name == part:
+        return part
+    return f"{name or 'asset'}-{hashlib.sha256(part.encode()).hexdigest()[:8]}"

@@ -13,6 +13,7 @@ from dagster_kitops.event_log import require_modelkit
 from dagster_kitops.lineage import run_context
 from dagster_kitops.metadata import ModelKitMetadataSet, data_version
 from dagster_kitops.resources import KitOpsResource
+from kitops_orchestration.oci.reference import Reference
 
 if TYPE_CHECKING:
     from kitops_orchestration.promotion import PromotionResult
@@ -31,6 +32,11 @@ class PromotionStage:
     tag: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further options of the core's ``promote``."""
+
+    def reference_in(self, kitops: KitOpsResource, source: Reference) -> Reference:
+        """Return where the stage keeps the ModelKit that is at ``source``: repository and tag."""
+        place = kitops.reference(self.destination) if self.destination else source.without_target()
+        return place.with_tag(self.tag or place.tag or self.name)
 
 
 def build_promotion_assets(
@@ -103,8 +109,7 @@ def _promotion(stage: PromotionStage, from_key: dg.AssetKey, from_stage: str | N
                 str(recorded.reference),
                 stage=stage.name,
                 from_stage=from_stage,
-                destination=str(kitops.reference(stage.destination)) if stage.destination else None,
-                tag=stage.tag,
+                destination=stage.reference_in(kitops, recorded.reference),
                 run_context=run_context(context),
                 **stage.options,
             )

@@ -6,12 +6,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from dagster_kitops._errors import translated
+from dagster_kitops.metadata import REPOSITORY_LABEL
 from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.settings import Limits
@@ -128,10 +129,15 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give a new directory of this step's own; it is gone afterwards."""
-        if self.scratch_dir is not None:
-            Path(self.scratch_dir).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="kitops-", dir=self.scratch_dir) as name:
+        with tempfile.TemporaryDirectory(prefix="kitops-", dir=self.scratch_root()) as name:
             yield Path(name)
+
+    def scratch_root(self) -> Path | None:
+        """Return the folder for scratch directories, made where it is missing; ``None`` is the system's."""
+        if self.scratch_dir is None:
+            return None
+        Path(self.scratch_dir).mkdir(parents=True, exist_ok=True)
+        return Path(self.scratch_dir)
 
     @contextmanager
     def unpack(self, reference: str | Reference, *, filters: Sequence[str] = ()) -> Iterator[Path]:
@@ -144,6 +150,38 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
             with translated():
                 self.get_client().unpack(self.reference(reference), folder / "kit", filters=tuple(filters))
             yield folder / "kit"
+
+    def publish(
+        self,
+        context: dg.AssetExecutionContext,
+        value: Any,
+        *,
+        key: dg.AssetKey | str | None = None,
+        repository: str | None = None,
+        tag: str | None = None,
+        **options: Any,
+    ) -> dg.MaterializeResult[Any]:
+        """Pack what a body made straight into the registry and return its materialization.
+
+        Args:
+            context: Of the asset.
+            value: A directory, a mapping, a Kitfile or a ``ModelKitContent``.
+            key: Which asset of a multi-asset; may be left out where there is one.
+            repository: Default: the ``kitops/repository`` in the definition's metadata.
+            tag: Default: the partition, or ``latest``.
+            options: Further options of the core's ``pack``.
+        """
+        from dagster_kitops.publish import Target, publish
+
+        asset_key = dg.AssetKey.from_coercible(key) if key is not None else None
+        if repository is None:
+            definition = context.assets_def.metadata_by_key[asset_key or context.asset_key]
+            repository = definition.get(REPOSITORY_LABEL)
+        if repository is None:
+            raise dg.DagsterInvalidInvocationError(f"no repository: pass one, or put {REPOSITORY_LABEL} into metadata")
+        return publish(
+            context, self, value, Target(repository=repository, tag=tag, pack_options=options), key=asset_key
+        )
 
     def _credentials(self) -> "CredentialSource | None":
         from kitops_orchestration.oci.credentials import Credential, StaticCredentials

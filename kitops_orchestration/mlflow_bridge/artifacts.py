@@ -46,6 +46,13 @@ class ArtifactStore:
         with translated("list the artifacts of", self.uri):
             return sorted(self._walk_remote(), key=lambda entry: entry.path)
 
+    def files_below(self, path: str) -> list[ArtifactEntry]:
+        """Return the one file at ``path``, or every file below it, of a remote store."""
+        with translated("list", f"{self.uri}/{path}"):
+            below = sorted(self._walk_remote(path), key=lambda entry: entry.path)
+        # A path that lists nothing is a file: stores tell the two apart in no other way.
+        return below or [ArtifactEntry(path, None)]
+
     def fetch(
         self,
         entries: list[ArtifactEntry],
@@ -78,9 +85,9 @@ class ArtifactStore:
         with translated("open", self.uri):
             return get_artifact_repository(self.uri, tracking_uri=self._tracking_uri)
 
-    def _walk_remote(self) -> Iterator[ArtifactEntry]:
+    def _walk_remote(self, root: str | None = None) -> Iterator[ArtifactEntry]:
         repository = self._open()
-        pending: list[str | None] = [None]
+        pending: list[str | None] = [root]
         while pending:
             folder = pending.pop()
             for info in repository.list_artifacts(folder):
@@ -99,7 +106,7 @@ def local_dir_of(uri: str) -> Path | None:
         if parts.netloc not in ("", "localhost"):
             raise RunExportError(f"{uri} is a file on another machine", advice="export where the artifacts are")
         return Path(url2pathname(parts.path))
-    return None if parts.scheme and "://" in uri or parts.scheme in {"mlflow-artifacts", "dbfs"} else Path(uri)
+    return None if (parts.scheme and "://" in uri) or parts.scheme in {"mlflow-artifacts", "dbfs"} else Path(uri)
 
 
 def _walk(root: Path) -> Iterator[ArtifactEntry]:

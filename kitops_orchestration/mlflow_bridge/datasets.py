@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.mlflow_bridge.record import DatasetRecord
 from kitops_orchestration.mlflow_bridge.redaction import clean_value, redact
 
@@ -122,10 +122,10 @@ def _json_object(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"uri": value} if isinstance(value, str) else {}
 
 
-def check_copyable(record: DatasetRecord) -> str:
+def copyable_uri(record: DatasetRecord) -> str:
     """Return the URI that a copy would be read from; raises for sources that name no data (``code``)."""
     if record.uri is None:
-        raise KitOpsError(
+        raise RunExportError(
             f"dataset {record.name!r} has no data to copy (its source is {record.source_type!r})",
             advice="log it with a source, or export datasets by reference",
         )

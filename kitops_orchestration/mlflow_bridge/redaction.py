@@ -27,9 +27,9 @@ DEFAULT_PATTERNS: tuple[str, ...] = (
 """Key patterns, matched without regard to case. ``token`` is judged by :func:`is_secret_key`."""
 
 _WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
-_MODEL_WORDS = frozenset(
-    "pad bos eos unk sep cls mask special max min num n total per count length len id ids prompt completion "
-    "new input output size budget".split()
+_MODEL_WORDS = re.compile(
+    r"pad|bos|eos|unk|sep|cls|mask|special|max|min|num|n|total|per|count|length|len|ids?|prompt|completion"
+    r"|new|input|output|size|budget"
 )
 """Words beside ``token`` that make it a matter of language models: ``max_tokens``, ``pad_token_id``."""
 _SECRET_QUERY = re.compile(r"(?i)sig|signature|token|key|secret|password|credential|x-amz-.*|x-goog-.*")
@@ -65,7 +65,7 @@ def is_secret_key(key: str, value: str, patterns: Sequence[str] = DEFAULT_PATTER
     if any(fnmatchcase(lower, pattern.lower()) for pattern in patterns):
         return True
     words = {word.lower() for word in _WORDS.findall(key)}
-    if not words & {"token", "tokens"} or words & _MODEL_WORDS:
+    if not words & {"token", "tokens"} or any(map(_MODEL_WORDS.fullmatch, words)):
         return False
     return not _is_number(value)
 
