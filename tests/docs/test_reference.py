@@ -62,3 +62,9 @@ def test_every_verb_is_in_the_reference() -> None:
         pytest.skip("not written yet")
     page = read("reference/cli.md")
     assert [verb for verb in VERBS if f"\n## {verb}\n" not in page] == []
+
+
+def test_every_environment_variable_that_is_read_is_in_the_reference() -> None:
+    settings = (ROOT / "kitops_orchestration" / "settings.py").read_text(encoding="utf-8")
+    page = read("reference/settings.md")
+    assert [name for name in re.findall(r'\benv\("(\w+)"\)', settings) if f"`{name}`" not in page] == []
