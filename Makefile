@@ -103,6 +103,11 @@ bench: $(STAMP) programs ## Measure time, memory and disk
 
 # --- Ship -------------------------------------------------------------------------------------------------
 
+.PHONY: docs
+docs: $(STAMP) ## Build the documentation into site/; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet # ADR 9 says what comes after it
+	@echo "site/index.html"
+
 .PHONY: dist
 dist: $(STAMP) ## Build the wheel and the source distribution into dist/
 	@rm -rf dist

@@ -11,13 +11,11 @@ references, opens the repositories and calls one verb of the core.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kitops_orchestration.errors import InvalidReferenceError, RegistryError
+from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
@@ -166,11 +164,14 @@ class KitClient:
 
         where, to = self.reference(source), self.reference(destination)
         tag = to.tag or where.tag
-        with _side("source"):
-            origin = self.repository(where)
-        with _side("destination"):
-            target = self.repository(to)
-        result = copy(origin, where.target, target, tag=tag, referrers=referrers, **self._moving(options))
+        result = copy(
+            self.repository(where),
+            where.target,
+            self.repository(to),
+            tag=tag,
+            referrers=referrers,
+            **self._moving(options),
+        )
         pinned = Reference(to.registry, to.repository, tag, result.descriptor.digest)
         return Copied(pinned, result)
 
@@ -252,12 +253,3 @@ class KitClient:
 
     def _moving(self, options: dict[str, Any]) -> dict[str, Any]:
         return {"limits": self.limits, "progress": self._progress, "cancel": self.cancel, **options}
-
-
-@contextmanager
-def _side(side: Any) -> Iterator[None]:
-    try:
-        yield
-    except RegistryError as error:
-        error.side = error.side or side
-        raise

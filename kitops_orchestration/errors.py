@@ -20,6 +20,7 @@ tells an orchestrator whether the same call may succeed later::
     │   └── SizeMismatchError
     ├── TransferCancelledError
     ├── RunExportError
+    │   └── TrackingUnavailableError           transient
     ├── SignatureError
     │   ├── SignatureMissingError
     │   └── VerificationError
@@ -162,6 +163,12 @@ class TransferCancelledError(KitOpsError):
 
 class RunExportError(KitOpsError):
     """An MLflow run, logged model or registered version cannot become a ModelKit."""
+
+
+class TrackingUnavailableError(RunExportError):
+    """The tracking server or its artifact store does not answer; the same call may succeed later."""
+
+    transient = True
 
 
 class SignatureError(KitOpsError):

@@ -1,4 +1,4 @@
-"""What may not stand in any file: where packages come from is the user's choice, and where we work is nobody's business."""
+"""What may not stand in any file: where packages come from is the user's choice; where we work is nobody's business."""
 
 from __future__ import annotations
 

@@ -1,0 +1,146 @@
+"""What a ``kitops`` connection says, read once into a value: registry, credentials, TLS, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.settings import Limits
+
+if TYPE_CHECKING:
+    from kitops_orchestration.oci.credentials import CredentialSource
+    from kitops_orchestration.oci.transport import TlsOptions
+
+AUTH_TYPES = ("auto", "docker_config", "basic", "token", "anonymous")
+
+
+class StoredConnection(Protocol):
+    """The fields of Airflow's connection that are read here."""
+
+    conn_id: str
+    host: str | None
+    port: int | None
+    login: str | None
+    password: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """The arguments of a client.  ``credentials`` is kept out of ``repr``, so that no log can hold a secret."""
+
+    registry: str | None
+    namespace: str | None = None
+    plain_http: bool | None = None
+    tls: TlsOptions | None = None
+    limits: Limits = field(default_factory=Limits)
+    credentials: CredentialSource | None = field(default=None, repr=False)
+
+
+def read_connection(connection: StoredConnection, extra: Mapping[str, Any]) -> ConnectionSettings:
+    """Read a connection and its parsed ``extra``.
+
+    The values of ``extra`` may be text: Airflow hands a connection to a worker's test as a URI, where a
+    boolean arrives as ``"True"``.
+
+    Raises:
+        KitOpsError: a field is not what its form says.
+    """
+    registry = _registry(connection)
+    return ConnectionSettings(
+        registry=registry,
+        namespace=str(extra.get("namespace") or "").strip("/") or None,
+        plain_http=_boolean(extra, "plain_http"),
+        tls=_tls(extra),
+        limits=_limits(extra),
+        credentials=_credentials(connection, extra, registry),
+    )
+
+
+def _registry(connection: StoredConnection) -> str | None:
+    host = (connection.host or "").strip()
+    if not host:
+        return None
+    host = host if host.startswith("file://") else host.rpartition("://")[2]
+    return f"{host.rstrip('/')}:{connection.port}" if connection.port else host.rstrip("/")
+
+
+def _credentials(
+    connection: StoredConnection, extra: Mapping[str, Any], registry: str | None
+) -> CredentialSource | None:
+    auth_type = extra.get("auth_type") or "auto"
+    if auth_type == "auto":
+        auth_type = "basic" if connection.login and connection.password else "docker_config"
+    if auth_type == "docker_config":
+        return _docker_config(extra)
+    if auth_type not in AUTH_TYPES:
+        raise KitOpsError(
+            f"connection {connection.conn_id!r}: auth_type is {auth_type!r}",
+            advice="use one of " + ", ".join(AUTH_TYPES),
+        )
+    from kitops_orchestration.oci.credentials import Credential, StaticCredentials
+
+    if auth_type == "anonymous":
+        return StaticCredentials({})
+    if not connection.password or registry is None:
+        raise KitOpsError(
+            f"connection {connection.conn_id!r}: {auth_type} needs a registry and a password",
+            advice="fill both in, or set auth_type to docker_config or anonymous",
+        )
+    if auth_type == "token":
+        return StaticCredentials({registry: Credential(access_token=connection.password)})
+    return StaticCredentials({registry: Credential(username=connection.login or "", password=connection.password)})
+
+
+def _docker_config(extra: Mapping[str, Any]) -> CredentialSource | None:
+    folder = extra.get("docker_config_dir")
+    if not folder:
+        return None  # what a client does by itself
+    from kitops_orchestration.oci.credentials import DockerConfig
+
+    return DockerConfig(Path(folder).expanduser())
+
+
+def _tls(extra: Mapping[str, Any]) -> TlsOptions | None:
+    verify = _boolean(extra, "tls_verify")
+    bundle = extra.get("ca_bundle") or None
+    if verify in (None, True) and bundle is None:
+        return None
+    from kitops_orchestration.oci.transport import TlsOptions
+
+    return TlsOptions(verify=verify is not False, ca_bundle=Path(bundle).expanduser() if bundle else None)
+
+
+def _limits(extra: Mapping[str, Any]) -> Limits:
+    standard = Limits()
+    return Limits(
+        concurrency=_whole_number(extra, "max_concurrency", standard.concurrency),
+        silence_timeout_seconds=_whole_number(extra, "silence_timeout_seconds", int(standard.silence_timeout_seconds)),
+    )
+
+
+def _boolean(extra: Mapping[str, Any], name: str) -> bool | None:
+    value = extra.get(name)
+    if value is None or value == "":
+        return None
+    text = str(value).lower()
+    if text in ("true", "1", "yes"):
+        return True
+    if text in ("false", "0", "no"):
+        return False
+    raise KitOpsError(f"connection field {name} is {value!r}", advice="use true or false")
+
+
+def _whole_number(extra: Mapping[str, Any], name: str, default: int) -> int:
+    value = extra.get(name)
+    if value is None or value == "":
+        return default
+    try:
+        number = int(value)
+    except (TypeError, ValueError) as error:
+        raise KitOpsError(f"connection field {name} is {value!r}", advice="use a whole number") from error
+    if number < 1:
+        raise KitOpsError(f"connection field {name} is {number}", advice="use a number of at least 1")
+    return number

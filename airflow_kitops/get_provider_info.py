@@ -1,0 +1,131 @@
+"""What Airflow learns about this package without importing it: connection form, operators, configuration.
+
+Every Airflow command and the API server call this, so nothing is imported here.  The keys are those of
+Airflow's ``provider_info.schema.json``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_INTEGRATION = "KitOps"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's description in the shape of Airflow's ``provider_info.schema.json``."""
+    return {
+        "package-name": "kitops-orchestration",
+        "name": "KitOps",
+        "description": "Pack, push, promote and trace `ModelKits <https://kitops.org>`__ from the registry alone.",
+        "integrations": [
+            {"integration-name": _INTEGRATION, "external-doc-url": "https://kitops.org", "tags": ["software"]}
+        ],
+        "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_kitops.hooks"]}],
+        "operators": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [
+                    "airflow_kitops.operators.pack",
+                    "airflow_kitops.operators.transfer",
+                    "airflow_kitops.operators.unpack",
+                    "airflow_kitops.operators.export_run",
+                    "airflow_kitops.operators.promote",
+                ],
+            }
+        ],
+        "sensors": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_kitops.sensors"]}],
+        "triggers": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_kitops.triggers"]}],
+        "asset-uris": [
+            {
+                "schemes": ["oci"],
+                "handler": "airflow_kitops.assets.sanitize_uri",
+                "factory": "airflow_kitops.assets.create_asset",
+                "to_openlineage_converter": "airflow_kitops.assets.convert_asset_to_openlineage",
+            }
+        ],
+        "config": _CONFIG,
+        "task-decorators": [
+            {"name": "kit_pack", "class-name": "airflow_kitops.decorators.kit_pack_task"},
+            {"name": "kit_unpack", "class-name": "airflow_kitops.decorators.kit_unpack_task"},
+        ],
+        "connection-types": [
+            {
+                "connection-type": "kitops",
+                "hook-class-name": "airflow_kitops.hooks.KitOpsHook",
+                "hook-name": "KitOps registry",
+                "ui-field-behaviour": _FIELD_BEHAVIOUR,
+                "conn-fields": _FIELDS,
+            }
+        ],
+    }
+
+
+_FIELD_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["schema"],
+    "relabeling": {"host": "Registry", "login": "User name", "password": "Password or token"},
+    "placeholders": {
+        "host": "ghcr.io, or file:///folder for a folder registry",
+        "port": "only where the registry does not listen on 443",
+        "login": "empty for docker_config and anonymous",
+    },
+}
+
+
+def _text(label: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
+
+
+def _switch(label: str, description: str, *, default: bool | None) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": ["boolean", "null"], "default": default}}
+
+
+def _number(label: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": ["integer", "null"], **schema}}
+
+
+# The names of secret fields contain a word that Airflow masks ("password", "private_key").
+_FIELDS: dict[str, Any] = {
+    "namespace": _text("Namespace", "Put in front of a reference that names no registry, for example my-org/models."),
+    "auth_type": _text(
+        "Authentication",
+        "auto: user name and password where given, else docker_config. basic: user name and password. token: the "
+        "password is a bearer token. docker_config: the worker's config.json and its credential helpers. "
+        "anonymous: none.",
+        default="auto",
+        enum=["auto", "docker_config", "basic", "token", "anonymous"],
+    ),
+    "docker_config_dir": _text("Docker config folder", "Folder of config.json on the worker; empty: Docker's own."),
+    "plain_http": _switch("Plain HTTP", "Empty: only for a registry on this machine.", default=None),
+    "tls_verify": _switch("Verify TLS", "Check the registry's certificate.", default=True),
+    "ca_bundle": _text("CA bundle", "File on the worker with the certificates to trust."),
+    "max_concurrency": _number("Concurrency", "Blobs moved at the same time.", minimum=1, maximum=64, default=4),
+    "silence_timeout_seconds": _number("Silence timeout (s)", "Longest wait for the next byte.", minimum=1, default=60),
+}
+
+
+def _option(description: str, kind: str, default: str, example: str | None) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": kind,
+        "default": default,
+        "example": example,
+    }
+
+
+_CONFIG: dict[str, Any] = {
+    "kitops": {
+        "description": "Defaults of the KitOps provider.",
+        "options": {
+            "poll_interval_seconds": _option(
+                "Time between two looks of a watcher or trigger at a repository.", "float", "60.0", None
+            ),
+            "scratch_dir": _option(
+                "Folder on the worker for the temporary files of tasks; empty means the system's own.",
+                "string",
+                "",
+                "/scratch/kitops",
+            ),
+        },
+    }
+}

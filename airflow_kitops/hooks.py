@@ -1,0 +1,216 @@
+"""KitOpsHook: one registry of ModelKits behind an Airflow connection."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_kitops._compat import (
+    AirflowNotFoundException,
+    BaseHook,
+    get_async_connection,
+    get_async_extra_dejson,
+    mask_secret,
+)
+from airflow_kitops._errors import airflow_errors, error_text
+from airflow_kitops.connection import ConnectionSettings, read_connection
+from kitops_orchestration.errors import KitOpsError
+
+if TYPE_CHECKING:
+    from kitops_orchestration.mlflow_bridge.export import ExportResult
+    from kitops_orchestration.modelkit.diff import ModelKitDiff
+    from kitops_orchestration.modelkit.inspect import ModelKit
+    from kitops_orchestration.modelkit.pack import PackResult
+    from kitops_orchestration.modelkit.unpack import UnpackResult
+    from kitops_orchestration.promotion.promote import PromotionResult
+
+    from kitops_orchestration.client import Copied, KitClient
+    from kitops_orchestration.oci.reference import Reference
+
+
+class KitOpsHook(BaseHook):
+    """Pack, move, read and promote ModelKits in the registry that a ``kitops`` connection names.
+
+    Every verb takes references as text; one that names no registry is completed from the connection.  A
+    verb's failure is Airflow's: transient errors are retried, permanent ones fail the task at once.
+    :attr:`client` is the same without that translation.
+
+    :param kitops_conn_id: the connection; a missing ``kitops_default`` means Docker's own credentials
+        and references that name their registry.
+    :param cancel: set it to stop a running transfer; nothing half-written stays.
+    """
+
+    conn_name_attr = "kitops_conn_id"
+    default_conn_name = "kitops_default"
+    conn_type = "kitops"
+    hook_name = "KitOps registry"
+
+    def __init__(
+        self, kitops_conn_id: str = default_conn_name, *, cancel: threading.Event | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.kitops_conn_id = kitops_conn_id
+        self.cancel = cancel if cancel is not None else threading.Event()
+
+    def __repr__(self) -> str:
+        return f"KitOpsHook(kitops_conn_id={self.kitops_conn_id!r})"
+
+    @cached_property
+    def settings(self) -> ConnectionSettings:
+        """What the connection says."""
+        try:
+            connection = self.get_connection(self.kitops_conn_id)
+        except AirflowNotFoundException:
+            if self.kitops_conn_id != self.default_conn_name:
+                raise
+            return ConnectionSettings(registry=None)
+        if connection.password:
+            mask_secret(connection.password)
+        return read_connection(connection, connection.extra_dejson)
+
+    @cached_property
+    def client(self) -> KitClient:
+        """The core's client; its verbs raise the core's own errors."""
+        from kitops_orchestration.client import KitClient
+
+        settings = self.settings
+        return KitClient(
+            settings.registry,
+            credentials=settings.credentials,
+            plain_http=settings.plain_http,
+            tls=settings.tls,
+            limits=settings.limits,
+            cancel=self.cancel,
+        )
+
+    async def aget_client(self) -> KitClient:
+        """Return :attr:`client` in an event loop: the connection is fetched without blocking it."""
+        if "settings" not in self.__dict__:
+            await self._aread_settings()
+        return self.client
+
+    async def _aread_settings(self) -> None:
+        try:
+            connection = await get_async_connection(self.kitops_conn_id, self)
+            extra = await get_async_extra_dejson(connection)
+        except AirflowNotFoundException:
+            await asyncio.to_thread(getattr, self, "settings")
+            return
+        self.settings = read_connection(connection, extra)
+
+    def get_conn(self) -> KitClient:
+        """Return :attr:`client`, Airflow's name for it."""
+        return self.client
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the registry whether it is there and takes the credentials."""
+        try:
+            self.client.check()
+        except KitOpsError as error:
+            return False, error_text(error)
+        return True, f"{self.settings.registry or 'Docker configuration'} answers"
+
+    def complete(self, reference: str | Mapping[str, Any]) -> Reference:
+        """Return a reference, completed with the connection's registry and namespace where it names none.
+
+        Raises:
+            KitOpsError: the text is no reference, or the connection is not what its form says.
+        """
+        text = reference_text(reference)
+        settings, client = self.settings, self.client
+        completed = client.reference(text)
+        is_given = settings.registry is None or text.startswith(settings.registry)
+        if settings.namespace and not is_given and completed.registry == settings.registry:
+            return client.reference(f"{settings.namespace}/{text}")
+        return completed
+
+    def resolve(self, reference: str | Mapping[str, Any]) -> Reference:
+        """Return the reference pinned to the digest it has now."""
+        with airflow_errors():
+            return self.client.resolve(self.complete(reference))
+
+    def pack(self, context_dir: Path | str, reference: str | Mapping[str, Any], **options: Any) -> PackResult:
+        """Pack a folder into the repository of ``reference``; ``options`` are those of the core's ``pack``."""
+        with airflow_errors():
+            return self.client.pack(Path(context_dir), self.complete(reference), **options)
+
+    def unpack(self, reference: str | Mapping[str, Any], target_dir: Path | str, **options: Any) -> UnpackResult:
+        """Unpack a ModelKit, or the parts that ``filters`` name, into a folder."""
+        with airflow_errors():
+            return self.client.unpack(self.complete(reference), Path(target_dir), **options)
+
+    def push(self, source: str | Mapping[str, Any], destination: str, **options: Any) -> Copied:
+        """Copy from a folder registry to ``destination``; blobs already there do not move."""
+        with airflow_errors():
+            return self.client.push(self.complete(source), self.complete(destination), **options)
+
+    def pull(self, source: str | Mapping[str, Any], destination: str, **options: Any) -> Copied:
+        """Copy from a registry to the folder registry of ``destination``."""
+        with airflow_errors():
+            return self.client.pull(self.complete(source), self.complete(destination), **options)
+
+    def export_run(self, source: str, reference: str | Mapping[str, Any], **options: Any) -> ExportResult:
+        """Make a ModelKit of an MLflow run, logged model or registered version."""
+        with airflow_errors():
+            return self.client.export_run(source, self.complete(reference), **options)
+
+    def promote(
+        self,
+        reference: str | Mapping[str, Any],
+        *,
+        stage: str,
+        destination: str | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> PromotionResult:
+        """Move a ModelKit to a stage: copy by digest, then move the stage's tag."""
+        with airflow_errors():
+            return self.client.promote(
+                self.complete(reference),
+                stage=stage,
+                destination=self.complete(destination) if destination else None,
+                **options,
+            )
+
+    def tag(self, reference: str | Mapping[str, Any], tag: str) -> Reference:
+        """Give the ModelKit one more tag."""
+        with airflow_errors():
+            return self.client.tag(self.complete(reference), tag)
+
+    def tags(self, repository: str | Mapping[str, Any]) -> list[str]:
+        """List the tags of a repository."""
+        with airflow_errors():
+            return list(self.client.tags(self.complete(repository)))
+
+    async def aresolve(self, reference: str | Mapping[str, Any]) -> Reference:
+        """Return the reference pinned to the digest it has now, without blocking the event loop."""
+        await self.aget_client()
+        return await asyncio.to_thread(self.resolve, reference)
+
+    async def atags(self, repository: str | Mapping[str, Any]) -> list[str]:
+        """List the tags of a repository, without blocking the event loop."""
+        await self.aget_client()
+        return await asyncio.to_thread(self.tags, repository)
+
+    async def ainspect(self, reference: str | Mapping[str, Any]) -> ModelKit:
+        """Read a ModelKit's manifest and Kitfile, without blocking the event loop."""
+        await self.aget_client()
+        return await asyncio.to_thread(self.inspect, reference)
+
+    def inspect(self, reference: str | Mapping[str, Any]) -> ModelKit:
+        """Read a ModelKit's manifest and Kitfile; no layer is fetched."""
+        with airflow_errors():
+            return self.client.inspect(self.complete(reference))
+
+    def diff(self, left: str | Mapping[str, Any], right: str | Mapping[str, Any]) -> ModelKitDiff:
+        """Compare two ModelKits; no layer is fetched."""
+        with airflow_errors():
+            return self.client.diff(self.complete(left), self.complete(right))
+
+
+def reference_text(reference: str | Mapping[str, Any]) -> str:
+    """Return the text of a reference that another task handed over as its result's mapping, or as text."""
+    return str(reference["reference"]) if isinstance(reference, Mapping) else reference

@@ -1,0 +1,50 @@
+"""KitOperator: what every operator of this package does alike."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+from airflow_kitops._compat import BaseOperator
+from airflow_kitops.hooks import KitOpsHook
+
+
+class KitOperator(BaseOperator):
+    """Hold the connection, stop a transfer when the task is killed, push each fact as an XCom of its own.
+
+    ``execute`` of a subclass reads its fields, calls one verb of the hook and returns a small mapping.
+
+    :param kitops_conn_id: the ``kitops`` connection.
+    :param multiple_outputs: also push each key of the mapping, so that ``task.output["digest"]`` works.
+    """
+
+    template_fields: Sequence[str] = ("kitops_conn_id",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {}
+    ui_color = "#ffe8c7"
+
+    def __init__(
+        self,
+        *,
+        kitops_conn_id: str = KitOpsHook.default_conn_name,
+        multiple_outputs: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.kitops_conn_id = kitops_conn_id
+        self.multiple_outputs = multiple_outputs
+
+    @cached_property
+    def hook(self) -> KitOpsHook:
+        """The hook of this task; its ``cancel`` event is the one that ``on_kill`` sets."""
+        return KitOpsHook(self.kitops_conn_id, cancel=self._cancel)
+
+    # Made on first use: an event holds a lock, and Airflow copies operators before they run.
+    @cached_property
+    def _cancel(self) -> threading.Event:
+        return threading.Event()
+
+    def on_kill(self) -> None:
+        """Stop the running transfer; the verb then raises and leaves nothing half-written."""
+        self._cancel.set()

@@ -1,0 +1,48 @@
+"""KitUnpackOperator: a ModelKit, or parts of it, become files on this worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_kitops import results
+from airflow_kitops.operators.kit_operator import KitOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class KitUnpackOperator(KitOperator):
+    """Unpack a ModelKit into a folder that stays where this task ran.
+
+    A task that wants the files itself uses ``@task.kit_unpack``: it may run on another machine than this one.
+
+    :param reference: reference, or the mapping that another task returned.
+    :param target_dir: folder to unpack into; made when absent.
+    :param filters: parts to unpack, for example ``["model", "datasets:training"]``; empty means all.
+    :param exists: what to do with a file that is there already.
+    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``files``, ``size_bytes`` and, as information
+        only, ``target_dir``.
+    """
+
+    template_fields: Sequence[str] = (*KitOperator.template_fields, "reference", "target_dir", "filters")
+
+    def __init__(
+        self,
+        *,
+        reference: str | Mapping[str, Any],
+        target_dir: str,
+        filters: Sequence[str] = (),
+        exists: Literal["error", "overwrite", "ignore"] = "error",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.reference = reference
+        self.target_dir = target_dir
+        self.filters = filters
+        self.exists = exists
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Unpack and return what was unpacked."""
+        result = self.hook.unpack(self.reference, self.target_dir, filters=tuple(self.filters), exists=self.exists)
+        return results.unpacked(result)

@@ -1,0 +1,69 @@
+"""Results as the small mappings that go to XCom: a pinned reference, a digest, a few facts, never a local path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kitops_orchestration.mlflow_bridge.export import ExportResult
+    from kitops_orchestration.modelkit.pack import PackResult
+    from kitops_orchestration.modelkit.unpack import UnpackResult
+    from kitops_orchestration.promotion.promote import PromotionResult
+
+    from kitops_orchestration.client import Copied
+    from kitops_orchestration.oci.reference import Reference
+
+
+def located(reference: Reference) -> dict[str, Any]:
+    """Return the part that every mapping has; ``reference`` is pinned to ``digest``."""
+    return {
+        "reference": str(reference),
+        "digest": reference.digest and str(reference.digest),
+        "repository": reference.name,
+        "tag": reference.tag,
+    }
+
+
+def packed(result: PackResult) -> dict[str, Any]:
+    """Return what was packed; sizes in bytes."""
+    return {
+        **located(result.reference),
+        "size_bytes": result.size_bytes,
+        "uploaded_bytes": result.uploaded_bytes,
+        "layers": len(result.layers),
+    }
+
+
+def copied(result: Copied) -> dict[str, Any]:
+    """Return where a copy went and what had to move for it."""
+    return {
+        **located(result.reference),
+        "moved_bytes": result.copy.bytes_moved,
+        "blobs_copied": result.copy.blobs_copied,
+        "blobs_skipped": result.copy.blobs_skipped,
+        "blobs_mounted": result.copy.blobs_mounted,
+    }
+
+
+def unpacked(result: UnpackResult) -> dict[str, Any]:
+    """Return what was unpacked.  ``target_dir`` is information: another task may run on another machine."""
+    return {
+        **located(result.reference),
+        "target_dir": str(result.target_dir),
+        "files": result.files,
+        "size_bytes": result.size_bytes,
+    }
+
+
+def exported(result: ExportResult) -> dict[str, Any]:
+    """Return the ModelKit that a run became, and which run it was."""
+    return {**packed(result.pack), "run_id": result.record.run_id}
+
+
+def promoted(result: PromotionResult, *, stage: str) -> dict[str, Any]:
+    """Return where the ModelKit is now, and the digest that the stage had before."""
+    return {
+        **located(result.reference),
+        "stage": stage,
+        "previous_digest": result.previous_digest and str(result.previous_digest),
+    }

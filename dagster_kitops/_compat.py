@@ -1,0 +1,13 @@
+"""What we take from Dagster's private modules, all of it here; each name has a test of its own."""
+
+from __future__ import annotations
+
+from dagster._core.decorator_utils import get_valid_name_permutations
+from dagster._core.definitions.data_version import extract_data_version_from_entry
+from dagster._core.definitions.metadata import NamespacedMetadataSet
+from dagster._utils.names import clean_name
+
+CONTEXT_NAMES = frozenset(get_valid_name_permutations("context"))
+"""Names by which Dagster recognises a function's first parameter as the context."""
+
+__all__ = ["CONTEXT_NAMES", "NamespacedMetadataSet", "clean_name", "extract_data_version_from_entry"]

@@ -1,0 +1,187 @@
+"""Assets whose materialization is a ModelKit in a registry."""
+
+# No `from __future__ import annotations`: Dagster reads the signatures that are built here.
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from dagster_kitops._errors import translated
+from dagster_kitops.body import Body, bound
+from dagster_kitops.lineage import run_context
+from dagster_kitops.metadata import REPOSITORY_LABEL
+from dagster_kitops.publish import Gate, Target, materialized, publish, run_metadata, tags_of
+from dagster_kitops.resources import KitOpsResource
+
+if TYPE_CHECKING:
+    from kitops_orchestration.modelkit.kitfile import Kitfile
+
+DEFAULT_KINDS = frozenset({"kitops", "oci"})
+
+
+def modelkit_asset(
+    *,
+    repository: str,
+    tag: str | None = None,
+    extra_tags: Sequence[str] = (),
+    kitfile: "Kitfile | Path | str | None" = None,
+    context_dir: Path | str | None = None,
+    gate: Sequence[Gate] = (),
+    pack_options: Mapping[str, Any] | None = None,
+    resource_key: str = "kitops",
+    kinds: set[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    code_version: str | None = None,
+    **asset_options: Any,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Make an asset of a function that returns the content of a ModelKit.
+
+    The function is called as Dagster calls any asset: with a context, inputs, config and resources where its
+    signature names them.  What it returns (a directory, a mapping of kit path to file, a ``Kitfile``, a
+    :class:`ModelKitContent`) is packed straight into the registry, and the materialization carries the manifest's
+    digest as data version.  An unchanged digest moves no bytes and is tagged ``kitops/unchanged``.
+
+    Args:
+        repository: Where the ModelKit goes; completed by the resource's registry and namespace.
+        tag: Tag that moves last; ``{partition}`` stands for the encoded partition key.  Default: the partition, or
+            ``latest``.
+        extra_tags: More tags, same rule.
+        kitfile: A Kitfile or its path, used where the function's content brings none.
+        context_dir: Directory, used where the function's content brings none.
+        gate: Functions that see the content before anything is pushed; a ``KitOpsError`` from one fails the step
+            for good.
+        pack_options: Further options of the core's ``pack`` (``compression``, ``exclude``, ``profile``, ...).
+        resource_key: Key of the :class:`KitOpsResource`.
+        kinds: Replaces ``{"kitops", "oci"}``.
+        metadata: Of the definition.
+        code_version: Default: a hash of what this decorator was told.
+        asset_options: Everything else goes to :func:`dagster.asset`: ``deps``, ``ins``, ``partitions_def``,
+            ``io_manager_key`` (of a ``ModelKitIOManager``, so that downstream functions can take the kit as a
+            parameter), ``retry_policy``, ``pool``, ...
+    """
+    target = Target(
+        repository=repository,
+        tag=tag,
+        extra_tags=tuple(extra_tags),
+        kitfile=Path(kitfile) if isinstance(kitfile, str) else kitfile,
+        context_dir=Path(context_dir) if context_dir is not None else None,
+        gate=tuple(gate),
+        pack_options=dict(pack_options or {}),
+    )
+
+    def produce(context: dg.AssetExecutionContext, kitops: KitOpsResource, value: Any) -> dg.MaterializeResult[Any]:
+        return publish(context, kitops, value, target)
+
+    return _decorator(
+        produce,
+        resource_key=resource_key,
+        kinds=set(DEFAULT_KINDS) if kinds is None else kinds,
+        metadata={REPOSITORY_LABEL: repository, **(metadata or {})},
+        code_version=code_version or _configuration_version(repository, tag, extra_tags, kitfile, target.pack_options),
+        **asset_options,
+    )
+
+
+def mlflow_modelkit_asset(
+    *,
+    repository: str,
+    tag: str | None = None,
+    tracking_uri: str | None = None,
+    export_options: Mapping[str, Any] | None = None,
+    resource_key: str = "kitops",
+    kinds: set[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    **asset_options: Any,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Make an asset of a function that names an MLflow run, logged model or registered model version.
+
+    The function returns what the core's ``export_run`` takes (``runs:/…``, ``models:/name/1``,
+    ``models:/name@alias``, a run id).  The materialization shows the run's metrics as plots and its parameters.
+
+    Args:
+        repository: Where the ModelKit goes.
+        tag: As in :func:`modelkit_asset`.
+        tracking_uri: MLflow's tracking server; default: what MLflow itself is configured with.
+        export_options: Further options of ``export_run`` (``name``, ``datasets``, ``write_back``, ...).
+        resource_key: Key of the :class:`KitOpsResource`.
+        kinds: Replaces ``{"kitops", "oci", "mlflow"}``.
+        metadata: Of the definition.
+        asset_options: Everything else goes to :func:`dagster.asset`.
+    """
+    options = dict(export_options or {})
+
+    def produce(context: dg.AssetExecutionContext, kitops: KitOpsResource, value: Any) -> dg.MaterializeResult[Any]:
+        with translated(context):
+            result = kitops.get_client().export_run(
+                str(value),
+                kitops.reference(repository).with_tag(tags_of(context, tag)[0]),
+                tracking_uri=tracking_uri,
+                run_context=run_context(context),
+                signer=kitops.get_signer(),
+                attach_lineage=kitops.attach_provenance,
+                **options,
+            )
+        return materialized(context, kitops, result.pack, metadata=run_metadata(result))
+
+    return _decorator(
+        produce,
+        resource_key=resource_key,
+        kinds={*DEFAULT_KINDS, "mlflow"} if kinds is None else kinds,
+        metadata={REPOSITORY_LABEL: repository, **(metadata or {})},
+        **asset_options,
+    )
+
+
+def modelkit_assets(
+    *, specs: Sequence[dg.AssetSpec], resource_key: str = "kitops", can_subset: bool = True, **options: Any
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Make several ModelKit assets of one function that yields their events as it goes.
+
+    The function takes a context and the resource, and yields ``kitops.publish(context, content, key=...)`` for the
+    keys in ``context.selected_asset_keys``::
+
+        @modelkit_assets(specs=[build_modelkit_asset_spec("small", repository="team/small"), ...])
+        def models(context: dg.AssetExecutionContext, kitops: KitOpsResource):
+            for key in context.selected_asset_keys:
+                yield kitops.publish(context, train(key), key=key)
+
+    Args:
+        specs: Each with the repository in its metadata, as :func:`build_modelkit_asset_spec` writes it.
+        resource_key: Key of the :class:`KitOpsResource`.
+        can_subset: Let a run ask for some of the assets.
+        options: Everything else goes to :func:`dagster.multi_asset`.
+
+    Raises:
+        dagster.DagsterInvalidDefinitionError: a spec names no repository.
+    """
+    homeless = [spec.key.to_user_string() for spec in specs if REPOSITORY_LABEL not in spec.metadata]
+    if homeless:
+        raise dg.DagsterInvalidDefinitionError(
+            f"no repository for {', '.join(homeless)}: make the specs with build_modelkit_asset_spec(key, repository=…)"
+        )
+
+    def decorate(body: Callable[..., Any]) -> dg.AssetsDefinition:
+        needed = {resource_key} if resource_key not in body.__annotations__ else set()
+        return dg.multi_asset(specs=specs, can_subset=can_subset, required_resource_keys=needed or None, **options)(
+            body
+        )
+
+    return decorate
+
+
+def _decorator(produce: Any, *, resource_key: str, **asset_options: Any) -> Callable[..., dg.AssetsDefinition]:
+    def decorate(body: Callable[..., Any]) -> dg.AssetsDefinition:
+        made: dg.AssetsDefinition = dg.asset(**asset_options)(bound(Body(body, resource_key), produce))
+        return made
+
+    return decorate
+
+
+def _configuration_version(*parts: Any) -> str:
+    """Return a code version that changes with what the decorator was told, as it changes the kit."""
+    text = json.dumps([str(part) for part in parts])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

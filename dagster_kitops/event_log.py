@@ -1,0 +1,111 @@
+"""What Dagster's event log knows of a ModelKit asset: the small value that travels between steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from dagster_kitops.metadata import ModelKitMetadataSet
+from kitops_orchestration.oci.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedModelKit:
+    """One event of an asset that names a ModelKit by digest."""
+
+    reference: Reference
+    """Pinned: carries the digest."""
+    run_id: str
+    timestamp: float
+    """Seconds since 1970."""
+    metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Plain values, by label."""
+
+    @property
+    def digest(self) -> str:
+        """The digest that the event recorded."""
+        return str(self.reference.digest)
+
+
+def latest_modelkit(
+    instance: dg.DagsterInstance, key: dg.AssetKey | str | list[str], *, partition: str | None = None
+) -> RecordedModelKit | None:
+    """Return the newest materialization of ``key``, else its newest observation, that names a ModelKit.
+
+    ``partition`` asks for that partition's event; ``None`` takes the newest of all.
+    """
+    events = modelkit_history(instance, key, partition=partition, limit=1)
+    return events[0] if events else None
+
+
+def modelkit_history(
+    instance: dg.DagsterInstance,
+    key: dg.AssetKey | str | list[str],
+    *,
+    partition: str | None = None,
+    limit: int = 100,
+) -> list[RecordedModelKit]:
+    """Return the newest events of ``key`` that name a ModelKit, newest first."""
+    asset_key = dg.AssetKey.from_coercible(key)
+    records_filter = dg.AssetRecordsFilter(asset_key=asset_key, asset_partitions=[partition] if partition else None)
+    found: list[RecordedModelKit] = []
+    for fetch in (instance.fetch_materializations, instance.fetch_observations):
+        for record in fetch(records_filter, limit=limit).records:
+            event = record.asset_materialization or record.asset_observation
+            if event is not None:
+                found.extend(_recorded(event.metadata, record.run_id, record.timestamp))
+        if found:
+            break
+    return found
+
+
+def require_modelkit(
+    instance: dg.DagsterInstance, key: dg.AssetKey | str | list[str], *, partition: str | None = None
+) -> RecordedModelKit:
+    """Return the newest ModelKit of an asset.
+
+    Raises:
+        dagster.Failure: the event log holds none; retrying does not help.
+    """
+    found = latest_modelkit(instance, key, partition=partition)
+    if found is None:
+        asset_key = dg.AssetKey.from_coercible(key).to_user_string()
+        where = f" in partition {partition}" if partition else ""
+        raise dg.Failure(
+            description=f"asset {asset_key} has no recorded ModelKit{where}: materialize or observe it first",
+            allow_retries=False,
+        )
+    return found
+
+
+def latest_metadata(
+    instance: dg.DagsterInstance, key: dg.AssetKey | str | list[str], *, partition: str | None = None
+) -> dict[str, Any]:
+    """Return the plain metadata values of an asset's newest materialization; empty when there is none.
+
+    This is how a small value (an MLflow run id, a path in object storage) reaches the next step without an IO
+    manager and without a shared disk.
+    """
+    records_filter = dg.AssetRecordsFilter(
+        asset_key=dg.AssetKey.from_coercible(key), asset_partitions=[partition] if partition else None
+    )
+    for record in instance.fetch_materializations(records_filter, limit=1).records:
+        if record.asset_materialization is not None:
+            return plain(record.asset_materialization.metadata)
+    return {}
+
+
+def plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metadata with Dagster's value wrappers taken off."""
+    return {label: value.value if isinstance(value, dg.MetadataValue) else value for label, value in metadata.items()}
+
+
+def _recorded(metadata: Mapping[str, Any], run_id: str, timestamp: float) -> list[RecordedModelKit]:
+    facts = ModelKitMetadataSet.extract(metadata)
+    if not facts.reference or not facts.digest:
+        return []
+    reference = Reference.parse(facts.reference).with_digest(facts.digest)
+    return [RecordedModelKit(reference, run_id, timestamp, plain(metadata))]

@@ -1,0 +1,159 @@
+"""ModelKitIOManager: outputs become ModelKits, inputs are unpacked where they are needed. No shared disk."""
+
+# No `from __future__ import annotations`: Dagster reads the field annotations of resources.
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from dagster_kitops._errors import translated
+from dagster_kitops.content import ModelKitContent
+from dagster_kitops.event_log import RecordedModelKit, modelkit_history
+from dagster_kitops.flavors import load_model, save_model
+from dagster_kitops.metadata import (
+    FILTERS_LABEL,
+    FLAVOR_LABEL,
+    REFERENCE_LABEL,
+    REPOSITORY_LABEL,
+    data_version,
+    modelkit_metadata,
+)
+from dagster_kitops.partitions import PARTITION_ANNOTATION, partition_tag, repository_name
+from dagster_kitops.resources import KitOpsResource
+from kitops_orchestration.oci.reference import Reference
+
+if TYPE_CHECKING:
+    from kitops_orchestration.modelkit.pack import PackResult
+
+
+class ModelKitIOManager(dg.ConfigurableIOManager):
+    """Stores an output as a ModelKit; the manifest's digest is the data version.
+
+    Loading takes the digest from the event log, never what a tag points at by now, and gives what the parameter's
+    annotation asks for: ``Path`` (unpacked, gone after the step), ``Reference`` or ``RecordedModelKit`` (nothing is
+    fetched), ``dict[str, ...]`` for several partitions, or the framework's own object where the kit was saved with an
+    MLflow flavour.  ``AssetIn(metadata={"kitops/include": ["model"]})`` fetches those layers only.
+    """
+
+    kitops: KitOpsResource
+    repository_prefix: str = Field(default="", description="Put before the repository made from the asset key.")
+    tag: str = Field(default="latest", description="Tag of outputs without partition.")
+    flavor: str | None = Field(
+        default=None, description="MLflow flavour that saves framework objects; unset: such objects are refused."
+    )
+
+    _folders: list[tempfile.TemporaryDirectory[str]] = PrivateAttr(default_factory=list)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 # Dagster's signature
+        """Remove what was unpacked for the step."""
+        while self._folders:
+            self._folders.pop().cleanup()
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Pack and push ``obj``; record digest, metadata and data version.
+
+        Raises:
+            dagster.Failure: nothing that a ModelKit is made of, or the registry refused it.
+        """
+        if obj is None:
+            context.log.warning("nothing to store: the asset returned None")
+            return
+        with self.kitops.scratch() as scratch, translated():
+            result = self._pack(context, self._content(context, obj, scratch), scratch)
+        context.add_output_metadata(modelkit_metadata(result))
+        self._set_data_version(context, str(result.digest))
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Return the upstream ModelKit in the form that the parameter's annotation asks for."""
+        wanted = context.dagster_type.typing_type
+        if not context.has_asset_partitions:
+            return self._load(context, wanted, None)
+        keys = context.asset_partition_keys
+        if len(keys) == 1:
+            return self._load(context, wanted, keys[0])
+        arguments = get_args(wanted)
+        one = arguments[1] if len(arguments) == 2 else Path  # the value type of dict[str, value]
+        return {key: self._load(context, one, key) for key in keys}
+
+    def _content(self, context: dg.OutputContext, obj: Any, scratch: Path) -> ModelKitContent:
+        flavor = (context.definition_metadata or {}).get(FLAVOR_LABEL) or self.flavor
+        try:
+            return ModelKitContent.of(obj)
+        except TypeError as error:
+            if flavor is None:
+                raise dg.Failure(
+                    description=f"{error}; to store framework objects, give the IO manager an MLflow flavor",
+                    allow_retries=False,
+                ) from error
+        return save_model(obj, str(flavor), scratch / "saved")
+
+    def _pack(self, context: dg.OutputContext, content: ModelKitContent, scratch: Path) -> "PackResult":
+        named = (context.definition_metadata or {}).get(REPOSITORY_LABEL)
+        repository = named or repository_name(context.asset_key, prefix=self.repository_prefix)
+        annotations = dict(content.annotations)
+        tag = self.tag
+        if context.has_asset_partitions:
+            if len(context.asset_partition_keys) != 1:
+                raise dg.Failure(
+                    description="one ModelKit holds one partition: use BackfillPolicy.multi_run(1)", allow_retries=False
+                )
+            tag, annotations[PARTITION_ANNOTATION] = partition_tag(context.partition_key), str(context.partition_key)
+        return self.kitops.get_client().pack(
+            content.context_dir or scratch,
+            self.kitops.reference(str(repository)).with_tag(content.tag or tag),
+            extra_tags=content.extra_tags,
+            kitfile=content.kitfile,
+            grafts=content.grafts or None,
+            annotations=annotations or None,
+        )
+
+    def _set_data_version(self, context: dg.OutputContext, digest: str) -> None:
+        try:
+            step = context.step_context
+        except dg.DagsterInvariantViolationError:
+            return  # a context built for a direct call has no step to record anything
+        step.set_data_version(context.asset_key, data_version(digest))
+
+    def _load(self, context: dg.InputContext, wanted: Any, partition: str | None) -> Any:
+        recorded = self._recorded(context, partition)
+        if wanted is RecordedModelKit:
+            return recorded
+        if wanted is Reference:
+            return recorded.reference
+        folder = self._unpacked(recorded.reference, (context.definition_metadata or {}).get(FILTERS_LABEL) or ())
+        return folder if wanted in (Path, Any, None) else load_model(folder, wanted)
+
+    def _recorded(self, context: dg.InputContext, partition: str | None) -> RecordedModelKit:
+        events = modelkit_history(context.instance, context.asset_key, partition=partition, limit=20)
+        upstream = context.upstream_output
+        run_id = upstream.run_id if upstream is not None else None
+        for event in events:
+            if event.run_id == run_id:  # made in this very run: not what another run has written since
+                return event
+        if events:
+            return events[0]
+        definition: Mapping[str, Any] = (upstream.definition_metadata if upstream is not None else None) or {}
+        if REFERENCE_LABEL not in definition:
+            raise dg.Failure(
+                description=f"asset {context.asset_key.to_user_string()} has no recorded ModelKit"
+                f"{f' in partition {partition}' if partition else ''}: materialize or observe it first",
+                allow_retries=False,
+            )
+        with translated():
+            pinned = self.kitops.get_client().resolve(self.kitops.reference(str(definition[REFERENCE_LABEL])))
+        context.log.info("no event names this asset's ModelKit: %s is what its tag points at now", pinned)
+        return RecordedModelKit(pinned, run_id="", timestamp=0.0)
+
+    def _unpacked(self, reference: Reference, filters: Any) -> Path:
+        folder: tempfile.TemporaryDirectory[str] = tempfile.TemporaryDirectory(
+            prefix="kitops-", dir=self.kitops.scratch_root()
+        )
+        self._folders.append(folder)
+        target = Path(folder.name) / "kit"
+        with translated():
+            self.kitops.get_client().unpack(reference, target, filters=tuple(filters))
+        return target

@@ -1,0 +1,114 @@
+"""Results of the core as Dagster metadata: labels, tables and the data version."""
+
+# No `from __future__ import annotations`: the metadata set's annotations are read at run time.
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from dagster_kitops._compat import NamespacedMetadataSet
+
+if TYPE_CHECKING:
+    from kitops_orchestration.modelkit.diff import ModelKitDiff
+    from kitops_orchestration.modelkit.inspect import ModelKit
+    from kitops_orchestration.modelkit.pack import PackResult
+
+SIZE_LABEL = "dagster/size_bytes"
+"""Shown by the UI as the storage badge; the one place of the size, so that it is plotted once."""
+UNCHANGED_TAG = "kitops/unchanged"
+"""Event tag of a materialization whose digest is the one before."""
+REPOSITORY_LABEL = "kitops/repository"
+REFERENCE_LABEL = "kitops/reference"
+FLAVOR_LABEL = "kitops/flavor"
+"""Definition metadata: the MLflow flavour that saves what the asset returns."""
+FILTERS_LABEL = "kitops/include"
+"""``AssetIn`` metadata: the filters of the layers that a consumer wants."""
+
+_LAYER_SCHEMA = dg.TableSchema(
+    columns=[
+        dg.TableColumn("kind", "string"),
+        dg.TableColumn("path", "string"),
+        dg.TableColumn("name", "string"),
+        dg.TableColumn("size_bytes", "int"),
+        dg.TableColumn("digest", "string"),
+        dg.TableColumn("uploaded", "bool", description="False: the registry had it already"),
+    ]
+)
+
+
+class ModelKitMetadataSet(NamespacedMetadataSet):
+    """The labels below ``kitops/`` that a ModelKit event carries; splat it into metadata.
+
+    ``reference`` is pinned by digest.  The total size is under ``dagster/size_bytes`` only.
+    """
+
+    reference: str | None = None
+    digest: str | None = None
+    short_digest: str | None = None
+    tag: str | None = None
+    layer_count: int | None = None
+    uploaded_bytes: int | None = None
+    model_name: str | None = None
+    framework: str | None = None
+    license: str | None = None
+    promoted_from: str | None = None
+    previous_digest: str | None = None
+    reason: str | None = None
+    signed: bool | None = None
+
+    @classmethod
+    def namespace(cls) -> str:
+        """The labels' prefix."""
+        return "kitops"
+
+
+def modelkit_metadata(result: "PackResult | ModelKit") -> dict[str, Any]:
+    """Return the metadata of one ModelKit: identity, Kitfile, layers table, size."""
+    kitfile = result.kitfile
+    model, package = kitfile.model, kitfile.package
+    facts = ModelKitMetadataSet(
+        reference=str(result.reference.with_digest(result.digest)),
+        digest=str(result.digest),
+        short_digest=result.reference.with_digest(result.digest).digest.short,
+        tag=result.reference.tag,
+        layer_count=len(result.layers),
+        uploaded_bytes=getattr(result, "uploaded_bytes", None),
+        model_name=(model.name if model else None) or (package.name if package else None) or None,
+        framework=(model.framework if model else None) or None,
+        license=(model.license if model else None) or (package.license if package else None) or None,
+    )
+    return {
+        **facts,
+        "kitops/kitfile": dg.MetadataValue.md(f"```yaml\n{kitfile.to_yaml()}\n```"),
+        "kitops/layers": layers_table(result.layers),
+        SIZE_LABEL: result.size_bytes,
+    }
+
+
+def layers_table(layers: Sequence[Any]) -> dg.TableMetadataValue:
+    """Return one row per layer."""
+    records = [
+        dg.TableRecord(
+            {
+                "kind": layer.kind,
+                "path": layer.path or "",
+                "name": layer.name or "",
+                "size_bytes": layer.descriptor.size,
+                "digest": str(layer.descriptor.digest),
+                "uploaded": bool(getattr(layer, "is_uploaded", False)),
+            }
+        )
+        for layer in layers
+    ]
+    return dg.MetadataValue.table(records=records, schema=_LAYER_SCHEMA)
+
+
+def diff_metadata(difference: "ModelKitDiff") -> dict[str, Any]:
+    """Return what changed since the version before, as Markdown."""
+    return {"kitops/diff": dg.MetadataValue.md(difference.to_markdown())}
+
+
+def data_version(digest: str) -> dg.DataVersion:
+    """Return the digest as data version: equal content is the same version, whoever built it."""
+    return dg.DataVersion(str(digest))

@@ -1,0 +1,122 @@
+"""Stages as assets: the same digest, one asset per stage."""
+
+# No `from __future__ import annotations`: Dagster reads the signatures of asset functions.
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from dagster_kitops._errors import translated
+from dagster_kitops.event_log import require_modelkit
+from dagster_kitops.lineage import run_context
+from dagster_kitops.metadata import ModelKitMetadataSet, data_version
+from dagster_kitops.resources import KitOpsResource
+from kitops_orchestration.oci.reference import Reference
+
+if TYPE_CHECKING:
+    from kitops_orchestration.promotion.promote import PromotionResult
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionStage:
+    """One stage of a promotion path.
+
+    ``destination`` is another repository (same or other registry); without it the ModelKit stays where it is and
+    only ``tag`` moves (default: the stage's name).
+    """
+
+    name: str
+    destination: str | None = None
+    tag: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further options of the core's ``promote``."""
+
+    def reference_in(self, kitops: KitOpsResource, source: Reference) -> Reference:
+        """Return where the stage keeps the ModelKit that is at ``source``: repository and tag."""
+        place = kitops.reference(self.destination) if self.destination else source.without_target()
+        return place.with_tag(self.tag or place.tag or self.name)
+
+
+def build_promotion_assets(
+    *,
+    source: dg.AssetsDefinition | dg.AssetKey | str | Sequence[str],
+    stages: Sequence[PromotionStage | str],
+    auto: bool = False,
+    resource_key: str = "kitops",
+    group_name: str | None = None,
+    partitions_def: dg.PartitionsDefinition[str] | None = None,
+) -> list[dg.AssetsDefinition]:
+    """Return one asset per stage, each fed by the one before; its data version is the digest it was fed.
+
+    So the UI shows a stage that lags behind as stale, with no rule of ours.  The bytes move by digest, at most once.
+
+    Args:
+        source: The asset that makes the ModelKit; stage keys are ``<source>/<stage>``.
+        auto: Promote by declarative automation, when the asset before is updated and its blocking checks passed.
+            ``eager()`` alone would promote in spite of a failed blocking check.
+    """
+    source_key = source.key if isinstance(source, dg.AssetsDefinition) else dg.AssetKey.from_coercible(source)
+    condition = (
+        dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed() if auto else None
+    )
+    assets: list[dg.AssetsDefinition] = []
+    previous_key, previous_stage = source_key, None
+    for item in stages:
+        stage = PromotionStage(item) if isinstance(item, str) else item
+        key = dg.AssetKey([*source_key.path, stage.name])
+        assets.append(
+            dg.asset(
+                key=key,
+                deps=[previous_key],
+                kinds={"kitops", "oci"},
+                group_name=group_name,
+                partitions_def=partitions_def,
+                automation_condition=condition,
+                required_resource_keys={resource_key},
+                metadata={"kitops/stage": stage.name},
+                description=f"The ModelKit of {source_key.to_user_string()} that is in stage {stage.name}.",
+            )(_promotion(stage, previous_key, previous_stage, resource_key))
+        )
+        previous_key, previous_stage = key, stage.name
+    return assets
+
+
+def promotion_metadata(result: "PromotionResult", *, promoted_from: str, reason: str | None = None) -> dict[str, Any]:
+    """Return the metadata of one promotion."""
+    previous = result.previous_digest
+    return {
+        **ModelKitMetadataSet(
+            reference=str(result.reference.with_digest(result.digest)),
+            digest=str(result.digest),
+            short_digest=str(result.digest).partition(":")[2][:12],
+            tag=result.reference.tag,
+            promoted_from=promoted_from,
+            previous_digest=str(previous) if previous else None,
+            reason=reason,
+        )
+    }
+
+
+def _promotion(stage: PromotionStage, from_key: dg.AssetKey, from_stage: str | None, resource_key: str) -> Any:
+    def promote(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        kitops: KitOpsResource = getattr(context.resources, resource_key)
+        partition = context.partition_key if context.has_partition_key else None
+        recorded = require_modelkit(context.instance, from_key, partition=partition)
+        with translated(context):
+            result = kitops.get_client().promote(
+                str(recorded.reference),
+                stage=stage.name,
+                from_stage=from_stage,
+                destination=stage.reference_in(kitops, recorded.reference),
+                run_context=run_context(context),
+                signer=kitops.get_signer(),
+                **stage.options,
+            )
+        return dg.MaterializeResult(
+            data_version=data_version(result.digest),
+            metadata=promotion_metadata(result, promoted_from=str(recorded.reference)),
+        )
+
+    return promote

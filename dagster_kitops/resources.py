@@ -1,0 +1,254 @@
+"""KitOpsResource: one registry, its credentials and limits, as Dagster configures them."""
+
+# No `from __future__ import annotations`: Dagster reads the field annotations of resources.
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from dagster_kitops._errors import translated
+from dagster_kitops.metadata import REPOSITORY_LABEL
+from kitops_orchestration.errors import InvalidReferenceError
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.settings import Limits
+
+if TYPE_CHECKING:
+    from kitops_orchestration.client import KitClient
+    from kitops_orchestration.oci.credentials import CredentialSource
+    from kitops_orchestration.oci.transport import TlsOptions
+    from kitops_orchestration.signing.keys import Signer
+    from kitops_orchestration.signing.trust import TrustPolicy
+
+_LIMITS = Limits()
+
+
+class AnonymousAuth(dg.Config):
+    """No credentials, not even those of Docker's configuration."""
+
+    kind: Literal["anonymous"] = "anonymous"
+
+
+class BasicAuth(dg.Config):
+    """User name and password (or an access token that the registry takes as a password)."""
+
+    kind: Literal["basic"] = "basic"
+    username: str
+    password: str = Field(repr=False, description="Give an EnvVar: a literal would be shown in the UI.")
+
+
+class TokenAuth(dg.Config):
+    """A bearer token that the registry itself accepts."""
+
+    kind: Literal["token"] = "token"  # the name of a kind
+    token: str = Field(repr=False, description="Give an EnvVar: a literal would be shown in the UI.")
+
+
+class DockerConfigAuth(dg.Config):
+    """What ``docker login`` and credential helpers left behind on the machine that runs the step."""
+
+    kind: Literal["docker-config"] = "docker-config"
+
+
+class ModelKitSignerResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the resource is its own value
+    """A key that signs what steps attach: cosign's encrypted form, PKCS#8 or SEC 1, on P-256."""
+
+    private_key_path: str | None = Field(default=None, description="File on the machine that runs the step.")
+    private_key_pem: str | None = Field(
+        default=None, repr=False, description="The key itself. Give an EnvVar: a literal would be shown in the UI."
+    )
+    password: str | None = Field(default=None, repr=False, description="Of an encrypted key. Give an EnvVar.")
+
+    def get_signer(self) -> "Signer":
+        """Return the core's signer.
+
+        Raises:
+            dagster.Failure: no key, or one that cannot be read.
+        """
+        from kitops_orchestration.signing.keys import load_private_key
+
+        with translated():
+            source = self.private_key_pem.encode() if self.private_key_pem else Path(self.private_key_path or "")
+            return load_private_key(source, self.password)
+
+
+class TrustResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the resource is its own value
+    """Whom to believe: a trust policy file, or one public key."""
+
+    policy_path: str | None = Field(default=None, description="Trust policy file.")
+    public_key_path: str | None = Field(default=None, description="PEM file of the one key to trust.")
+
+    def get_policy(self) -> "TrustPolicy":
+        """Return the core's trust policy.
+
+        Raises:
+            dagster.Failure: neither file is given, or it cannot be read.
+        """
+        from kitops_orchestration.signing.keys import load_public_key
+        from kitops_orchestration.signing.trust import TrustPolicy
+
+        with translated():
+            if self.policy_path is not None:
+                return TrustPolicy.load(self.policy_path)
+            return TrustPolicy.for_key(load_public_key(Path(self.public_key_path or "")))
+
+
+class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the resource is its own value
+    """A registry for ModelKits.
+
+    ``registry`` is ``host[:port]``, or ``file:///folder`` for a folder registry.  The client is made inside the
+    step that uses it; nothing is shared between steps but digests::
+
+        KitOpsResource(
+            registry="ghcr.io",
+            namespace="acme",
+            auth=BasicAuth(username="robot", password=dg.EnvVar("REGISTRY_PASSWORD")),
+        )
+    """
+
+    registry: str = Field(description="Registry host[:port], or file:///folder for a folder registry.")
+    namespace: str = Field(default="", description="Put before repository names that name no registry.")
+    auth: AnonymousAuth | BasicAuth | TokenAuth | DockerConfigAuth = Field(
+        default=DockerConfigAuth(), discriminator="kind", description="How to authenticate."
+    )
+    plain_http: bool | None = Field(default=None, description="HTTP instead of HTTPS; unset: only for loopback.")
+    verify_tls: bool = Field(default=True, description="Check the registry's certificate.")
+    ca_bundle: str | None = Field(default=None, description="File with the certificates to trust.")
+    scratch_dir: str | None = Field(default=None, description="Where steps unpack; unset: the system's temp folder.")
+    concurrency: int = Field(default=_LIMITS.concurrency, ge=1, description="Blobs moved at the same time.")
+    retries: int = Field(default=_LIMITS.retries, ge=0, description="Attempts after the first, per request.")
+    retry_budget_seconds: float = Field(
+        default=_LIMITS.retry_budget_seconds, ge=0, description="Longest wait between attempts, over one operation."
+    )
+    connect_timeout_seconds: float = Field(default=_LIMITS.connect_timeout_seconds, gt=0)
+    silence_timeout_seconds: float = Field(
+        default=_LIMITS.silence_timeout_seconds, gt=0, description="Longest wait for the next byte."
+    )
+
+    attach_provenance: bool = Field(default=True, description="Attach how it was made to each new ModelKit.")
+    signer: ModelKitSignerResource | None = Field(default=None, description="Signs what is attached.")
+    trust: TrustResource | None = Field(default=None, description="Whose signatures count.")
+
+    _client: "KitClient | None" = PrivateAttr(default=None)
+
+    def get_client(self) -> "KitClient":
+        """Return the core's client for this registry; made once per instance."""
+        if self._client is None:
+            from kitops_orchestration.client import KitClient
+
+            self._client = KitClient(
+                self.registry,
+                credentials=self._credentials(),
+                plain_http=self.plain_http,
+                tls=self._tls(),
+                limits=self.limits,
+            )
+        return self._client
+
+    def get_signer(self) -> "Signer | None":
+        """Return the signer for statements, where one is configured."""
+        return self.signer.get_signer() if self.signer is not None else None
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds that the client keeps."""
+        return Limits(
+            concurrency=self.concurrency,
+            connect_timeout_seconds=self.connect_timeout_seconds,
+            silence_timeout_seconds=self.silence_timeout_seconds,
+            retries=self.retries,
+            retry_budget_seconds=self.retry_budget_seconds,
+        )
+
+    def reference(self, text: str | Reference) -> Reference:
+        """Return ``text`` as a reference; registry and namespace complete what names no registry itself.
+
+        Raises:
+            dagster.Failure: the text is outside the grammar.
+        """
+        if isinstance(text, Reference):
+            return text
+        try:
+            return Reference.parse(text)
+        except InvalidReferenceError:
+            with translated():
+                prefix = f"{self.namespace.strip('/')}/" if self.namespace.strip("/") else ""
+                return Reference.parse(prefix + text, registry=self.registry)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give a new directory of this step's own; it is gone afterwards."""
+        with tempfile.TemporaryDirectory(prefix="kitops-", dir=self.scratch_root()) as name:
+            yield Path(name)
+
+    def scratch_root(self) -> Path | None:
+        """Return the folder for scratch directories, made where it is missing; ``None`` is the system's."""
+        if self.scratch_dir is None:
+            return None
+        Path(self.scratch_dir).mkdir(parents=True, exist_ok=True)
+        return Path(self.scratch_dir)
+
+    @contextmanager
+    def unpack(self, reference: str | Reference, *, filters: Sequence[str] = ()) -> Iterator[Path]:
+        """Give a directory with the unpacked ModelKit, or with the layers that ``filters`` select.
+
+        ``filters`` has the Kit CLI's syntax: ``["model"]``, ``["datasets:train"]``.  The directory is gone
+        afterwards: copy what has to stay.
+        """
+        with self.scratch() as folder:
+            with translated():
+                self.get_client().unpack(self.reference(reference), folder / "kit", filters=tuple(filters))
+            yield folder / "kit"
+
+    def publish(
+        self,
+        context: dg.AssetExecutionContext,
+        value: Any,
+        *,
+        key: dg.AssetKey | str | None = None,
+        repository: str | None = None,
+        tag: str | None = None,
+        **options: Any,
+    ) -> dg.MaterializeResult[Any]:
+        """Pack what a body made straight into the registry and return its materialization.
+
+        Args:
+            context: Of the asset.
+            value: A directory, a mapping, a Kitfile or a ``ModelKitContent``.
+            key: Which asset of a multi-asset; may be left out where there is one.
+            repository: Default: the ``kitops/repository`` in the definition's metadata.
+            tag: Default: the partition, or ``latest``.
+            options: Further options of the core's ``pack``.
+        """
+        from dagster_kitops.publish import Target, publish
+
+        asset_key = dg.AssetKey.from_coercible(key) if key is not None else None
+        if repository is None:
+            definition = context.assets_def.metadata_by_key[asset_key or context.asset_key]
+            repository = definition.get(REPOSITORY_LABEL)
+        if repository is None:
+            raise dg.DagsterInvalidInvocationError(f"no repository: pass one, or put {REPOSITORY_LABEL} into metadata")
+        return publish(
+            context, self, value, Target(repository=repository, tag=tag, pack_options=options), key=asset_key
+        )
+
+    def _credentials(self) -> "CredentialSource | None":
+        from kitops_orchestration.oci.credentials import Credential, StaticCredentials
+
+        host = Reference.parse("any", registry=self.registry).registry
+        if isinstance(self.auth, BasicAuth):
+            return StaticCredentials({host: Credential(username=self.auth.username, password=self.auth.password)})
+        if isinstance(self.auth, TokenAuth):
+            return StaticCredentials({host: Credential(access_token=self.auth.token)})
+        return StaticCredentials({}) if isinstance(self.auth, AnonymousAuth) else None
+
+    def _tls(self) -> "TlsOptions | None":
+        if self.verify_tls and self.ca_bundle is None:
+            return None
+        from kitops_orchestration.oci.transport import TlsOptions
+
+        return TlsOptions(verify=self.verify_tls, ca_bundle=Path(self.ca_bundle) if self.ca_bundle else None)

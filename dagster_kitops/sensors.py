@@ -1,0 +1,159 @@
+"""A sensor on tags: each digest that appears is reported, and worked on, once."""
+
+# No `from __future__ import annotations`: Dagster reads the signature of the sensor function.
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import dagster as dg
+
+from dagster_kitops._compat import clean_name
+from dagster_kitops.metadata import ModelKitMetadataSet
+from dagster_kitops.resources import KitOpsResource
+from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.tag_selector import TagSelector
+
+DATA_VERSION_TAGS = ("dagster/data_version", "dagster/data_version_is_user_provided")
+
+
+@dataclass(frozen=True, slots=True)
+class TagChange:
+    """A tag that points at a digest which the sensor has not seen it point at."""
+
+    reference: Reference
+    """Pinned, with the tag."""
+    previous_digest: str | None
+    """``None`` for a new tag."""
+
+
+def build_modelkit_tag_sensor(
+    *,
+    name: str | None = None,
+    repositories: Mapping[str, dg.AssetKey | str],
+    tags: str = "*",
+    emit: Literal["materialization", "observation"] | None = "observation",
+    target: Any = None,
+    dynamic_partitions_def: dg.DynamicPartitionsDefinition | None = None,
+    max_changes_per_tick: int = 50,
+    resource_key: str = "kitops",
+    minimum_interval_seconds: int = 60,
+    default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
+) -> dg.SensorDefinition:
+    """Return a sensor that reports every new digest behind the tags of some repositories.
+
+    The cursor holds what each tag pointed at; the run key names repository, tag and digest, so that a cursor that is
+    set back starts no run twice.  No layer and no Kitfile is fetched.  An unreachable registry skips the tick and
+    keeps the cursor.
+
+    Args:
+        name: Default: made from the repositories.
+        repositories: Which asset each repository is.
+        tags: Which tags: a name, a pattern (``v*``) or a range of versions (``>=1.2,<2``).
+        emit: The event that the asset gets, with the digest as data version; ``None`` for none.
+        target: Jobs or assets to run for a change, as :func:`dagster.sensor` takes them.
+        dynamic_partitions_def: Each tag becomes a partition, and runs and events carry it.
+        max_changes_per_tick: The rest waits for the next tick.
+        resource_key: Key of the :class:`KitOpsResource`.
+        minimum_interval_seconds: Between two ticks.
+        default_status: ``STOPPED`` until someone starts it.
+    """
+    selector = TagSelector.parse(tags)
+    keys = {repository: dg.AssetKey.from_coercible(key) for repository, key in repositories.items()}
+
+    @dg.sensor(
+        name=name or clean_name("modelkit_tags_" + "_".join(keys)),
+        minimum_interval_seconds=minimum_interval_seconds,
+        default_status=default_status,
+        required_resource_keys={resource_key},
+        target=target,
+    )
+    def tag_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        kitops: KitOpsResource = getattr(context.resources, resource_key)
+        seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+        try:
+            changes, cursor = _look(kitops, keys, selector, seen, max_changes_per_tick)
+        except KitOpsError as error:
+            if error.transient:
+                return dg.SkipReason(f"{error}; the next tick asks again")
+            raise
+        if not changes:
+            return dg.SensorResult(cursor=_text(cursor), skip_reason="no tag points at a new digest")
+        return _result(changes, cursor, emit, with_runs=target is not None, partitions=dynamic_partitions_def)
+
+    return tag_sensor
+
+
+def _look(
+    kitops: KitOpsResource, keys: Mapping[str, dg.AssetKey], selector: TagSelector, seen: Mapping[str, str], limit: int
+) -> tuple[list[tuple[dg.AssetKey, TagChange]], dict[str, str]]:
+    client = kitops.get_client()
+    changes: list[tuple[dg.AssetKey, TagChange]] = []
+    cursor: dict[str, str] = {}
+    for repository, key in keys.items():
+        place = kitops.reference(repository)
+        for tag in selector.select(client.tags(place)):
+            pinned = client.resolve(place.with_tag(tag))
+            name, digest = f"{pinned.name}:{tag}", str(pinned.digest)
+            before = seen.get(name)
+            if before != digest and len(changes) < limit:
+                changes.append((key, TagChange(pinned, before)))
+                cursor[name] = digest
+            elif before is not None:
+                cursor[name] = before
+    return changes, cursor
+
+
+def _result(
+    changes: list[tuple[dg.AssetKey, TagChange]],
+    cursor: Mapping[str, str],
+    emit: str | None,
+    *,
+    with_runs: bool,
+    partitions: dg.DynamicPartitionsDefinition | None,
+) -> dg.SensorResult:
+    tags = [str(change.reference.tag) for _, change in changes]
+    return dg.SensorResult(
+        cursor=_text(cursor),
+        asset_events=[_event(key, change, emit, partitions is not None) for key, change in changes] if emit else [],
+        run_requests=[_run_request(change, partitions is not None) for _, change in changes] if with_runs else [],
+        dynamic_partitions_requests=[partitions.build_add_request(tags)] if partitions is not None else None,
+    )
+
+
+def _event(
+    key: dg.AssetKey, change: TagChange, emit: str, is_partitioned: bool
+) -> dg.AssetMaterialization | dg.AssetObservation:
+    reference, digest = change.reference, str(change.reference.digest)
+    facts = ModelKitMetadataSet(
+        reference=str(reference),
+        digest=digest,
+        short_digest=reference.digest.short if reference.digest else None,
+        tag=reference.tag,
+        previous_digest=change.previous_digest,
+    )
+    kind = dg.AssetMaterialization if emit == "materialization" else dg.AssetObservation
+    return kind(
+        asset_key=key,
+        metadata={**facts},
+        partition=reference.tag if is_partitioned else None,
+        tags=dict(zip(DATA_VERSION_TAGS, (digest, "true"), strict=True)),
+    )
+
+
+def _run_request(change: TagChange, is_partitioned: bool) -> dg.RunRequest:
+    reference = change.reference
+    return dg.RunRequest(
+        run_key=str(reference),
+        partition_key=reference.tag if is_partitioned else None,
+        tags={
+            "kitops/tag": str(reference.tag)[:63],
+            "kitops/digest": reference.digest.short if reference.digest else "",
+        },
+    )
+
+
+def _text(cursor: Mapping[str, str]) -> str:
+    return json.dumps(cursor, sort_keys=True)

@@ -1,0 +1,213 @@
+"""SLSA provenance v1 for a ModelKit: who packed it, in which run, from which data, code and base models.
+
+What other systems know comes in as plain values, :class:`SourceRun` from the MLflow bridge and
+:class:`RunContext` from the orchestrators' adapters.  What is not known stays out and is never guessed.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from kitops_orchestration._version import __version__
+from kitops_orchestration.errors import InvalidReferenceError, SignatureError
+from kitops_orchestration.lineage.dependencies import Dependency, SourceRun, base_model
+from kitops_orchestration.lineage.run_context import RunContext
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.signing import predicate_types
+from kitops_orchestration.signing.statement import ResourceDescriptor, Statement, decode_json, encode_json
+from kitops_orchestration.signing.timestamps import format_timestamp
+
+if TYPE_CHECKING:
+    from kitops_orchestration.modelkit.pack import PackResult
+
+BUILD_TYPE = "urn:kitops-orchestration:build:modelkit-pack:v1"
+BUILDER = "urn:kitops-orchestration:builder:"
+"""Builder ids of ours: ``…builder:airflow``, ``…:dagster``, ``…:cli``; name your own with ``builder_id``."""
+
+_MAX_CONTENT_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """SLSA provenance v1, the members that we fill and read."""
+
+    predicate_type: ClassVar[str] = predicate_types.PROVENANCE
+
+    build_type: str
+    external_parameters: Mapping[str, Any] = field(hash=False)
+    internal_parameters: Mapping[str, Any] = field(hash=False)
+    dependencies: tuple[Dependency, ...]
+    builder_id: str
+    invocation_id: str | None = None
+    started_on: str | None = None
+    finished_on: str | None = None
+    byproducts: tuple[ResourceDescriptor, ...] = ()
+    builder_version: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def orchestrator(self) -> Mapping[str, Any]:
+        """Run, job, task, user: what :class:`RunContext` said."""
+        found = self.internal_parameters.get("orchestrator")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """Type and uri of the run that made the model."""
+        found = self.external_parameters.get("source")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """The run's last metrics, where they were small enough to be carried."""
+        content = next((item.content for item in self.byproducts if item.name == "metrics"), None)
+        return {} if content is None else decode_json(content, "the metrics in the provenance")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the predicate object."""
+        metadata = {
+            "invocationId": self.invocation_id,
+            "startedOn": self.started_on and format_timestamp(self.started_on),
+            "finishedOn": self.finished_on and format_timestamp(self.finished_on),
+        }
+        details: dict[str, Any] = {
+            "builder": {"id": self.builder_id, "version": dict(sorted(self.builder_version.items()))},
+            "metadata": {key: item for key, item in metadata.items() if item},
+        }
+        if self.byproducts:
+            details["byproducts"] = [item.to_json() for item in self.byproducts]
+        return {
+            "buildDefinition": {
+                "buildType": self.build_type,
+                "externalParameters": dict(self.external_parameters),
+                "internalParameters": dict(self.internal_parameters),
+                "resolvedDependencies": [item.to_resource().to_json() for item in self.dependencies],
+            },
+            "runDetails": details,
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read a predicate; raises :class:`SignatureError` when required members are missing."""
+        try:
+            definition, details = value["buildDefinition"], value["runDetails"]
+            builder, metadata = details["builder"], details.get("metadata") or {}
+            resources = [ResourceDescriptor.from_json(item) for item in definition.get("resolvedDependencies") or ()]
+            return cls(
+                str(definition["buildType"]),
+                dict(definition["externalParameters"]),
+                dict(definition.get("internalParameters") or {}),
+                tuple(map(Dependency.from_resource, resources)),
+                str(builder["id"]),
+                metadata.get("invocationId"),
+                metadata.get("startedOn"),
+                metadata.get("finishedOn"),
+                tuple(ResourceDescriptor.from_json(item) for item in details.get("byproducts") or ()),
+                dict(builder.get("version") or {}),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SignatureError(f"the provenance is not of SLSA's form: {error!r}") from error
+
+
+def provenance(
+    packed: PackResult,
+    run_context: RunContext | None = None,
+    source: SourceRun | None = None,
+    *,
+    dependencies: Sequence[Dependency] = (),
+    builder_id: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> Statement:
+    """Return the provenance of a ModelKit that was just packed.
+
+    Data and base model come from the Kitfile and from ``source``; ``dependencies`` adds what only the caller
+    knows.  No clock is read: times are the run's, so that a retry makes the same statement.
+    """
+    context, run = run_context or RunContext(), source or SourceRun("directory")
+    found = _distinct([*run.dependencies, *dependencies, *_from_kitfile(packed)])
+    predicate = Provenance(
+        BUILD_TYPE,
+        _external(packed, run, parameters or {}),
+        _internal(context, run),
+        found,
+        builder_id or BUILDER + context.orchestrator,
+        context.invocation_id,
+        run.started_on or context.started_on,
+        run.finished_on,
+        _byproducts(run),
+        {"kitops-orchestration": __version__},
+    )
+    return Statement.build(
+        packed.digest, predicate.predicate_type, predicate.to_json(), name=packed.reference.without_target().name
+    )
+
+
+def _external(packed: PackResult, run: SourceRun, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "reference": str(packed.reference.without_target()),
+        "kitfile": {"sha256": packed.manifest.config.digest.hex},
+        "source": {key: item for key, item in (("type", run.type), ("uri", run.uri), ("name", run.name)) if item},
+    }
+    if packed.reference.tag:
+        value["tag"] = packed.reference.tag
+    if run.parameters or parameters:
+        value["parameters"] = dict(sorted({**run.parameters, **parameters}.items()))
+    return value
+
+
+def _internal(context: RunContext, run: SourceRun) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "orchestrator": context.to_json(),
+        "packages": dict(sorted({"kitops-orchestration": __version__, **run.packages}.items())),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()}-{platform.machine()}".lower(),
+    }
+    if run.user:
+        value["sourceUser"] = run.user
+    return value
+
+
+def _byproducts(run: SourceRun) -> tuple[ResourceDescriptor, ...]:
+    if not run.metrics:
+        return run.byproducts
+    content = encode_json(dict(run.metrics), sort_keys=True)
+    if len(content) > _MAX_CONTENT_BYTES:
+        return run.byproducts
+    return (*run.byproducts, ResourceDescriptor("metrics", content=content, media_type="application/json"))
+
+
+def _from_kitfile(packed: PackResult) -> list[Dependency]:
+    """The data sets that are layers of the ModelKit itself, and the base model that the Kitfile points at."""
+    found = [
+        Dependency(
+            "dataset",
+            layer.name or layer.path,
+            digest={layer.descriptor.digest.algorithm: layer.descriptor.digest.hex},
+            annotations={"path": layer.path, "packed": True},
+        )
+        for layer in packed.layers
+        if layer.kind == "dataset"
+    ]
+    model = packed.kitfile.model
+    base = None if model is None or not model.path else _as_reference(model.path)
+    return found if base is None else [*found, base_model(base, name=model.name if model else None)]
+
+
+def _as_reference(path: str) -> Reference | None:
+    """A model path that is a reference to another ModelKit, as the Kitfile allows; ``None`` for a file path."""
+    try:
+        reference = Reference.parse(path)
+    except InvalidReferenceError:
+        return None
+    return reference if reference.tag or reference.digest else None
+
+
+def _distinct(items: Sequence[Dependency]) -> tuple[Dependency, ...]:
+    """Drop what says the same thing twice: the first one, from the tracking system, knows more."""
+    kept: dict[tuple[Any, ...], Dependency] = {}
+    for item in items:
+        identity = (item.role, item.uri, *sorted(item.digest.items())) if item.digest or item.uri else (id(item),)
+        kept.setdefault(identity, item)
+    return tuple(kept.values())

@@ -1,0 +1,174 @@
+"""Blobs of a copy: concurrently, and each by the cheapest way that the two ends allow."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
+
+from kitops_orchestration.errors import RegistryError, Side, TransferCancelledError
+from kitops_orchestration.oci.descriptor import Descriptor
+from kitops_orchestration.oci.layout_files import Check
+from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, Verb
+from kitops_orchestration.settings import Limits
+
+
+class BlobCopier:
+    """Moves blobs between two repositories and counts what it did."""
+
+    def __init__(
+        self,
+        source: Repository,
+        destination: Repository,
+        *,
+        limits: Limits,
+        progress: ProgressCallback,
+        cancel: threading.Event | None,
+        verb: Verb,
+    ) -> None:
+        self._source = source
+        self._destination = destination
+        self._limits = limits
+        self._progress = progress
+        self._cancel = cancel
+        self._verb = verb
+        self._failed = threading.Event()
+        self._lock = threading.Lock()
+        self._can_mount = source.reference.registry == destination.reference.registry or (
+            source.reference.is_folder and destination.reference.is_folder
+        )
+        self.is_verified_below = destination.reference.is_folder
+        self.copied = self.mounted = self.skipped = self.bytes_moved = 0
+
+    def copy_all(self, blobs: Sequence[Descriptor]) -> None:
+        """Copy each blob once, ``limits.concurrency`` at a time; the first failure stops the others."""
+        unique = list({blob.digest: blob for blob in blobs}.values())
+        if not unique:
+            return
+        workers = max(1, min(self._limits.concurrency, len(unique)))
+        with ThreadPoolExecutor(workers, thread_name_prefix="kitops-copy") as pool:
+            futures = [pool.submit(self._copy_one, blob) for blob in unique]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+            except BaseException:
+                self._failed.set()  # those that run stop at their next buffer
+                for future in futures:
+                    future.cancel()
+                raise
+
+    def check_cancelled(self) -> None:
+        """Raise :class:`TransferCancelledError` when the caller asked for a stop, or another blob failed."""
+        if self._failed.is_set() or (self._cancel is not None and self._cancel.is_set()):
+            raise TransferCancelledError(
+                f"copy from {self._source.reference} to {self._destination.reference} was cancelled",
+                advice="run it again: what is there already is not moved a second time",
+            )
+
+    def report(self, blob: Descriptor, state: State, done: int = 0) -> None:
+        """Tell the listener about one step of one blob."""
+        self._progress(ProgressEvent(self._verb, str(blob.digest), state, done, blob.size))
+
+    def _copy_one(self, blob: Descriptor) -> None:
+        self.check_cancelled()
+        with on_side("destination"):
+            if self._destination.has_blob(blob):
+                return self._count("skipped", blob)
+            if self._can_mount and self._destination.mount_blob(blob, self._source.reference):
+                return self._count("mounted", blob)
+        self.report(blob, "started")
+        try:
+            with on_side("destination"):
+                is_new = self._destination.push_blob(blob, RepositorySource(self._source, blob, self))
+        except BaseException:
+            self.report(blob, "failed")
+            raise
+        return self._count("finished" if is_new else "skipped", blob)
+
+    def _count(self, state: State, blob: Descriptor) -> None:
+        with self._lock:
+            self.skipped += state == "skipped"
+            self.mounted += state == "mounted"
+            if state == "finished":
+                self.copied += 1
+                self.bytes_moved += blob.size
+        self.report(blob, state, blob.size)
+
+
+class RepositorySource:
+    """A blob of a repository as the body of an upload; opened again, it starts over."""
+
+    def __init__(self, repository: Repository, descriptor: Descriptor, copier: BlobCopier) -> None:
+        self._repository = repository
+        self._descriptor = descriptor
+        self._copier = copier
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return self._descriptor.size
+
+    def open(self) -> BinaryIO:
+        """Return a new verified reader at the first byte."""
+        with on_side("source"):
+            stream = self._repository.fetch_blob(self._descriptor)
+        return cast(BinaryIO, _Passage(stream, self._descriptor, self._copier, self._repository.reference.name))
+
+
+class _Passage(io.RawIOBase):
+    """Bytes on their way: verified before the last of them is handed on, reported, and stopped when cancelled.
+
+    An uploader stops reading at the last byte and never sees the end of the stream, so the check is made
+    there: a damaged blob fails before its upload is complete.
+    """
+
+    def __init__(self, stream: Any, descriptor: Descriptor, copier: BlobCopier, owner: str) -> None:
+        self._stream = stream
+        self._descriptor = descriptor
+        self._copier = copier
+        # A folder hashes what it writes; only a registry needs the bytes checked before they leave.
+        self._check = None if copier.is_verified_below else Check(descriptor, owner)
+        self._done = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        with on_side("source"):
+            data: bytes = self._stream.read(size) or b""
+        self._take(data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        with on_side("source"):
+            count: int = self._stream.readinto(buffer) or 0
+        self._take(memoryview(buffer)[:count])
+        return count
+
+    def _take(self, data: bytes | memoryview) -> None:
+        self._copier.check_cancelled()
+        self._done += len(data)
+        if self._check is not None:
+            self._check.update(data)
+            if not data or self._check.is_complete:
+                self._check.finish()
+        self._copier.report(self._descriptor, "moved", self._done)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+@contextmanager
+def on_side(side: Side) -> Iterator[None]:
+    """Mark the registry errors inside with the end of the copy they come from."""
+    try:
+        yield
+    except RegistryError as error:
+        if error.side is None:
+            error.side = side
+        raise

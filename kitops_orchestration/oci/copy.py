@@ -1,0 +1,184 @@
+"""Copy a manifest graph from one repository to another: push, pull, mirror and promote are all this."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from kitops_orchestration.errors import NotFoundError
+from kitops_orchestration.oci.blob_copy import BlobCopier, on_side
+from kitops_orchestration.oci.descriptor import Descriptor, Digest
+from kitops_orchestration.oci.manifest import Index, Node
+from kitops_orchestration.oci.referrers import LEGACY_SUFFIXES, fallback_tag
+from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.progress import ProgressCallback, Verb, ignore_progress
+from kitops_orchestration.settings import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """What a copy did.  ``bytes_moved`` counts blob bytes written at the destination, not mounted ones."""
+
+    descriptor: Descriptor
+    """The manifest that was asked for, the same at both ends."""
+    blobs_copied: int
+    blobs_mounted: int
+    blobs_skipped: int
+    bytes_moved: int
+    referrers_copied: int
+    """Referrers (and legacy signature tags) that the destination did not have before."""
+
+
+def copy(
+    source: Repository,
+    target: str,
+    destination: Repository,
+    *,
+    tag: str | None = None,
+    referrers: bool = False,
+    limits: Limits = Limits(),
+    progress: ProgressCallback = ignore_progress,
+    cancel: threading.Event | None = None,
+    verb: Verb = "copy",
+) -> CopyResult:
+    """Copy the manifest at ``target`` (tag or digest) with all it is made of, and point ``tag`` at it.
+
+    ``target`` is resolved once.  Blobs go first, ``limits.concurrency`` at a time: those present are skipped,
+    those of the same registry are mounted, the rest are streamed without a file in between.  Then child
+    manifests, then the manifest, then its referrers (``referrers=True``: theirs too, and cosign's legacy
+    signature tags), and the tag last: whoever sees the tag finds everything.  Every byte is verified.  A copy
+    that failed or was cancelled leaves unreferenced blobs at most, and a second call moves only what is missing.
+
+    Raises:
+        NotFoundError, RegistryError: with ``side`` telling which end.
+        IntegrityError: the source holds other bytes than its manifest says; nothing was tagged.
+        TransferCancelledError: ``cancel`` was set.
+    """
+    with on_side("source"):
+        root = source.fetch_manifest(target)
+    graph = _Graph(source)
+    graph.add(root)
+    if referrers:
+        graph.add_referrers()
+    copier = BlobCopier(source, destination, limits=limits, progress=progress, cancel=cancel, verb=verb)
+    if source.reference != destination.reference:
+        copier.copy_all([blob for node in graph.nodes for blob in _blobs(node)])
+    copier.check_cancelled()
+    copied = _push_manifests(graph, root, tag, destination, copier)
+    _move_tag(destination, root, tag)
+    return CopyResult(
+        root.descriptor, copier.copied, copier.mounted, copier.skipped, copier.bytes_moved, referrers_copied=copied
+    )
+
+
+class _Graph:
+    """The nodes to copy: children before the index that lists them, subjects before their referrers."""
+
+    def __init__(self, source: Repository) -> None:
+        self._source = source
+        self._nodes: dict[Digest, Node] = {}
+        self.referrers: dict[Digest, Digest] = {}
+        """Referrer → the subject it was found by."""
+        self.legacy_tags: dict[str, Digest] = {}
+
+    @property
+    def nodes(self) -> list[Node]:
+        return list(self._nodes.values())
+
+    @property
+    def has_referrers(self) -> bool:
+        return bool(self.referrers or self.legacy_tags)
+
+    def add(self, node: Node) -> None:
+        if node.digest in self._nodes:
+            return
+        for child in node.manifests if isinstance(node, Index) else ():
+            if child.digest not in self._nodes:
+                self.add(self._fetch(child.digest))
+        self._nodes[node.digest] = node
+
+    def add_referrers(self) -> None:
+        pending = list(self._nodes)
+        seen: set[Digest] = set()
+        while pending:
+            subject = pending.pop(0)
+            if subject in seen:
+                continue
+            seen.add(subject)
+            with on_side("source"):
+                found = self._source.referrers(subject)
+            for descriptor in found:
+                self.add(self._fetch(descriptor.digest))
+                self.referrers.setdefault(descriptor.digest, subject)
+            self._add_legacy(subject)
+            pending = [digest for digest in self._nodes if digest not in seen]
+
+    def _add_legacy(self, subject: Digest) -> None:
+        for suffix in LEGACY_SUFFIXES:
+            tag = fallback_tag(subject) + suffix
+            try:
+                node = self._fetch(tag)
+            except NotFoundError:
+                continue
+            self.add(node)
+            self.legacy_tags[tag] = node.digest
+
+    def _fetch(self, target: str) -> Node:
+        with on_side("source"):
+            return self._source.fetch_manifest(target)
+
+    def node(self, digest: Digest) -> Node:
+        return self._nodes[digest]
+
+
+def _blobs(node: Node) -> tuple[Descriptor, ...]:
+    return () if isinstance(node, Index) else node.blobs
+
+
+def _push_manifests(graph: _Graph, root: Node, tag: str | None, destination: Repository, copier: BlobCopier) -> int:
+    """Push all manifests without a tag; return how many referrers were new at the destination."""
+    copied = 0
+    known: dict[Digest, set[Digest]] = {}
+    for node in graph.nodes:
+        copier.check_cancelled()
+        subject = graph.referrers.get(node.digest)
+        with on_side("destination"):
+            if subject is None:
+                # Without referrers the move of the tag is the push, and the only one.
+                if node is not root or tag is None or graph.has_referrers:
+                    destination.push_manifest(node)
+                continue
+            if subject not in known:
+                known[subject] = {found.digest for found in destination.referrers(subject)}
+            # Listed, not merely present: a manifest that no list shows has to be pushed again.
+            if node.digest not in known[subject]:
+                destination.push_manifest(node)
+                copied += 1
+    return copied + _move_legacy_tags(graph, destination)
+
+
+def _move_legacy_tags(graph: _Graph, destination: Repository) -> int:
+    moved = 0
+    for tag, digest in graph.legacy_tags.items():
+        with on_side("destination"):
+            # A destination that has signatures of its own at this tag keeps them.
+            if _resolve(destination, tag) is None:
+                destination.push_manifest(graph.node(digest), tag=tag)
+                moved += 1
+    return moved
+
+
+def _move_tag(destination: Repository, root: Node, tag: str | None) -> None:
+    if tag is None:
+        return
+    with on_side("destination"):
+        # A registry with immutable tags refuses even the same digest: leave a tag that is right.
+        if _resolve(destination, tag) != root.digest:
+            destination.push_manifest(root, tag=tag)
+
+
+def _resolve(repository: Repository, target: str) -> Digest | None:
+    try:
+        return repository.resolve(target).digest
+    except NotFoundError:
+        return None

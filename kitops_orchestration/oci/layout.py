@@ -1,0 +1,210 @@
+"""LayoutRepository: a repository in a folder, as an OCI image layout directory.
+
+Source: OCI image-spec v1.1, image-layout.md.  ``skopeo … oci:DIR:TAG`` reads and writes the same folder, and
+registries with folder storage (zot, olareg) serve the root that holds such directories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from kitops_orchestration.errors import KitOpsError, NotFoundError, RegistryResponseError
+from kitops_orchestration.oci import layout_files, layout_index, manifest
+from kitops_orchestration.oci.blob_source import BytesSource
+from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
+from kitops_orchestration.oci.layout_files import Place
+from kitops_orchestration.oci.layout_index import LayoutIndex
+from kitops_orchestration.oci.manifest import Index, Node
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.referrers import complete, describe, is_referrer_tag
+from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.settings import Limits
+
+
+class LayoutRepository(Repository):
+    """One layout directory; safe to use from several threads, and from several processes on one machine.
+
+    The directory is created by the first write.  Until then every read finds nothing, as in a registry where
+    nobody has pushed yet.  A manifest is in ``index.json`` from the moment it is pushed, tagged or not.
+    """
+
+    def __init__(self, reference: Reference, *, limits: Limits = Limits()) -> None:
+        self._reference = reference.without_target()
+        self._limits = limits
+        self._place = Place(reference.layout_dir, self._reference.name)
+        self._index = LayoutIndex(self._place)
+        self._nodes: dict[Digest, tuple[Digest | None, Descriptor]] = {}
+
+    def __repr__(self) -> str:
+        return f"LayoutRepository({str(self._reference)!r})"
+
+    @property
+    def reference(self) -> Reference:
+        """The repository itself: folder registry and name."""
+        return self._reference
+
+    @property
+    def directory(self) -> Path:
+        """The layout directory; it may not exist yet."""
+        return self._place.directory
+
+    def blob_path(self, digest: str) -> Path:
+        """Return where the content of ``digest`` is, or would be."""
+        checked = Digest(digest)
+        return self.directory / "blobs" / checked.algorithm / checked.hex
+
+    def resolve(self, target: str) -> Descriptor:
+        """Return what a tag or digest points at; raises :class:`NotFoundError`."""
+        for entry in self._index.entries():
+            if target in (layout_index.tag_of(entry), entry.get("digest")):
+                found = layout_index.descriptor_of(entry)
+                if found is not None:
+                    return found
+        if ":" in target:
+            return self._resolve_unlisted(Digest(target))
+        raise self._not_found("resolve", f"tag {target!r}")
+
+    def fetch_manifest(self, target: str) -> Node:
+        """Return the manifest at a tag or digest; the bytes are verified either way."""
+        descriptor = self.resolve(target)
+        return manifest.parse(self._read_manifest(descriptor.digest), descriptor.media_type, expected=descriptor.digest)
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        """Tell whether the blob is there in full length; its content is not read."""
+        return layout_files.holds(self.blob_path(descriptor.digest), descriptor)
+
+    def fetch_blob(self, descriptor: Descriptor, *, offset: int = 0) -> BinaryIO:
+        """Open the blob at ``offset``; not verified here."""
+        try:
+            with self._place.errors("fetch blob"):
+                return layout_files.open_blob(self.blob_path(descriptor.digest), offset)
+        except KitOpsError as error:
+            if isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+                raise self._not_found("fetch blob", f"blob {descriptor.digest}") from error.__cause__
+            raise
+
+    def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
+        """Store and verify a blob; hashed and copied in one pass, returns False when it was there already."""
+        if self.has_blob(descriptor):
+            return False
+        self._index.ensure()
+        layout_files.store_blob(self._place, self.blob_path(descriptor.digest), descriptor, source)
+        return True
+
+    def mount_blob(self, descriptor: Descriptor, from_repository: Reference) -> bool:
+        """Take a blob over from another layout by hard link; it is read and verified, but not copied.
+
+        Works between any two folders of one file system.  False where the file system cannot link, or the
+        other layout lacks the blob.
+        """
+        if not from_repository.is_folder:
+            return False
+        path = LayoutRepository(from_repository).blob_path(descriptor.digest)
+        if not layout_files.holds(path, descriptor):
+            return False
+        layout_files.verify_file(path, descriptor, from_repository.name)
+        self._index.ensure()
+        return layout_files.link_blob(self._place, self.blob_path(descriptor.digest), path)
+
+    def push_manifest(self, manifest: Node, *, tag: str | None = None) -> Descriptor:
+        """Store a manifest, list it in ``index.json`` and point ``tag`` at it."""
+        if tag is not None:
+            self._reference.with_tag(tag)  # the grammar is checked there
+        self._require_content(manifest)
+        descriptor = manifest.descriptor
+        if not self.has_blob(descriptor):
+            self._index.ensure()
+            layout_files.store_blob(
+                self._place,
+                self.blob_path(descriptor.digest),
+                descriptor,
+                BytesSource(manifest.content),
+                is_synced=True,
+            )
+        if tag is None:
+            self._index.change(lambda entries: layout_index.with_manifest(entries, descriptor))
+        else:
+            self._index.change(lambda entries: layout_index.with_tag(entries, tag, descriptor))
+        return descriptor
+
+    def set_tag(self, tag: str, descriptor: Descriptor) -> None:
+        """Point ``tag`` at a manifest of this layout, in one step."""
+        self._reference.with_tag(tag)
+        found = self.resolve(descriptor.digest)
+        self._index.change(lambda entries: layout_index.with_tag(entries, tag, found))
+
+    def delete_tag(self, tag: str) -> None:
+        """Remove the tag; the manifest stays, listed without it, until it is pruned."""
+        if not any(layout_index.tag_of(entry) == tag for entry in self._index.entries()):
+            raise self._not_found("delete tag", f"tag {tag!r}")
+        self._index.change(lambda entries: layout_index.without_tag(entries, tag))
+
+    def tags(self) -> Iterator[str]:
+        """Yield the tags in lexical order, without those that only carry referrers and signatures."""
+        names = {layout_index.tag_of(entry) for entry in self._index.entries()}
+        yield from sorted(name for name in names if name and not is_referrer_tag(name))
+
+    def referrers(self, digest: str, *, artifact_type: str | None = None) -> list[Descriptor]:
+        """Return the manifests of ``index.json`` whose subject is ``digest``, in the order they were pushed."""
+        wanted = Digest(digest)
+        found = []
+        for entry in self._index.entries():
+            descriptor = layout_index.descriptor_of(entry)
+            if descriptor is not None:
+                subject, described = self._describe(descriptor)
+                if subject == wanted:
+                    found.append(described)
+        return complete(self, wanted, found, artifact_type=artifact_type)
+
+    def _describe(self, descriptor: Descriptor) -> tuple[Digest | None, Descriptor]:
+        # Content by digest never changes, so a layout with many manifests is read once per process.
+        known = self._nodes.get(descriptor.digest)
+        if known is None:
+            known = self._nodes[descriptor.digest] = self._read_subject(descriptor)
+        return known
+
+    def _read_subject(self, descriptor: Descriptor) -> tuple[Digest | None, Descriptor]:
+        try:
+            node = self.fetch_manifest(descriptor.digest)
+        except KitOpsError:
+            return None, descriptor  # one damaged or foreign entry must not hide the others
+        return (node.subject.digest if node.subject else None), describe(node)
+
+    def _read_manifest(self, digest: Digest) -> bytes:
+        with self.fetch_blob(Descriptor("", digest, 0)) as stream, self._place.errors("fetch manifest"):
+            content = stream.read(self._limits.max_manifest_bytes + 1)
+        if len(content) > self._limits.max_manifest_bytes:
+            raise self._not_found("fetch manifest", f"manifest {digest} (the content is too large to be one)")
+        return content
+
+    def _resolve_unlisted(self, digest: Digest) -> Descriptor:
+        content = self._read_manifest(digest)
+        try:
+            node = manifest.parse(content, expected=digest)
+        except KitOpsError as error:
+            raise self._not_found("resolve", f"manifest {digest} (a blob has this digest)") from error
+        return Descriptor(node.media_type, digest, len(content))
+
+    def _require_content(self, node: Node) -> None:
+        needed = node.manifests if isinstance(node, Index) else node.blobs
+        missing = [descriptor.digest for descriptor in needed if not self.has_blob(descriptor)]
+        if missing:
+            what = "MANIFEST_UNKNOWN" if isinstance(node, Index) else "MANIFEST_BLOB_UNKNOWN"
+            raise RegistryResponseError(
+                f"manifest {node.digest} needs content that {self._reference.name} does not have: {missing[0]}",
+                codes=(what,),
+                operation="push manifest",
+                reference=str(self._reference),
+                advice="push the blobs and child manifests before the manifest",
+            )
+
+    def _not_found(self, operation: str, what: str) -> NotFoundError:
+        where = "" if self._index.exists else f" (there is no OCI image layout at {self.directory})"
+        return NotFoundError(
+            f"{what} is not in {self._reference.name}{where}",
+            operation=operation,
+            reference=str(self._reference),
+            advice="check the name; `kitctl tags` lists what the repository has",
+        )

@@ -1,0 +1,156 @@
+"""``index.json`` of a layout directory: its tags, and every manifest it holds.
+
+Source: OCI image-spec v1.1, image-layout.md.  A tag is an entry with ``org.opencontainers.image.ref.name``; a
+manifest without a tag has one entry without it, so that other tools find it and referrers can be found.
+Entries and members that others wrote are kept as they are.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kitops_orchestration.errors import KitOpsError, RegistryError
+from kitops_orchestration.oci import canonical, media_types
+from kitops_orchestration.oci.descriptor import Descriptor
+from kitops_orchestration.oci.layout_files import Place, write_file
+
+Entry = dict[str, Any]
+_VERSION = {"imageLayoutVersion": "1.0.0"}
+
+
+class LayoutIndex:
+    """Reads without a lock (the file is replaced in one step); changes under a lock, over all processes."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._path = place.directory / "index.json"
+
+    @property
+    def exists(self) -> bool:
+        """True when the folder is a layout."""
+        return self._path.is_file()
+
+    def entries(self) -> list[Entry]:
+        """Return the entries in their order; none when there is no layout."""
+        return self._read()["manifests"]  # type: ignore[no-any-return]
+
+    def change(self, edit: Callable[[list[Entry]], list[Entry]]) -> None:
+        """Create the layout if need be, and replace its entries by ``edit(entries)``."""
+        self.ensure()
+        with self._lock():
+            document = self._read()
+            entries = edit(list(document["manifests"]))
+            if entries != document["manifests"]:
+                document["manifests"] = entries
+                write_file(self._place, self._path, canonical.encode(document), "write index.json")
+
+    def ensure(self) -> None:
+        """Create an empty layout where there is none."""
+        if self.exists and (self._place.directory / "oci-layout").is_file():
+            return
+        self._refuse_inside_blobs()
+        with self._place.errors("create layout"):
+            (self._place.directory / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            self._write_version()
+            if not self.exists:
+                write_file(self._place, self._path, canonical.encode(self._read()), "write index.json")
+
+    def _refuse_inside_blobs(self) -> None:
+        for part in (self._place.directory, *self._place.directory.parents):
+            if part.name == "blobs" and (part.parent / "oci-layout").exists():
+                raise RegistryError(
+                    f"{self._place.name} would lie inside the blobs of the repository at {part.parent}",
+                    operation="create layout",
+                    reference=self._place.name,
+                    advice="choose a repository name without 'blobs' in it",
+                )
+
+    def _write_version(self) -> None:
+        path = self._place.directory / "oci-layout"
+        if not path.exists():
+            write_file(self._place, path, canonical.encode(_VERSION), "write oci-layout")
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        # flock, not lockf: POSIX locks belong to the process, and threads would walk through them.
+        with self._place.errors("lock layout"):
+            lock = (self._place.directory / ".index.lock").open("ab")
+        with lock:
+            with self._place.errors("lock layout"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            with self._place.errors("read index.json"):
+                text = self._path.read_bytes()
+            document = json.loads(text)
+            if not isinstance(document["manifests"] or [], list):
+                raise TypeError("manifests is not a list")
+        except RegistryError as error:
+            if isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+                return {"schemaVersion": 2, "mediaType": media_types.INDEX, "manifests": []}
+            raise
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise RegistryError(
+                f"{self._path} is not an OCI image index: {error}",
+                operation="read index.json",
+                reference=self._place.name,
+                advice="the folder is not an OCI image layout, or its index was damaged: restore index.json",
+            ) from error
+        document["manifests"] = document["manifests"] or []
+        return document  # type: ignore[no-any-return]
+
+
+def tag_of(entry: Entry) -> str | None:
+    """Return the tag of an entry, or ``None``."""
+    annotations = entry.get("annotations")
+    name = annotations.get(media_types.ANNOTATION_REF_NAME) if isinstance(annotations, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def descriptor_of(entry: Entry) -> Descriptor | None:
+    """Return the descriptor of an entry without the tag in it, or ``None`` for an entry that is none."""
+    try:
+        found = Descriptor.from_json(entry)
+    except KitOpsError:
+        return None
+    return Descriptor(found.media_type, found.digest, found.size)
+
+
+def with_manifest(entries: list[Entry], descriptor: Descriptor) -> list[Entry]:
+    """Return the entries with the manifest listed, tagged or not."""
+    if any(entry.get("digest") == descriptor.digest for entry in entries):
+        return entries
+    return [*entries, _entry(descriptor)]
+
+
+def with_tag(entries: list[Entry], tag: str, descriptor: Descriptor) -> list[Entry]:
+    """Return the entries with ``tag`` on the manifest; the one that had it stays listed."""
+    if any(tag_of(entry) == tag and entry.get("digest") == descriptor.digest for entry in entries):
+        return entries
+    kept = [
+        entry
+        for entry in without_tag(entries, tag)
+        if entry.get("digest") != descriptor.digest or tag_of(entry) is not None
+    ]
+    return [*kept, _entry(descriptor) | {"annotations": {media_types.ANNOTATION_REF_NAME: tag}}]
+
+
+def without_tag(entries: list[Entry], tag: str) -> list[Entry]:
+    """Return the entries without ``tag``; a manifest that had only this one stays listed without a tag."""
+    result = [entry for entry in entries if tag_of(entry) != tag]
+    for entry in entries:
+        descriptor = descriptor_of(entry)
+        if tag_of(entry) == tag and descriptor is not None:
+            result = with_manifest(result, descriptor)
+    return result
+
+
+def _entry(descriptor: Descriptor) -> Entry:
+    return {"mediaType": descriptor.media_type, "digest": str(descriptor.digest), "size": descriptor.size}

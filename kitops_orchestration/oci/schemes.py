@@ -1,0 +1,34 @@
+"""Reference → the Repository that serves it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.settings import Limits
+
+if TYPE_CHECKING:
+    from kitops_orchestration.oci.credentials import CredentialSource
+    from kitops_orchestration.oci.transport import TlsOptions
+
+
+def open_repository(
+    reference: Reference,
+    *,
+    credentials: CredentialSource | None = None,
+    plain_http: bool | None = None,
+    tls: TlsOptions | None = None,
+    limits: Limits = Limits(),
+) -> Repository:
+    """Return the repository of ``reference``: a folder for ``file://``, a remote registry for every other.
+
+    No byte moves and nothing is created here.  ``plain_http=None`` means HTTP for loopback hosts only.
+    """
+    if reference.is_folder:
+        return LayoutRepository(reference, limits=limits)
+    # A folder user never pays for the HTTP stack.
+    from kitops_orchestration.oci.remote import RemoteRepository
+
+    return RemoteRepository(reference, credentials=credentials, plain_http=plain_http, tls=tls, limits=limits)

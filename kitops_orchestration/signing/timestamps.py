@@ -1,0 +1,38 @@
+"""Times in statements and policies: RFC 3339, UTC, whole seconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from kitops_orchestration.errors import SignatureError
+
+
+def format_timestamp(moment: datetime | str) -> str:
+    """Return ``2026-01-31T12:00:00Z``; a time without a zone is taken as UTC."""
+    return parse_timestamp(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_timestamp(value: Any) -> datetime:
+    """Read a time in UTC from RFC 3339 text, a datetime, or a date (its first second).
+
+    Raises:
+        SignatureError: it is none of these.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise SignatureError(
+                f"not a time: {value[:40]!r}", advice="write it as 2026-01-31T12:00:00Z (RFC 3339)"
+            ) from error
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time.min)
+    if not isinstance(value, datetime):
+        raise SignatureError(f"not a time: {str(value)[:40]!r}", advice="write it as 2026-01-31T12:00:00Z (RFC 3339)")
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def now() -> datetime:
+    """Return the present, in UTC."""
+    return datetime.now(UTC)

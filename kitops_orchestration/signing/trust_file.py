@@ -1,0 +1,158 @@
+"""Reading ``trust.yaml``: strict, because a misspelt member would silently widen what is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kitops_orchestration.errors import KitOpsError, SignatureError
+from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.signing import predicate_types
+from kitops_orchestration.signing.identities import Identity, Rule, TrustedKey
+from kitops_orchestration.signing.keys import load_public_key
+from kitops_orchestration.signing.timestamps import parse_timestamp
+
+_VERSION = 1
+
+
+def read_policy(path: Path) -> dict[str, Any]:
+    """Return the fields of a ``TrustPolicy``; raises :class:`SignatureError` naming the place."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SignatureError(f"cannot read the trust policy {path}: {error}") from error
+    try:
+        return _policy(_load(text), path.parent)
+    except KitOpsError as error:
+        raise SignatureError(f"trust policy {path}: {error}", advice=error.advice) from error
+
+
+def _load(text: str) -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+        keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+        if not all(isinstance(key, str) for key in keys) or len(set(keys)) != len(keys):
+            raise SignatureError(f"a name is written twice, or is not text, in line {node.start_mark.line + 1}")
+        return loader.construct_mapping(node, deep=True)
+
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    try:
+        return yaml.load(text, Loader)  # noqa: S506 - Loader is SafeLoader that also refuses repeated names
+    except yaml.YAMLError as error:
+        raise SignatureError(f"not YAML: {' '.join(str(error).split())[:200]}") from error
+
+
+def _policy(value: Any, folder: Path) -> dict[str, Any]:
+    known = {"version", "identities", "rules", "builders", "deny", "repositories"}
+    value = _mapping(value, "the policy", known, required={"version", "identities"})
+    if value["version"] != _VERSION or isinstance(value["version"], bool):
+        raise SignatureError(f"version is {value['version']!r}, and {_VERSION} is the only one there is")
+    identities = tuple(
+        _identity(item, folder, index) for index, item in enumerate(_list(value["identities"], "identities"))
+    )
+    _check_distinct(identities)
+    rules = value.get("rules")
+    return {
+        "identities": identities,
+        "rules": {} if rules is None else _rules(rules),
+        "builders": _texts(value.get("builders"), "builders"),
+        "deny": frozenset(Digest(text) for text in _texts(value.get("deny"), "deny")),
+        "repositories": _texts(value.get("repositories"), "repositories"),
+    }
+
+
+def _identity(value: Any, folder: Path, index: int) -> Identity:
+    place = f"identities[{index}]"
+    known = {"id", "name", "email", "keys", "roles"}
+    value = _mapping(value, place, known, required={"id", "keys", "roles"})
+    for member in ("id", "name", "email"):
+        if value.get(member) is not None and (not isinstance(value[member], str) or not value[member]):
+            raise SignatureError(f"{place}.{member} is not text")
+    keys = [
+        _key(item, folder, f"{place}.keys[{number}]")
+        for number, item in enumerate(_list(value["keys"], f"{place}.keys"))
+    ]
+    if not keys:
+        raise SignatureError(f"{place} has no key", advice="an identity without a key cannot vouch for anything")
+    roles = frozenset(_texts(value["roles"], f"{place}.roles"))
+    return Identity(value["id"], tuple(keys), roles, value.get("name"), value.get("email"))
+
+
+def _key(value: Any, folder: Path, place: str) -> TrustedKey:
+    value = _mapping(value, place, {"publicKey", "notBefore", "notAfter"}, required={"publicKey"})
+    source = value["publicKey"]
+    if not isinstance(source, str):
+        raise SignatureError(f"{place}.publicKey is not text", advice="give a file name or the PEM text")
+    public_key = load_public_key(source if "-----BEGIN" in source else folder / source)
+    return TrustedKey(public_key, _time(value.get("notBefore")), _time(value.get("notAfter")))
+
+
+def _time(value: Any) -> datetime | None:
+    return None if value is None else parse_timestamp(value)
+
+
+def _rules(value: Any) -> dict[str, Rule]:
+    if not isinstance(value, Mapping):
+        raise SignatureError("rules is not a mapping")
+    rules: dict[str, Rule] = {}
+    for name, item in value.items():
+        predicate_type = predicate_types.full_name(name)
+        if ":" not in predicate_type or predicate_type in rules:
+            raise SignatureError(
+                f"rules.{name} is not a predicate type, or is there twice",
+                advice=f"use a URI or one of {', '.join(predicate_types.SHORT_NAMES)}",
+            )
+        rules[predicate_type] = _rule(item, f"rules.{name}")
+    return rules
+
+
+def _rule(value: Any, place: str) -> Rule:
+    value = _mapping(value, place, {"roles", "threshold"}, required={"roles"})
+    roles, threshold = _texts(value["roles"], f"{place}.roles"), value.get("threshold", 1)
+    if not roles:
+        raise SignatureError(f"{place}.roles is empty", advice="name at least one role")
+    if not isinstance(threshold, int) or isinstance(threshold, bool) or threshold < 1:
+        raise SignatureError(f"{place}.threshold is {threshold!r}, not a whole number from 1 up")
+    return Rule(frozenset(roles), threshold)
+
+
+def _check_distinct(identities: tuple[Identity, ...]) -> None:
+    ids = [identity.id for identity in identities]
+    keys = [key.public_key.der for identity in identities for key in identity.keys]
+    if len(set(ids)) != len(ids) or len(set(keys)) != len(keys):
+        raise SignatureError(
+            "an id or a key is there twice",
+            advice="one person is one identity, and one key is of one person: else a threshold counts nobody twice",
+        )
+
+
+def _mapping(value: Any, place: str, known: set[str], *, required: set[str]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise SignatureError(f"{place} is not a mapping")
+    unknown, missing = sorted(set(value) - known), sorted(required - set(value))
+    if unknown:
+        raise SignatureError(
+            f"{place} has unknown names: {', '.join(unknown)}", advice=f"known are {', '.join(sorted(known))}"
+        )
+    if missing:
+        raise SignatureError(f"{place} lacks {', '.join(missing)}")
+    return value
+
+
+def _list(value: Any, place: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise SignatureError(f"{place} is not a list")
+    return value
+
+
+def _texts(value: Any, place: str) -> tuple[str, ...]:
+    items = [] if value is None else _list(value, place)
+    if not all(isinstance(item, str) and item for item in items):
+        raise SignatureError(f"{place} is not a list of text")
+    return tuple(items)

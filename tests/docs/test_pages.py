@@ -1,0 +1,28 @@
+"""Documentation is run: what a page says a command prints is what it prints."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNNER = Path(__file__).with_name("run_page.py")
+SKIPPED = 77
+RUNNABLE = re.compile(r"^ *```(?:console|python|bash|sh|shell|py|pycon)\b", re.MULTILINE)
+PAGES = [
+    path
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    if RUNNABLE.search(path.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_of_the_page_does_what_it_says(page: Path) -> None:
+    done = subprocess.run([sys.executable, RUNNER, page], capture_output=True, text=True, check=False, timeout=280)
+    if done.returncode == SKIPPED:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stdout + done.stderr

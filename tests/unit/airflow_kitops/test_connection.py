@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from airflow.sdk import Connection
+
+from airflow_kitops.connection import read_connection
+from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.oci.reference import Reference
+
+
+def settings(*, extra: dict | None = None, **fields):
+    connection = Connection(conn_id="c", conn_type="kitops", extra=json.dumps(extra or {}), **fields)
+    return read_connection(connection, connection.extra_dejson)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "registry"),
+    [
+        ("ghcr.io", None, "ghcr.io"),
+        ("https://ghcr.io/", None, "ghcr.io"),
+        ("localhost", 5000, "localhost:5000"),
+        ("file:///shared/models", None, "file:///shared/models"),
+        (None, None, None),
+    ],
+)
+def test_the_host_is_the_registry(host: str | None, port: int | None, registry: str | None) -> None:
+    assert settings(host=host, port=port).registry == registry
+
+
+def test_a_folder_registry_survives_the_uri_that_a_worker_gets() -> None:
+    stored = Connection(
+        conn_id="c", conn_type="kitops", host="file:///shared/models", extra=json.dumps({"plain_http": True})
+    )
+    read = Connection(conn_id="c", uri=stored.get_uri())
+    assert read_connection(read, read.extra_dejson).registry == "file:///shared/models"
+    assert read_connection(read, read.extra_dejson).plain_http is True
+
+
+def looked_up(registry: str = "ghcr.io", **fields):
+    source = settings(host=registry, **fields).credentials
+    assert source is not None
+    return source.lookup(Reference.parse(f"{registry}/team/iris:v1"))
+
+
+def test_user_name_and_password_are_used_without_an_authentication_type() -> None:
+    credential = looked_up(login="me", password="geheim123")
+    assert (credential.username, credential.password) == ("me", "geheim123")
+
+
+def test_a_token_is_a_bearer_token() -> None:
+    assert looked_up(password="geheim123", extra={"auth_type": "token"}).access_token == "geheim123"
+
+
+def test_anonymous_looks_nothing_up() -> None:
+    assert looked_up(login="me", password="geheim123", extra={"auth_type": "anonymous"}) is None
+
+
+def test_docker_config_of_another_folder_is_read(tmp_path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {"ghcr.io": {"auth": "bWU6Z2VoZWltMTIz"}}}))
+    credential = looked_up(extra={"auth_type": "docker_config", "docker_config_dir": str(tmp_path)})
+    assert (credential.username, credential.password) == ("me", "geheim123")
+
+
+def test_credentials_are_not_in_the_representation() -> None:
+    assert "geheim123" not in repr(settings(host="ghcr.io", login="me", password="geheim123"))
+
+
+@pytest.mark.parametrize(("value", "fact"), [(True, True), ("True", True), ("false", False), ("", None), (None, None)])
+def test_a_boolean_may_arrive_as_text(value: object, fact: bool | None) -> None:
+    assert settings(extra={"plain_http": value}).plain_http is fact
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"auth_type": "kerberos"},
+        {"auth_type": "basic"},
+        {"plain_http": "perhaps"},
+        {"max_concurrency": "many"},
+        {"max_concurrency": 0},
+    ],
+)
+def test_a_field_that_is_not_what_its_form_says_is_refused(extra: dict) -> None:
+    with pytest.raises(KitOpsError) as caught:
+        settings(host="ghcr.io", extra=extra)
+    assert caught.value.advice
