@@ -16,7 +16,7 @@ from dagster_kitops.resources import KitOpsResource
 from kitops_orchestration.oci.reference import Reference
 
 if TYPE_CHECKING:
-    from kitops_orchestration.promotion import PromotionResult
+    from kitops_orchestration.promotion.promote import PromotionResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,7 @@ def _promotion(stage: PromotionStage, from_key: dg.AssetKey, from_stage: str | N
                 from_stage=from_stage,
                 destination=stage.reference_in(kitops, recorded.reference),
                 run_context=run_context(context),
+                signer=kitops.get_signer(),
                 **stage.options,
             )
         return dg.MaterializeResult(
