@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kitops_orchestration.client import Copied
     from kitops_orchestration.mlflow_bridge.export import ExportResult
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.modelkit.unpack import UnpackResult
     from kitops_orchestration.promotion.promote import PromotionResult
 
+    from kitops_orchestration.client import Copied
     from kitops_orchestration.oci.reference import Reference
 
 

@@ -56,7 +56,7 @@ class KitPromoteOperator(KitOperator):
             self.reference,
             stage=self.stage,
             from_stage=self.from_stage,
-            destination=self.hook.reference(self.destination) if self.destination else None,
+            destination=self.destination or None,
             reason=self.reason,
             run_context=run_context(context),
         )

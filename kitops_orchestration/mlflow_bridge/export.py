@@ -33,9 +33,10 @@ from kitops_orchestration.settings import Limits
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.attach import Attached
+    from mlflow import MlflowClient
+
     from kitops_orchestration.lineage.provenance import RunContext
     from kitops_orchestration.signing.keys import Signer
-    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +227,8 @@ def _attach(
     signer: Signer | None,
 ) -> Attached:
     from kitops_orchestration.lineage.attach import attach
-    from kitops_orchestration.lineage.provenance import provenance
 
+    from kitops_orchestration.lineage.provenance import provenance
     from kitops_orchestration.mlflow_bridge.source_run import source_run
 
     statement = provenance(packed, run_context, source_run(record))
@@ -238,9 +239,9 @@ def _report_existing(resolved: ResolvedSource, record: RunRecord, repository: Re
     """Return the ModelKit that the registered version already is; its manifest is read, nothing is written."""
     from kitops_orchestration.modelkit.inspect import inspect
     from kitops_orchestration.modelkit.pack import PackedLayer
-    from kitops_orchestration.oci.schemes import open_repository
 
     from kitops_orchestration.mlflow_bridge.modelkit_uri import ModelKitUri
+    from kitops_orchestration.oci.schemes import open_repository
 
     uri = ModelKitUri.parse(str(resolved.modelkit_uri))
     same = repository.reference == uri.reference.without_target()
