@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,3 +91,29 @@ def mlflow_trust_policy() -> Path | None:
 def input_modelkit() -> tuple[str | None, str | None]:
     """Return the ModelKit that this process was started from: ``KITOPS_MODELKIT_REF`` and ``…_DIGEST``."""
     return env("KITOPS_MODELKIT_REF"), env("KITOPS_MODELKIT_DIGEST")
+
+
+def credential_paths() -> tuple[Path, ...]:
+    """Return the files that may hold registry credentials, in order: Docker's, the Kit CLI's, Podman's."""
+    kit = env("KITOPS_HOME")
+    data = env("XDG_DATA_HOME")
+    kit_dir = Path(kit) if kit else (Path(data) if data else Path.home() / ".local" / "share") / "kitops"
+    paths = [docker_config_dir() / "config.json", kit_dir / "credentials.json"]
+    explicit, runtime, config = env("REGISTRY_AUTH_FILE"), env("XDG_RUNTIME_DIR"), env("XDG_CONFIG_HOME")
+    if explicit:
+        paths.append(Path(explicit))
+    if runtime:
+        paths.append(Path(runtime) / "containers" / "auth.json")
+    paths.append((Path(config) if config else Path.home() / ".config") / "containers" / "auth.json")
+    return tuple(paths)
+
+
+def ca_bundle_path() -> Path | None:
+    """Return the certificate bundle named for Python programs: ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``."""
+    text = env("REQUESTS_CA_BUNDLE") or env("CURL_CA_BUNDLE")
+    return Path(text) if text else None
+
+
+def proxies() -> Mapping[str, str]:
+    """Return proxies by scheme (``http``, ``https``, ``all``) and ``no``, the hosts reached without one."""
+    return urllib.request.getproxies_environment()

@@ -1,0 +1,190 @@
+"""Authorization for one registry: Basic, and Bearer tokens by scope, shared by threads.
+
+Tokens are kept per (credential, realm, service, scopes), renewed a little before they expire, and fetched
+once when many threads need the same one.  Sources: distribution's token and OAuth2 specifications.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from kitops_orchestration.errors import AccessDeniedError, AuthenticationError, RegistryUnavailableError
+from kitops_orchestration.oci.auth_challenge import Challenge, merge_scopes, parse_challenges, preferred
+from kitops_orchestration.oci.credentials import Credential, CredentialSource
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.transport_url import is_loopback, redacted
+
+_CLIENT_ID = "kitops-orchestration"
+_DEFAULT_LIFETIME_SECONDS = 60.0
+_MARGIN_SECONDS = 15.0
+_FORM = "application/x-www-form-urlencoded"
+
+TokenFetch = Callable[[str, str, Mapping[str, str], bytes | None], tuple[int, bytes]]
+"""Send (method, url, headers, body) to a token service and return (status, bounded body); retried inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: str = field(repr=False)
+    fetched_at: float
+    lifetime_seconds: float
+
+    def is_fresh(self) -> bool:
+        left = self.fetched_at + self.lifetime_seconds - time.monotonic()
+        return left > min(_MARGIN_SECONDS, self.lifetime_seconds / 4)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    credential: Credential | None
+    realm: str
+    service: str
+    scopes: tuple[str, ...]
+
+
+class Authorizer:
+    """Knows how one registry wants to be spoken to, and holds the tokens for it."""
+
+    def __init__(self, credentials: CredentialSource, *, is_plain_http: bool, fetch: TokenFetch) -> None:
+        self._credentials = credentials
+        self._is_plain_http = is_plain_http
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._challenge: Challenge | None = None
+        self._known: dict[str, Credential | None] = {}
+        self._asked: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._tokens: dict[_Key, _Token] = {}
+        self._flights: dict[_Key, threading.Lock] = {}
+
+    def header(self, repository: Reference, scopes: Sequence[str]) -> str | None:
+        """Return the ``Authorization`` value for a request, or ``None`` before the registry asked for one."""
+        challenge = self._challenge
+        credential = self._credential(repository)
+        if credential is not None and credential.access_token:
+            return f"Bearer {credential.access_token}"
+        if challenge is None:
+            return None
+        if challenge.scheme == "basic":
+            return credential.basic if credential else None
+        return f"Bearer {self._token(challenge, credential, repository, tuple(scopes))}"
+
+    def answer(
+        self, challenges: Sequence[str], repository: Reference, scopes: Sequence[str], *, rejected: str | None
+    ) -> str | None:
+        """Take in a 401 and return the next ``Authorization`` value to try, ``None`` if there is none.
+
+        ``rejected`` is the value that was refused: what it came from is dropped first.
+        """
+        challenge = preferred(parse_challenges(challenges))
+        if challenge is None:
+            return None
+        wanted = tuple(scopes)
+        with self._lock:
+            self._challenge = challenge
+            self._asked[wanted] = merge_scopes(wanted, self._asked.get(wanted, ()), challenge.scopes)
+            if rejected is not None:
+                self._drop(rejected)
+        return self.header(repository, wanted)
+
+    def forget(self, repository: Reference) -> bool:
+        """Drop a credential that was refused, so that a helper is asked again; tell if there was one."""
+        with self._lock:
+            return self._known.pop(repository.name, None) is not None
+
+    def _drop(self, rejected: str) -> None:
+        for key, token in list(self._tokens.items()):
+            if rejected == f"Bearer {token.value}":
+                del self._tokens[key]
+
+    def _credential(self, repository: Reference) -> Credential | None:
+        name = repository.name
+        with self._lock:
+            if name in self._known:
+                return self._known[name]
+        found = self._credentials.lookup(repository.without_target())
+        with self._lock:
+            return self._known.setdefault(name, found)
+
+    def _token(
+        self, challenge: Challenge, credential: Credential | None, repository: Reference, scopes: tuple[str, ...]
+    ) -> str:
+        with self._lock:
+            key = _Key(credential, challenge.realm, challenge.service, self._asked.get(scopes) or merge_scopes(scopes))
+            token = self._tokens.get(key)
+            flight = self._flights.setdefault(key, threading.Lock())
+        if token is not None and token.is_fresh():
+            return token.value
+        with flight:  # one thread fetches, the others find its result
+            token = self._tokens.get(key)
+            if token is None or not token.is_fresh():
+                token = self._request(key, repository)
+                with self._lock:
+                    self._tokens[key] = token
+        return token.value
+
+    def _request(self, key: _Key, repository: Reference) -> _Token:
+        self._check_realm(key.realm, repository)
+        credential = key.credential
+        headers: dict[str, str] = {}
+        query = [("service", key.service)] if key.service else []
+        if credential is not None and credential.identity_token:
+            form = [("grant_type", "refresh_token"), *query, ("client_id", _CLIENT_ID)]
+            form += [("scope", " ".join(key.scopes)), ("refresh_token", credential.identity_token)]
+            headers["Content-Type"] = _FORM
+            status, body = self._fetch("POST", key.realm, headers, urlencode(form).encode())
+        else:
+            query += [("scope", scope) for scope in key.scopes]
+            if credential is not None and credential.basic:
+                headers["Authorization"] = credential.basic
+            joint = "&" if "?" in key.realm else "?"
+            status, body = self._fetch("GET", key.realm + joint + urlencode(query), headers, None)
+        if status != 200:
+            raise _refusal(status, key, repository)
+        return _read_token(body, key, repository)
+
+    def _check_realm(self, realm: str, repository: Reference) -> None:
+        parts = urlsplit(realm)
+        plain = parts.scheme == "http" and (self._is_plain_http or is_loopback(parts.hostname or ""))
+        if parts.scheme != "https" and not plain:
+            raise AuthenticationError(
+                f"{repository.name}: the registry sends us to {redacted(realm) or 'nowhere'} for a token, "
+                "which is not https; no credential was sent",
+                operation="authenticate",
+                reference=repository.name,
+            )
+
+
+def _refusal(status: int, key: _Key, repository: Reference) -> AuthenticationError | RegistryUnavailableError:
+    who = f"{key.credential.username or 'identity token'}" if key.credential else "anonymous"
+    where = (
+        f"{redacted(key.realm)} gave no token for {repository.name} ({' '.join(key.scopes)}) to {who}: HTTP {status}"
+    )
+    place: dict[str, Any] = {"operation": "authenticate", "reference": repository.name}
+    if status == 429 or status >= 500:
+        return RegistryUnavailableError(where, **place)
+    if status == 403:
+        return AccessDeniedError(where, advice="ask for access to the repository", **place)
+    advice = "check user name and password, or log in again" if key.credential else "log in, or give a credential"
+    return AuthenticationError(where, advice=advice, **place)
+
+
+def _read_token(body: bytes, key: _Key, repository: Reference) -> _Token:
+    try:
+        value: Any = json.loads(body)
+        text = value.get("access_token") or value.get("token")
+        lifetime = float(value.get("expires_in") or _DEFAULT_LIFETIME_SECONDS)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise AuthenticationError(f"{redacted(key.realm)} answered something that is not a token") from error
+    if not isinstance(text, str) or not text or not text.isprintable():
+        raise AuthenticationError(
+            f"{redacted(key.realm)} answered without a token for {repository.name}",
+            operation="authenticate",
+            reference=repository.name,
+        )
+    return _Token(text, time.monotonic(), lifetime)

@@ -1,0 +1,133 @@
+"""A blob as a stream that goes on where a lost connection left off."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from typing import Any
+
+from kitops_orchestration.errors import RegistryResponseError, RegistryUnavailableError, SizeMismatchError
+from kitops_orchestration.oci.descriptor import Descriptor
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.remote_session import Call, RegistrySession
+from kitops_orchestration.oci.transport import Response
+from kitops_orchestration.oci.transport_retry import RetryBudget
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(?:\d+|\*)")
+_SKIP_BYTES = 64 * 1024
+
+
+class BlobStream(io.RawIOBase):
+    """Bytes ``offset`` to ``end`` of a blob, unverified; resumed by Range when the connection is lost.
+
+    The first request is sent on construction, so that a missing blob is an error there.  A registry that does
+    not know ranges sends all: what comes before ``offset`` is then read and dropped, unless ``skips`` is false;
+    that is for who will look at ``is_ranged`` and not read.
+    """
+
+    def __init__(
+        self,
+        session: RegistrySession,
+        repository: Reference,
+        url: str,
+        descriptor: Descriptor,
+        *,
+        offset: int = 0,
+        end: int | None = None,
+        cancel: threading.Event | None = None,
+        skips: bool = True,
+    ) -> None:
+        self._session = session
+        self._repository = repository
+        self._url = url
+        self._descriptor = descriptor
+        self._position = offset
+        self._end = descriptor.size if end is None else end
+        self._cancel = cancel
+        self._skips = skips
+        self._budget = RetryBudget(session.limits, cancel)
+        self._response: Response | None = None
+        self.is_ranged = True
+        """False when the registry answered a part with the whole: it does not know ranges."""
+        # A Range that starts at the size is an error by the protocol, and hangs clients of some servers.
+        if self._position < self._end or descriptor.size == 0:
+            self._response = self._open()
+
+    def readable(self) -> bool:
+        """Say that the stream can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill ``buffer``; 0 at the end of the range."""
+        view = memoryview(buffer).cast("B")
+        left = self._end - self._position
+        # One byte more than the descriptor says may be asked for: a blob that is too long must show.
+        whole = self._end == self._descriptor.size
+        view = view[: left + 1] if whole else view[:left]
+        if not view:
+            return 0
+        while True:
+            if self._response is None:
+                return 0
+            try:
+                count = self._response.readinto(view)
+            except RegistryUnavailableError as failure:
+                self._response = None
+                self._resume(failure)
+                continue
+            self._position += count
+            return count
+
+    def close(self) -> None:
+        """Close the stream; a body not read to its end costs the connection."""
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+        super().close()
+
+    def _resume(self, failure: RegistryUnavailableError) -> None:
+        if self._position > 0:
+            self._budget.progressed()
+        self._budget.pause(failure, retry_after_seconds=failure.retry_after_seconds)
+        if self._position < self._end:
+            self._response = self._open()
+
+    def _open(self) -> Response:
+        headers = {}
+        is_part = self._position > 0 or self._end < self._descriptor.size
+        if is_part:
+            headers["Range"] = f"bytes={self._position}-{self._end - 1}"
+        call = Call("GET", self._url, self._repository, f"fetch blob {self._descriptor.digest} of", headers=headers)
+        response = self._session.send(call, budget=self._budget, cancel=self._cancel)
+        if response.status == 206 and is_part:
+            return self._checked_part(response)
+        if response.status != 200:
+            raise self._session.error(call, response)
+        if is_part:
+            self.is_ranged = False
+            if self._skips:
+                self._skip(response)
+        return response
+
+    def _checked_part(self, response: Response) -> Response:
+        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if match is None or int(match[1]) != self._position:
+            response.close()
+            raise RegistryResponseError(
+                f"{self._session.registry} answered another range of {self._descriptor.digest} than was asked for",
+                status=206,
+                operation="fetch blob",
+                reference=str(self._repository),
+            )
+        return response
+
+    def _skip(self, response: Response) -> None:
+        """Read past what is already here: the server does not know ranges and sent all."""
+        buffer = memoryview(bytearray(_SKIP_BYTES))
+        left = self._position
+        while left:
+            count = response.readinto(buffer[: min(left, _SKIP_BYTES)])
+            if not count:
+                raise SizeMismatchError(f"{self._descriptor.digest} is shorter than {self._position} bytes")
+            left -= count

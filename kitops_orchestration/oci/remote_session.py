@@ -1,0 +1,264 @@
+"""RegistrySession: everything one registry knows of us: connections, tokens, limits, learned abilities.
+
+Repositories of one registry share a session, so that a token or a connection serves them all.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit
+
+from kitops_orchestration.errors import (
+    AuthenticationError,
+    RegistryError,
+    RegistryUnavailableError,
+)
+from kitops_orchestration.oci.auth import Authorizer
+from kitops_orchestration.oci.auth_challenge import merge_scopes, repository_scope
+from kitops_orchestration.oci.credentials import DOCKER_HUB, CredentialSource, DockerConfig
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.remote_errors import error_for
+from kitops_orchestration.oci.transport import Request, Response, TlsOptions, Transport
+from kitops_orchestration.oci.transport_connection import Upload
+from kitops_orchestration.oci.transport_retry import RETRIED_STATUSES, RetryBudget, retry_after
+from kitops_orchestration.oci.transport_url import Origin, is_loopback, redacted
+from kitops_orchestration.settings import Limits
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to the registry, with what authorization, retries and messages need to know of it."""
+
+    method: str
+    url: str
+    repository: Reference
+    operation: str
+    actions: tuple[str, ...] = ("pull",)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Upload | None = None
+    mount_from: Reference | None = None
+    """A second repository that this request reads from."""
+
+
+@dataclass(slots=True)
+class Abilities:
+    """What a registry turned out to be able to do; ``None`` is not known yet."""
+
+    has_referrers: bool | None = None
+    takes_large_bodies: bool = True
+    takes_chunks: bool = True
+    min_chunk_bytes: int = 0
+
+
+class RegistrySession:
+    """Sends calls to one registry: authorized, retried, redirected by hand."""
+
+    def __init__(
+        self,
+        registry: str,
+        *,
+        credentials: CredentialSource | None = None,
+        plain_http: bool | None = None,
+        tls: TlsOptions | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        host = urlsplit(f"//{registry}").hostname or registry
+        is_plain = is_loopback(host) if plain_http is None else plain_http
+        if plain_http is None and tls is not None and tls.ca_bundle is not None:
+            is_plain = False  # whoever names an authority means TLS, also on this machine
+        self.registry = registry
+        endpoint = "registry-1.docker.io" if registry in DOCKER_HUB else registry
+        self.root = f"{'http' if is_plain else 'https'}://{endpoint}"
+        self.origin = Origin.of(self.root)
+        self.limits = limits or Limits()
+        self.abilities = Abilities()
+        self.transport = Transport(tls=tls, limits=self.limits)
+        self._auth = Authorizer(credentials or DockerConfig(), is_plain_http=is_plain, fetch=self._fetch_token)
+        # Reads and writes are bounded apart: a copy within one registry holds one of each.
+        self._slots = {verb: threading.BoundedSemaphore(self.limits.concurrency) for verb in ("pull", "push")}
+
+    def slot(self, verb: str) -> AbstractContextManager[bool]:
+        """Return the permission to move one more blob's bytes in this direction (``pull``, ``push``)."""
+        return self._slots[verb]
+
+    def name(self, repository: Reference) -> str:
+        """Return the repository's name as the registry wants it in addresses."""
+        is_official = self.registry in DOCKER_HUB and "/" not in repository.repository
+        return f"library/{repository.repository}" if is_official else repository.repository
+
+    def send(self, call: Call, *, budget: RetryBudget | None = None, cancel: threading.Event | None = None) -> Response:
+        """Send a call until it is answered with something other than a passing failure.
+
+        Raises:
+            AuthenticationError: a 401 that no credential or token could help.
+            RegistryUnavailableError: failures that outlived the budget.
+        """
+        budget = budget or RetryBudget(self.limits, cancel)
+        while True:
+            try:
+                response = self.once(call, cancel=cancel)
+            except RegistryUnavailableError as error:
+                budget.pause(error, retry_after_seconds=error.retry_after_seconds)
+                continue
+            if response.status not in RETRIED_STATUSES:
+                return response
+            seconds = retry_after(response.headers.get("Retry-After"))
+            budget.pause(self.error(call, response), retry_after_seconds=seconds)
+
+    def once(self, call: Call, *, cancel: threading.Event | None = None) -> Response:
+        """Send a call a single time: renewed when the registry asks for authorization, redirected by hand."""
+        try:
+            response, rejected = self._authorized(call, cancel, None)
+            tries = 2 if response.status == 401 else 0
+            while response.status == 401 and tries:
+                tries -= 1
+                renewed = self._renew(call, response, rejected)
+                if renewed is None or renewed == rejected:
+                    break
+                response, rejected = self._authorized(call, cancel, renewed)
+        except RegistryError as error:
+            if error.operation is None:
+                error.operation, error.reference = call.operation, str(call.repository)
+            raise
+        if response.status == 401:
+            raise self.error(call, response)
+        return self._redirected(call, response, cancel)
+
+    def error(self, call: Call, response: Response) -> RegistryError:
+        """Return the error that an answer to a call stands for."""
+        return error_for(response, operation=call.operation, reference=str(call.repository))
+
+    def location(self, response: Response) -> str:
+        """Return the absolute ``Location`` of an answer.
+
+        A registry behind a proxy may name itself with ``http``: what goes to the registry's own host is
+        sent the way the registry is spoken to.
+        """
+        text = response.headers.get("Location", "")
+        if not text:
+            raise RegistryError(f"{redacted(response.url)} answered HTTP {response.status} without a Location")
+        url = urljoin(response.url, text)
+        target = Origin.of(url)
+        if target.scheme == "http" and self.origin.scheme == "https" and target.host == self.origin.host:
+            parts = urlsplit(url)
+            return parts._replace(scheme="https", netloc=self.origin.netloc).geturl()
+        return url
+
+    def followed(self, url: str, link: str) -> str:
+        """Return the address of the next page; raises :class:`RegistryError` when it leads to another host."""
+        following = urljoin(url, link)
+        target = Origin.of(following)
+        if target.host != self.origin.host:
+            raise RegistryError(f"{redacted(url)} continues a list on another host: {redacted(following)}")
+        return urlsplit(following)._replace(scheme=self.origin.scheme, netloc=self.origin.netloc).geturl()
+
+    def _authorized(
+        self, call: Call, cancel: threading.Event | None, authorization: str | None
+    ) -> tuple[Response, str | None]:
+        headers = dict(call.headers)
+        if Origin.of(call.url) == self.origin:  # never to another host, whoever names it
+            authorization = authorization or self._auth.header(call.repository, self._scopes(call))
+            if authorization is not None:
+                headers["Authorization"] = authorization
+        else:
+            self._check_foreign(call.url)
+        return self.transport.send(Request(call.method, call.url, headers, call.body), cancel=cancel), authorization
+
+    def _renew(self, call: Call, response: Response, rejected: str | None) -> str | None:
+        challenges = response.headers.get_all("WWW-Authenticate") or []
+        if Origin.of(call.url) != self.origin:
+            return None
+        response.load()
+        try:
+            renewed = self._auth.answer(challenges, call.repository, self._scopes(call), rejected=rejected)
+        except AuthenticationError:
+            if not self._auth.forget(call.repository):
+                raise
+            renewed = self._auth.answer(challenges, call.repository, self._scopes(call), rejected=rejected)
+        return renewed
+
+    def _scopes(self, call: Call) -> tuple[str, ...]:
+        scopes = [repository_scope(self.name(call.repository), *call.actions)] if call.actions else []
+        if call.mount_from is not None:
+            scopes.append(repository_scope(self.name(call.mount_from), "pull"))
+        return merge_scopes(scopes)
+
+    def _redirected(self, call: Call, response: Response, cancel: threading.Event | None) -> Response:
+        for _ in range(_MOST_REDIRECTS):
+            if response.status not in _REDIRECTS or call.method not in ("GET", "HEAD"):
+                return response
+            url = self.location(response)
+            response.load()
+            if Origin.of(url) == self.origin:
+                call = Call(call.method, url, call.repository, call.operation, call.actions, call.headers)
+                response, _ = self._authorized(call, cancel, None)
+            else:
+                self._check_foreign(url)
+                response = self.transport.send(Request(call.method, url, dict(call.headers)), cancel=cancel)
+        if response.status in _REDIRECTS:
+            response.close()
+            raise RegistryError(f"{call.operation} {call.repository}: more than {_MOST_REDIRECTS} redirects")
+        return response
+
+    def _check_foreign(self, url: str) -> None:
+        target = Origin.of(url)
+        if target.scheme == "http" and self.origin.scheme == "https" and not is_loopback(target.host):
+            raise RegistryError(
+                f"{self.registry} leads from https to {redacted(url)}, which is not encrypted",
+                advice="have the registry's storage served over https",
+            )
+
+    def _fetch_token(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
+        budget = RetryBudget(self.limits)
+        while True:
+            try:
+                response = self.transport.send(Request(method, url, headers, body)).load()
+            except RegistryUnavailableError as error:
+                budget.pause(error)
+                continue
+            if response.status not in RETRIED_STATUSES:
+                return response.status, response.content
+            failure = RegistryUnavailableError(f"{redacted(url)} gave no token: HTTP {response.status}")
+            budget.pause(failure, retry_after_seconds=retry_after(response.headers.get("Retry-After")))
+
+
+_sessions: weakref.WeakValueDictionary[tuple[object, ...], RegistrySession] = weakref.WeakValueDictionary()
+_sessions_lock = threading.Lock()
+
+
+def shared_session(
+    registry: str,
+    *,
+    credentials: CredentialSource | None,
+    plain_http: bool | None,
+    tls: TlsOptions | None,
+    limits: Limits,
+) -> RegistrySession:
+    """Return the session that everybody with the same registry, credentials and limits uses.
+
+    It lives as long as somebody holds it.  Credentials are the same when they are the same object.
+    """
+    source = credentials or _default_credentials()
+    key = (registry, id(source), plain_http, tls, limits)
+    with _sessions_lock:
+        session = _sessions.get(key)
+        if session is None:
+            session = RegistrySession(registry, credentials=source, plain_http=plain_http, tls=tls, limits=limits)
+            _sessions[key] = session
+        return session
+
+
+_default: list[DockerConfig] = []
+
+
+def _default_credentials() -> DockerConfig:
+    if not _default:
+        _default.append(DockerConfig())
+    return _default[0]

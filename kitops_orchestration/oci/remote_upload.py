@@ -1,0 +1,252 @@
+"""Upload of one blob: in one piece or in chunks, resumed where the server kept what it got.
+
+Source: distribution-spec v1.1, "Pushing blobs".  The form is chosen by what is known of the registry and
+changed when it refuses; every body can be sent again, because it comes from a :class:`BlobSource`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from kitops_orchestration.errors import (
+    DigestMismatchError,
+    KitOpsError,
+    RegistryError,
+    RegistryUnavailableError,
+    TransferCancelledError,
+)
+from kitops_orchestration.oci.descriptor import BlobSource, Descriptor
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.remote_errors import error_codes
+from kitops_orchestration.oci.remote_profile import upload_profile
+from kitops_orchestration.oci.remote_session import Call, RegistrySession
+from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
+from kitops_orchestration.oci.transport import Response
+from kitops_orchestration.oci.transport_connection import Upload, ignore_bytes
+from kitops_orchestration.oci.transport_retry import RETRIED_STATUSES, RetryBudget
+
+_RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
+_TOO_LARGE = 413
+_NO_CHUNKS = frozenset({400, 404, 405, 411, 416, 501})
+_STREAM = "application/octet-stream"
+
+
+class _RefusedFormError(Exception):
+    """The registry does not take this form of upload: try the other one."""
+
+
+class BlobUpload:
+    """Moves the bytes of one blob into a repository; one object per attempt to push."""
+
+    def __init__(
+        self,
+        session: RegistrySession,
+        repository: Reference,
+        uploads_url: str,
+        descriptor: Descriptor,
+        source: BlobSource,
+        *,
+        cancel: threading.Event | None = None,
+        checkpoint: Checkpoint | None = None,
+        moved: Callable[[int], None] | None = None,
+    ) -> None:
+        self._session = session
+        self._repository = repository
+        self._uploads_url = uploads_url
+        self._descriptor = descriptor
+        self._source = source
+        self._cancel = cancel
+        self._checkpoint = checkpoint
+        self._moved = moved or ignore_bytes
+        self._budget = RetryBudget(session.limits, cancel)
+        self._key = f"upload {repository.name}@{descriptor.digest}"
+        self._location = ""
+        self._offset = 0
+        self._done = 0
+        self._resumed = False
+
+    def run(self, location: str | None = None) -> None:
+        """Upload; ``location`` is an upload that was already opened for this blob.
+
+        Raises:
+            DigestMismatchError: the source is not the content that the descriptor names.
+            RegistryUnavailableError: failures outlived the budget.
+            TransferCancelledError: the caller asked for a stop; the upload was taken back.
+        """
+        try:
+            self._start(location)
+            while not self._attempt():
+                pass
+        except BaseException as error:
+            # An upload that a checkpoint names stays, so that the next process goes on with it.
+            passing = isinstance(error, (TransferCancelledError, RegistryUnavailableError))
+            if self._checkpoint is None or not passing:
+                self._take_back()
+            raise
+        self._forget()
+
+    def _start(self, location: str | None) -> None:
+        if location is not None:
+            self._location = location
+            return
+        saved = self._checkpoint.load(self._key) if self._checkpoint is not None else None
+        if saved is None or not self._recover(saved):
+            self._open()
+
+    def _attempt(self) -> bool:
+        try:
+            if self._wants_chunks():
+                self._send_chunks()
+                self._finish(None)
+            else:
+                self._finish(self._body(0, self._descriptor.size))
+            return True
+        except _RefusedFormError:
+            self._open()
+        except RegistryUnavailableError as failure:
+            self._budget.pause(failure, retry_after_seconds=failure.retry_after_seconds)
+            if not self._recover(self._location):
+                self._open()
+        return False
+
+    def _wants_chunks(self) -> bool:
+        abilities = self._session.abilities
+        profile = upload_profile(urlsplit(self._location).hostname or "")
+        if not (abilities.takes_chunks and profile.takes_chunks):
+            return False
+        limit = profile.single_limit_bytes
+        is_large = limit is not None and self._descriptor.size > limit
+        wanted = is_large or not abilities.takes_large_bodies or self._checkpoint is not None
+        return wanted or self._offset > 0
+
+    def _open(self) -> None:
+        call = self._call("POST", self._uploads_url)
+        response = self._session.send(call, budget=self._budget, cancel=self._cancel).load()
+        if response.status not in (201, 202):
+            raise self._session.error(call, response)
+        self._resumed = False
+        self._continue_at(0, response)
+
+    def _recover(self, location: str) -> bool:
+        """Ask the server what it has of the upload; False when it has nothing to go on from."""
+        if not upload_profile(urlsplit(location).hostname or "").takes_chunks:
+            return False
+        call = self._call("GET", location)
+        try:
+            response = self._session.send(call, budget=self._budget, cancel=self._cancel).load()
+        except TransferCancelledError:
+            raise
+        except RegistryError:
+            return False
+        match = _RANGE.fullmatch(response.headers.get("Range", ""))
+        # "0-0" is what servers answer for no byte and for one: it says nothing.
+        if response.status != 204 or match is None or int(match[1]) == 0:
+            return False
+        offset = int(match[1]) + 1
+        if offset > self._descriptor.size:
+            return False
+        self._location = location
+        self._resumed = True
+        self._continue_at(offset, response)
+        return True
+
+    def _send_chunks(self) -> None:
+        size = self._descriptor.size
+        while self._offset < size:
+            abilities = self._session.abilities
+            step = max(self._session.limits.chunk_bytes, abilities.min_chunk_bytes)
+            end = min(self._offset + step, size)
+            headers = {"Content-Range": f"{self._offset}-{end - 1}", "Content-Type": _STREAM}
+            call = self._call("PATCH", self._location, headers, self._body(self._offset, end - self._offset))
+            response = self._session.once(call, cancel=self._cancel).load()
+            if response.status not in (201, 202, 204):
+                self._refused_chunk(call, response)
+                continue
+            match = _RANGE.fullmatch(response.headers.get("Range", ""))
+            self._budget.progressed()
+            self._continue_at(int(match[1]) + 1 if match and int(match[1]) else end, response)
+
+    def _refused_chunk(self, call: Call, response: Response) -> None:
+        failure = self._session.error(call, response)
+        if response.status in RETRIED_STATUSES or response.status not in _NO_CHUNKS:
+            raise failure
+        before = self._offset
+        if response.status == 416 and self._recover(self._location) and self._offset != before:
+            return  # the server has another idea of the offset, and it is the server's that counts
+        if not self._session.abilities.takes_large_bodies:
+            raise failure
+        self._session.abilities.takes_chunks = False
+        raise _RefusedFormError from failure
+
+    def _finish(self, body: Upload | None) -> None:
+        joint = "&" if urlsplit(self._location).query else "?"
+        url = f"{self._location}{joint}digest={self._descriptor.digest}"
+        call = self._call("PUT", url, {"Content-Type": _STREAM}, body)
+        response = self._session.once(call, cancel=self._cancel).load()
+        if response.status in (200, 201, 204):
+            self._check_stored(response)
+            return
+        abilities = self._session.abilities
+        if response.status == _TOO_LARGE and body is not None and abilities.takes_chunks:
+            abilities.takes_large_bodies = False
+            raise _RefusedFormError
+        if "DIGEST_INVALID" in error_codes(response.content):
+            if self._resumed:  # what the server kept was not what it had been sent
+                raise _RefusedFormError
+            raise self._mismatch()
+        failure = self._session.error(call, response)
+        if response.status == 404:  # the upload was lost between its requests
+            raise RegistryUnavailableError(str(failure), operation=call.operation, reference=str(self._repository))
+        raise failure
+
+    def _check_stored(self, response: Response) -> None:
+        stored = response.headers.get("Docker-Content-Digest", "")
+        algorithm = self._descriptor.digest.algorithm
+        if stored.startswith(f"{algorithm}:") and stored != self._descriptor.digest:
+            raise self._mismatch()
+
+    def _mismatch(self) -> DigestMismatchError:
+        return DigestMismatchError(
+            f"the content pushed to {self._repository} does not hash to {self._descriptor.digest}",
+            advice="the source changed while it was read: pack and push it again",
+        )
+
+    def _continue_at(self, offset: int, response: Response) -> None:
+        if response.headers.get("Location"):
+            self._location = self._session.location(response)
+        minimum = response.headers.get("OCI-Chunk-Min-Length", "")
+        if minimum.isdigit():
+            self._session.abilities.min_chunk_bytes = int(minimum)
+        self._offset = self._done = offset
+        self._moved(offset)
+        if self._checkpoint is not None:
+            self._checkpoint.save(self._key, self._location)
+
+    def _body(self, offset: int, size: int) -> Upload:
+        return Upload(self._source.open, size, offset=offset, started=lambda: self._rewound(offset), sent=self._sent)
+
+    def _rewound(self, offset: int) -> None:
+        self._done = offset
+
+    def _sent(self, count: int) -> None:
+        self._done += count
+        self._moved(self._done)
+
+    def _call(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: Upload | None = None
+    ) -> Call:
+        return Call(method, url, self._repository, "push blob to", ("pull", "push"), headers or {}, body)
+
+    def _take_back(self) -> None:
+        self._forget()
+        if self._location:
+            with contextlib.suppress(KitOpsError):
+                self._session.once(self._call("DELETE", self._location)).load()
+
+    def _forget(self) -> None:
+        if self._checkpoint is not None:
+            self._checkpoint.clear(self._key)

@@ -1,0 +1,315 @@
+"""One connection: http.client's protocol over a socket that can be cancelled and that notices silence.
+
+Every wait is cut into slices of half a second, so that a cancelled transfer ends within one of them, and
+there is a limit on the time without a byte but none on the time of a whole transfer.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import io
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO, TypeVar, cast
+
+from kitops_orchestration.errors import SizeMismatchError, TransferCancelledError
+from kitops_orchestration.oci.transport_url import Origin
+
+SLICE_SECONDS = 0.5
+BLOCK_BYTES = 256 * 1024
+_CONNECTING = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
+_GONE = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a wait has to obey: the caller's wish to stop, and the longest silence."""
+
+    cancel: threading.Event | None = None
+    silence_seconds: float = 60.0
+
+    def check(self) -> None:
+        """Raise :class:`TransferCancelledError` when the caller asked for a stop."""
+        if self.cancel is not None and self.cancel.is_set():
+            raise TransferCancelledError("the transfer was cancelled", advice="start it again to finish it")
+
+    def repeat(self, wait: Callable[[], _T], *, seconds: float | None = None) -> _T:
+        """Call ``wait``, whose socket gives up after a slice, until it returns or the silence is too long."""
+        limit = self.silence_seconds if seconds is None else seconds
+        start = time.monotonic()
+        while True:
+            self.check()
+            try:
+                return wait()
+            except TimeoutError:
+                if time.monotonic() - start >= limit:
+                    raise TimeoutError(f"no byte for {limit:g} s") from None
+
+
+class _WatchedReader(io.RawIOBase):
+    """The reading side of a socket; holds the socket open until it is closed itself."""
+
+    def __init__(self, sock: socket.socket, watch: Watch, seconds: float) -> None:
+        self._sock = sock
+        self._hold = sock.makefile("rb", buffering=0)
+        self._watch = watch
+        self._seconds = seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        receive = self._sock.recv_into
+        try:
+            self._watch.check()
+            count = receive(buffer)  # the common case: no closure, no loop
+        except TimeoutError:
+            count = self._watch.repeat(lambda: receive(buffer), seconds=self._seconds)
+        self._seconds = self._watch.silence_seconds
+        return count
+
+    def close(self) -> None:
+        self._hold.close()
+        super().close()
+
+
+class _Readable:
+    """Gives http.client the file it reads a response from."""
+
+    def __init__(self, sock: socket.socket, watch: Watch, seconds: float) -> None:
+        self._arguments = (sock, watch, seconds)
+
+    def makefile(self, _mode: str) -> BinaryIO:
+        return cast(BinaryIO, io.BufferedReader(_WatchedReader(*self._arguments)))
+
+
+class Connection(http.client.HTTPConnection):
+    """A connection to an origin, directly or through a proxy."""
+
+    def __init__(
+        self, address: tuple[str, int], *, tls: ssl.SSLContext | None, server_name: str, connect_seconds: float
+    ) -> None:
+        super().__init__(address[0], address[1], blocksize=BLOCK_BYTES)
+        self._tls = tls
+        self._server_name = server_name
+        self._connect_seconds = connect_seconds
+        self._watch = Watch()
+        self._patience = 0.0
+        # http.client's two hooks: how a socket comes to be, and what reads a response from it
+        self._create_connection = self._dial
+        self.response_class = self._response  # type: ignore[assignment]
+        self.requests = 0
+
+    def connect(self) -> None:
+        """Open the socket: TCP, the proxy's tunnel, then TLS, each within the connect timeout."""
+        super().connect()
+        if self._tls is not None:
+            wrapped = self._tls.wrap_socket(self.sock, server_hostname=self._server_name, do_handshake_on_connect=False)
+            self.sock = wrapped
+            self._watch.repeat(wrapped.do_handshake, seconds=self._connect_seconds)
+
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | Upload | None,
+        watch: Watch,
+    ) -> http.client.HTTPResponse:
+        """Send one request and return its response, header read, body not."""
+        self._watch = watch
+        self.requests += 1
+        self.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        for name, value in headers.items():
+            self.putheader(name, value)
+        small = body if isinstance(body, bytes) and body else None
+        self._patience = self._connect_seconds
+        self.endheaders(small)
+        size = len(small) if small else 0
+        if isinstance(body, Upload):
+            size = body.size
+            self._send_body(body, watch)
+        # A server may commit what it got before it answers; that takes longer for more.
+        self._patience = watch.silence_seconds + size / 50e6
+        return self.getresponse()
+
+    def is_stale(self) -> bool:
+        """Tell whether a kept connection was closed, or spoken on, by the other side."""
+        return self.sock is None or _is_readable(self.sock)
+
+    def _send_body(self, body: Upload, watch: Watch) -> None:
+        try:
+            with body.open() as reader:
+                self._pump(reader, body, watch)
+        except _GONE as error:
+            # The server may have said why before it closed: the answer, if there is one, counts.
+            if not _is_readable(self.sock):
+                raise ConnectionResetError("closed while the body was being sent") from error
+
+    def _pump(self, reader: BinaryIO, body: Upload, watch: Watch) -> None:
+        sock, left = self.sock, body.size
+        is_plain = not isinstance(sock, ssl.SSLSocket)
+        buffer = memoryview(bytearray(min(BLOCK_BYTES, max(left, 1))))
+        fill = filler(reader)
+        while left:
+            watch.check()
+            count = fill(buffer[: min(len(buffer), left)])
+            if not count:
+                raise SizeMismatchError(
+                    f"the content to push ended {left} bytes early", advice="the source changed: start again"
+                )
+            _send_all(sock, buffer[:count], watch)
+            left -= count
+            body.sent(count)
+            if is_plain and left and _is_readable(sock):
+                return  # an early answer: whatever it says, the rest is not wanted
+
+    def _dial(self, address: tuple[str, int], _timeout: object, _source_address: object) -> socket.socket:
+        failure: OSError = OSError(f"no address for {address[0]}")
+        for family, kind, protocol, _, target in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                _connect(sock, target, self._watch, self._connect_seconds)
+                return sock
+            except OSError as error:
+                failure = error
+                sock.close()
+            except BaseException:
+                sock.close()
+                raise
+        raise failure
+
+    def _response(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        readable: Any = _Readable(sock, self._watch, self._patience)
+        return http.client.HTTPResponse(readable, *args, **kwargs)
+
+
+class Upload:
+    """A request body from a source, ``size`` bytes of it from ``offset`` on; can be sent again."""
+
+    def __init__(
+        self,
+        source_open: Callable[[], BinaryIO],
+        size: int,
+        *,
+        offset: int = 0,
+        started: Callable[[], None] | None = None,
+        sent: Callable[[int], None] | None = None,
+    ) -> None:
+        self._open = source_open
+        self._offset = offset
+        self._started = started
+        self.size = size
+        self.sent = sent or ignore_bytes
+
+    def open(self) -> BinaryIO:
+        """Return a reader at the first byte of the body."""
+        if self._started is not None:
+            self._started()
+        reader = self._open()
+        if self._offset:
+            try:
+                _skip(reader, self._offset)
+            except BaseException:
+                reader.close()
+                raise
+        return reader
+
+
+def filler(reader: BinaryIO) -> Callable[[memoryview], int]:
+    """Return a function that fills a buffer from a reader, which may or may not know ``readinto``."""
+    readinto = getattr(reader, "readinto", None)
+    if readinto is not None:
+        return cast(Callable[[memoryview], int], readinto)
+
+    def fill(buffer: memoryview) -> int:
+        data = reader.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    return fill
+
+
+def ignore_bytes(count: int) -> None:
+    """Nobody wants to hear of bytes."""
+
+
+def _skip(reader: BinaryIO, count: int) -> None:
+    if getattr(reader, "seekable", bool)():
+        reader.seek(count)
+        return
+    while count:
+        data = reader.read(min(BLOCK_BYTES, count))
+        if not data:
+            raise SizeMismatchError(f"the content to push ended {count} bytes before the place to resume at")
+        count -= len(data)
+
+
+def _send_all(sock: socket.socket, view: memoryview, watch: Watch) -> None:
+    while view:
+        try:
+            count = sock.send(view)
+        except TimeoutError:
+            count = watch.repeat(partial(sock.send, view))
+        view = view[count:]
+
+
+def _connect(sock: socket.socket, target: Any, watch: Watch, seconds: float) -> None:
+    sock.setblocking(False)
+    status = sock.connect_ex(target)
+    if status not in _CONNECTING:
+        raise OSError(status, errno.errorcode.get(status, "connect"))
+
+    def writable() -> None:
+        if not _wait(sock, selectors.EVENT_WRITE, SLICE_SECONDS):
+            raise TimeoutError
+
+    watch.repeat(writable, seconds=seconds)
+    status = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if status:
+        raise OSError(status, errno.errorcode.get(status, "connect"))
+    sock.settimeout(SLICE_SECONDS)
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    try:
+        return _wait(sock, selectors.EVENT_READ, 0)
+    except (OSError, ValueError):
+        return True
+
+
+def _wait(sock: socket.socket, event: int, seconds: float) -> bool:
+    with _selector() as selector:
+        selector.register(sock, event)
+        return bool(selector.select(seconds))
+
+
+def _selector() -> selectors.BaseSelector:
+    # poll(2) needs no descriptor of its own and knows no limit on their numbers
+    return getattr(selectors, "PollSelector", selectors.SelectSelector)()
+
+
+def connection_for(
+    origin: Origin,
+    proxy: tuple[str, int, str | None] | None,
+    tls: ssl.SSLContext | None,
+    connect_seconds: float,
+) -> Connection:
+    """Return a connection, not yet open, to ``origin``; ``proxy`` is (host, port, Proxy-Authorization)."""
+    context = tls if origin.scheme == "https" else None
+    if proxy is None:
+        address = (origin.host, origin.port)
+        return Connection(address, tls=context, server_name=origin.host, connect_seconds=connect_seconds)
+    connection = Connection(proxy[:2], tls=context, server_name=origin.host, connect_seconds=connect_seconds)
+    if origin.scheme == "https":
+        headers = {"Proxy-Authorization": proxy[2]} if proxy[2] else {}
+        connection.set_tunnel(origin.host, origin.port, headers)
+    return connection

@@ -1,0 +1,48 @@
+"""Proxies: which one leads to a host, from the environment's ``HTTP(S)_PROXY`` and ``NO_PROXY``."""
+
+from __future__ import annotations
+
+import base64
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from kitops_orchestration.errors import RegistryError
+from kitops_orchestration.oci.transport_url import Origin, is_loopback, redacted
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Where a proxy listens; ``authorization`` is the value of its header."""
+
+    host: str
+    port: int
+    authorization: str | None = field(default=None, repr=False)
+
+
+def proxy_for(origin: Origin, proxies: Mapping[str, str]) -> Proxy | None:
+    """Return the proxy for an origin, or ``None``; this machine itself is never reached through one.
+
+    Raises:
+        RegistryError: the setting is not the address of an http proxy.
+    """
+    url = proxies.get(origin.scheme) or proxies.get("all")
+    if not url or is_loopback(origin.host):
+        return None
+    if urllib.request.proxy_bypass_environment(f"{origin.host}:{origin.port}", dict(proxies)):  # type: ignore[attr-defined]
+        return None
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port or 80
+    except ValueError as error:
+        raise RegistryError(f"not a proxy: {redacted(url)!r}") from error
+    if parts.scheme != "http" or not parts.hostname:
+        raise RegistryError(
+            f"proxy {redacted(url)!r} is not usable", advice="give it as http://host:port, in HTTPS_PROXY too"
+        )
+    authorization = None
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        authorization = "Basic " + base64.b64encode(pair).decode("ascii")
+    return Proxy(parts.hostname, port, authorization)

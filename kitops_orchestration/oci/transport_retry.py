@@ -1,0 +1,75 @@
+"""Retries: which failures may pass, and one budget of attempts and waiting time per operation."""
+
+from __future__ import annotations
+
+import email.utils
+import random
+import socket
+import ssl
+import threading
+import time
+
+from kitops_orchestration.errors import KitOpsError, TransferCancelledError
+from kitops_orchestration.settings import Limits
+
+RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_FIRST_SECONDS = 0.5
+_LONGEST_SECONDS = 30.0
+
+
+class RetryBudget:
+    """What one operation may spend on further attempts, over all of its requests.
+
+    Attempts are counted since the last byte that was won; waiting time is counted over the operation.
+    """
+
+    def __init__(self, limits: Limits, cancel: threading.Event | None = None) -> None:
+        self._limits = limits
+        self._cancel = cancel or threading.Event()
+        self._attempts = 0
+        self._waited = 0.0
+
+    def progressed(self) -> None:
+        """Note that bytes arrived: the next failure is a first one again."""
+        self._attempts = 0
+
+    def pause(self, failure: KitOpsError, *, retry_after_seconds: float | None = None) -> None:
+        """Wait before the next attempt, or raise ``failure`` when the budget is spent.
+
+        The wait is random between zero and a bound that doubles (full jitter); what the server asks for
+        by ``Retry-After`` is waited at least.
+        """
+        if not may_pass(failure):
+            raise failure
+        bound = min(_LONGEST_SECONDS, _FIRST_SECONDS * 2**self._attempts)
+        seconds = random.uniform(0, bound)  # noqa: S311 - spreads clients, guards nothing
+        if retry_after_seconds is not None:
+            seconds = retry_after_seconds + seconds / 10
+        self._attempts += 1
+        if self._attempts > self._limits.retries or self._waited + seconds > self._limits.retry_budget_seconds:
+            raise failure
+        self._waited += seconds
+        if self._cancel.wait(seconds):
+            raise TransferCancelledError("the transfer was cancelled", advice="start it again to finish it")
+
+
+def may_pass(failure: KitOpsError) -> bool:
+    """Tell whether trying again can help: not with a name that does not exist or a port without TLS."""
+    cause = failure.__cause__
+    if isinstance(cause, socket.gaierror):
+        return cause.errno == socket.EAI_AGAIN
+    return not (isinstance(cause, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(cause))
+
+
+def retry_after(value: str | None) -> float | None:
+    """Return the seconds that a ``Retry-After`` header asks for (a number or a date), or ``None``."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - time.time())

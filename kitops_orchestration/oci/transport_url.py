@@ -1,0 +1,70 @@
+"""Addresses: which host an URL leads to, and how an URL may be shown."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from kitops_orchestration.errors import RegistryError
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port: the unit that connections and credentials belong to."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Origin:
+        """Return the origin of an absolute http(s) URL; raises :class:`RegistryError` for anything else."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise RegistryError("not an address: " + repr(url[:100])) from error
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise RegistryError(f"not an http address: {redacted(url)!r}")
+        return cls(parts.scheme, parts.hostname.lower(), port or _PORTS[parts.scheme])
+
+    @property
+    def netloc(self) -> str:
+        """``host[:port]`` as the Host header has it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.netloc}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address can only be this machine."""
+    bare = host.strip("[]").lower()
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return False
+
+
+def redacted(url: str) -> str:
+    """Return an URL fit for messages: without user, password, query and fragment."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    host = f"[{host}]" if ":" in host else host
+    place = f"{host}:{port}" if port else host
+    return f"{parts.scheme}://{place}{parts.path}" if parts.scheme else f"{place}{parts.path}"
+
+
+def request_target(url: str) -> str:
+    """Return path and query, what the request line carries."""
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
