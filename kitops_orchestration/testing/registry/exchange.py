@@ -42,7 +42,8 @@ class Exchange:
         self.host = host
         self.method = handler.command
         self.path = parts.path
-        self.query = {key: values[0] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        self.queries = parse_qs(parts.query, keep_blank_values=True)
+        self.query = {key: values[0] for key, values in self.queries.items()}
         self.headers: Message = handler.headers
         self.fault = fault
         self._raw_query = parts.query
