@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote
 
@@ -85,6 +86,11 @@ class RemoteRepository:
     def has_referrers_api(self) -> bool | None:
         """What is known of the registry's referrers API; ``None`` before it was asked."""
         return self._session.abilities.has_referrers
+
+    @property
+    def is_encrypted(self) -> bool:
+        """True for https."""
+        return self._session.origin.scheme == "https"
 
     def __repr__(self) -> str:
         return f"RemoteRepository({self._reference})"
@@ -204,14 +210,23 @@ class RemoteRepository:
         """Tell whether the blob is there, by HEAD."""
         return self._has_blob(descriptor, ("pull",))
 
-    def fetch_blob(self, descriptor: Descriptor, *, offset: int = 0, size: int | None = None) -> BinaryIO:
-        """Open the blob at ``offset``, or ``size`` bytes from there; unverified, resumed when the connection breaks."""
-        end = None if size is None else min(offset + size, descriptor.size)
-        url = f"{self._root}/blobs/{descriptor.digest}"
-        stream = BlobStream(
-            self._session, self._reference, url, descriptor, offset=offset, end=end, cancel=self._cancel
-        )
+    def fetch_blob(self, descriptor: Descriptor, *, offset: int = 0) -> BinaryIO:
+        """Open the blob at ``offset``; unverified, resumed when the connection breaks."""
+        return cast(BinaryIO, self._stream(descriptor, offset, None, self._cancel))
+
+    def fetch_range(
+        self, descriptor: Descriptor, offset: int, size: int, cancel: threading.Event | None = None
+    ) -> BinaryIO | None:
+        """Open ``size`` bytes at ``offset``; ``None`` when the registry sends the whole blob instead."""
+        stream = self._stream(descriptor, offset, offset + size, cancel or self._cancel, skips=False)
+        if not stream.is_ranged:
+            stream.close()
+            return None
         return cast(BinaryIO, stream)
+
+    def pull_slot(self) -> AbstractContextManager[object]:
+        """Return the permission to receive one more blob from this registry."""
+        return self._session.slot("pull")
 
     def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
         """Stream a blob from its source into the registry; False when it was there already.
@@ -270,6 +285,26 @@ class RemoteRepository:
         return False
 
     # Inside
+
+    def _stream(
+        self,
+        descriptor: Descriptor,
+        offset: int,
+        end: int | None,
+        cancel: threading.Event | None,
+        *,
+        skips: bool = True,
+    ) -> BlobStream:
+        return BlobStream(
+            self._session,
+            self._reference,
+            f"{self._root}/blobs/{descriptor.digest}",
+            descriptor,
+            offset=offset,
+            end=end,
+            cancel=cancel,
+            skips=skips,
+        )
 
     def _client(self) -> OrasRegistry:
         if self._oras is None:

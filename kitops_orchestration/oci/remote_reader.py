@@ -21,7 +21,9 @@ _SKIP_BYTES = 64 * 1024
 class BlobStream(io.RawIOBase):
     """Bytes ``offset`` to ``end`` of a blob, unverified; resumed by Range when the connection is lost.
 
-    The first request is sent on construction, so that a missing blob is an error there.
+    The first request is sent on construction, so that a missing blob is an error there.  A registry that does
+    not know ranges sends all: what comes before ``offset`` is then read and dropped, unless ``skips`` is false;
+    that is for who will look at ``is_ranged`` and not read.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class BlobStream(io.RawIOBase):
         offset: int = 0,
         end: int | None = None,
         cancel: threading.Event | None = None,
+        skips: bool = True,
     ) -> None:
         self._session = session
         self._repository = repository
@@ -42,8 +45,11 @@ class BlobStream(io.RawIOBase):
         self._position = offset
         self._end = descriptor.size if end is None else end
         self._cancel = cancel
+        self._skips = skips
         self._budget = RetryBudget(session.limits, cancel)
         self._response: Response | None = None
+        self.is_ranged = True
+        """False when the registry answered a part with the whole: it does not know ranges."""
         # A Range that starts at the size is an error by the protocol, and hangs clients of some servers.
         if self._position < self._end or descriptor.size == 0:
             self._response = self._open()
@@ -99,7 +105,9 @@ class BlobStream(io.RawIOBase):
         if response.status != 200:
             raise self._session.error(call, response)
         if is_part:
-            self._skip(response)
+            self.is_ranged = False
+            if self._skips:
+                self._skip(response)
         return response
 
     def _checked_part(self, response: Response) -> Response:

@@ -99,9 +99,7 @@ def check_signature(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
     expected = f"signed by {count} with role {' or '.join(roles)}"
     if facts.trust is None:
         return False, expected, NO_TRUST, ()
-    good = [
-        item for item in facts.verified(predicate_types.SIGNATURE) if facts.roles_of(item.signer) & set(roles)
-    ]
+    good = [item for item in facts.verified(predicate_types.SIGNATURE) if facts.roles_of(item.signer) & set(roles)]
     signers = sorted({item.signer_name or item.signer or "" for item in good})
     identities = {item.signer for item in good}
     return len(identities) >= count, expected, f"signed by {_listed(signers)}", good
@@ -127,7 +125,10 @@ def check_attestation(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
 def check_metric(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
     """A metric lies within its bounds; the newest verified test result decides, else the Kitfile."""
     name = arguments["name"]
-    bounds = [f">= {arguments['min']}" if "min" in arguments else "", f"<= {arguments['max']}" if "max" in arguments else ""]
+    bounds = [
+        f">= {arguments['min']}" if "min" in arguments else "",
+        f"<= {arguments['max']}" if "max" in arguments else "",
+    ]
     expected = f"{name} {' and '.join(filter(None, bounds))}"
     value, where, evidence = metric_of(facts, name, only_attested=arguments.get("attested", False))
     if value is None:
