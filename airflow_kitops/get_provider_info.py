@@ -99,6 +99,7 @@ _FIELDS: dict[str, Any] = {
     "tls_verify": _switch("Verify TLS", "Check the registry's certificate.", default=True),
     "ca_bundle": _text("CA bundle", "File on the worker with the certificates to trust."),
     "max_concurrency": _number("Concurrency", "Blobs moved at the same time.", minimum=1, maximum=64, default=4),
+    "retries": _number("Retries", "Attempts after a failed request, before the task fails.", minimum=0, default=5),
     "silence_timeout_seconds": _number("Silence timeout (s)", "Longest wait for the next byte.", minimum=1, default=60),
 }
 

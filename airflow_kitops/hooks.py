@@ -18,6 +18,7 @@ from airflow_kitops._compat import (
 )
 from airflow_kitops._errors import airflow_errors, error_text
 from airflow_kitops.connection import ConnectionSettings, read_connection
+from airflow_kitops.masking import MaskedCredentials
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
@@ -76,11 +77,12 @@ class KitOpsHook(BaseHook):
     def client(self) -> KitClient:
         """The core's client; its verbs raise the core's own errors."""
         from kitops_orchestration.client import KitClient
+        from kitops_orchestration.oci.credentials import DockerConfig
 
         settings = self.settings
         return KitClient(
             settings.registry,
-            credentials=settings.credentials,
+            credentials=MaskedCredentials(settings.credentials or DockerConfig()),
             plain_http=settings.plain_http,
             tls=settings.tls,
             limits=settings.limits,

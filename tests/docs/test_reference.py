@@ -68,3 +68,24 @@ def test_every_environment_variable_that_is_read_is_in_the_reference() -> None:
     settings = (ROOT / "kitops_orchestration" / "settings.py").read_text(encoding="utf-8")
     page = read("reference/settings.md")
     assert [name for name in re.findall(r'\benv\("(\w+)"\)', settings) if f"`{name}`" not in page] == []
+
+
+def test_every_label_of_a_materialization_is_in_the_reference() -> None:
+    from dagster_kitops.metadata import ModelKitMetadataSet
+
+    page = read("reference/metadata-keys.md")
+    assert [name for name in ModelKitMetadataSet.model_fields if f"`kitops/{name}`" not in page] == []
+
+
+def test_every_key_that_an_airflow_task_returns_is_in_the_reference() -> None:
+    results = (ROOT / "airflow_kitops" / "results.py").read_text(encoding="utf-8")
+    page = read("reference/metadata-keys.md")
+    assert [key for key in re.findall(r'^ +"(\w+)": ', results, re.MULTILINE) if f"`{key}`" not in page] == []
+
+
+def test_every_tag_that_is_written_to_mlflow_is_in_the_reference() -> None:
+    write_back = (ROOT / "kitops_orchestration" / "mlflow_bridge" / "write_back.py").read_text(encoding="utf-8")
+    page = read("reference/metadata-keys.md")
+    names = re.findall(r'TAG_PREFIX \+ "(\w+)"', write_back)
+    assert names
+    assert [name for name in names if f"`kitops.modelkit.{name}`" not in page] == []
