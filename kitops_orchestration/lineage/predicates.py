@@ -264,7 +264,8 @@ class _Plain:
         for item in fields(cls):  # type: ignore[arg-type]
             found = value.get(_camel(item.name))
             if found is not None:
-                known[item.name] = cls._readers.get(item.name, _read_text)(found, _camel(item.name))
+                reader: Reader = cls._readers.get(item.name, _read_text)
+                known[item.name] = reader(found, _camel(item.name))
         try:
             return cls(**known)
         except TypeError as error:

@@ -28,6 +28,7 @@ from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.referrers import describe, is_referrer_tag
 
 ANNOTATION_REPOSITORY = "ml.kitops.orchestration.repository"
+_REGISTRY = "archive.invalid"
 _MAX_SMALL = 64 * 1024 * 1024
 
 
@@ -77,7 +78,7 @@ class ArchiveWriter:
 
     def repository(self, origin: Reference) -> _ArchiveDestination:
         """Return the place in the archive for manifests that come from ``origin``."""
-        return _ArchiveDestination(self, origin.without_target())
+        return _ArchiveDestination(self, origin)
 
     def add_file(self, name: str, content: bytes) -> None:
         """Add a small file beside the layout, for example ``trust.yaml``."""
@@ -125,9 +126,11 @@ class ArchiveWriter:
 class _ArchiveDestination:
     """The part of the :class:`Repository` protocol that a copy into an archive needs."""
 
-    def __init__(self, writer: ArchiveWriter, reference: Reference) -> None:
+    def __init__(self, writer: ArchiveWriter, origin: Reference) -> None:
         self._writer = writer
-        self.reference = reference
+        self._origin = origin.name
+        # Another name than the source's: a copy moves no blobs between one and the same repository.
+        self.reference = Reference(_REGISTRY, origin.repository)
         self._tags: dict[str, Descriptor] = {}
 
     def has_blob(self, descriptor: Descriptor) -> bool:
@@ -159,7 +162,7 @@ class _ArchiveDestination:
 
     def push_manifest(self, manifest: Node, *, tag: str | None = None) -> Descriptor:
         self._writer.add_member(_blob_name(manifest.digest), len(manifest.content), io.BytesIO(manifest.content))
-        self._writer.add_entry(manifest, self.reference.name, tag)
+        self._writer.add_entry(manifest, self._origin, tag)
         if tag is not None:
             self._tags[tag] = manifest.descriptor
         return manifest.descriptor
@@ -178,7 +181,7 @@ class ArchiveRepository:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.reference = Reference("archive.local", "archive")
+        self.reference = Reference(_REGISTRY, "archive")
         self._members = _members(path)
         try:
             document = json.loads(self._small("index.json"))

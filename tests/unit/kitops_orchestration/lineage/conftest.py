@@ -62,12 +62,12 @@ def put():
 
 @pytest.fixture(scope="session")
 def ada() -> LocalSigner:
-    return generate_key_pair().signer
+    return generate_key_pair(key_format="pkcs8").signer
 
 
 @pytest.fixture(scope="session")
 def mallory() -> LocalSigner:
-    return generate_key_pair().signer
+    return generate_key_pair(key_format="pkcs8").signer
 
 
 @pytest.fixture
