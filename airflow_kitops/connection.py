@@ -67,9 +67,7 @@ def _registry(connection: StoredConnection) -> str | None:
     return f"{host.rstrip('/')}:{connection.port}" if connection.port else host.rstrip("/")
 
 
-def _credentials(
-    connection: StoredConnection, extra: Mapping[str, Any], registry: str | None
-) -> CredentialSource | None:
+def _credentials(connection: StoredConnection, extra: Mapping[str, Any], registry: str | None) -> CredentialSource:
     auth_type = extra.get("auth_type") or "auto"
     if auth_type == "auto":
         auth_type = "basic" if connection.login and connection.password else "docker_config"
@@ -94,13 +92,11 @@ def _credentials(
     return StaticCredentials({registry: Credential(username=connection.login or "", password=connection.password)})
 
 
-def _docker_config(extra: Mapping[str, Any]) -> CredentialSource | None:
+def _docker_config(extra: Mapping[str, Any]) -> CredentialSource:
     folder = extra.get("docker_config_dir")
-    if not folder:
-        return None  # what a client does by itself
     from kitops_orchestration.oci.credentials import DockerConfig
 
-    return DockerConfig(Path(folder).expanduser())
+    return DockerConfig([Path(folder).expanduser() / "config.json"] if folder else None)
 
 
 def _tls(extra: Mapping[str, Any]) -> TlsOptions | None:
@@ -117,6 +113,7 @@ def _limits(extra: Mapping[str, Any]) -> Limits:
     standard = Limits()
     return Limits(
         concurrency=_whole_number(extra, "max_concurrency", standard.concurrency),
+        retries=_whole_number(extra, "retries", standard.retries, minimum=0),
         silence_timeout_seconds=_whole_number(extra, "silence_timeout_seconds", int(standard.silence_timeout_seconds)),
     )
 
@@ -133,7 +130,7 @@ def _boolean(extra: Mapping[str, Any], name: str) -> bool | None:
     raise KitOpsError(f"connection field {name} is {value!r}", advice="use true or false")
 
 
-def _whole_number(extra: Mapping[str, Any], name: str, default: int) -> int:
+def _whole_number(extra: Mapping[str, Any], name: str, default: int, *, minimum: int = 1) -> int:
     value = extra.get(name)
     if value is None or value == "":
         return default
@@ -141,6 +138,6 @@ def _whole_number(extra: Mapping[str, Any], name: str, default: int) -> int:
         number = int(value)
     except (TypeError, ValueError) as error:
         raise KitOpsError(f"connection field {name} is {value!r}", advice="use a whole number") from error
-    if number < 1:
-        raise KitOpsError(f"connection field {name} is {number}", advice="use a number of at least 1")
+    if number < minimum:
+        raise KitOpsError(f"connection field {name} is {number}", advice=f"use a number of at least {minimum}")
     return number

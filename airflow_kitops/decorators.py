@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_kitops._compat import DecoratedOperator, determine_kwargs, task_decorator_factory
+from airflow_kitops.configuration import scratch_dir
 from airflow_kitops.operators.kit_operator import KitOperator
 from airflow_kitops.operators.pack import KitPackOperator
 
@@ -60,7 +61,7 @@ class _KitPackDecoratedOperator(_FilesArgument, KitPackOperator):
         super().__init__(python_callable=python_callable, context_dir="", **kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        with tempfile.TemporaryDirectory(prefix="kitops-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="kitops-", dir=scratch_dir()) as scratch:
             self.context_dir = scratch
             self._take(self._call(context, Path(scratch)))
             return KitPackOperator.execute(self, context)
@@ -99,7 +100,7 @@ class _KitUnpackDecoratedOperator(_FilesArgument, KitOperator):
         self.filters = filters
 
     def execute(self, context: Context) -> Any:
-        with tempfile.TemporaryDirectory(prefix="kitops-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="kitops-", dir=scratch_dir()) as scratch:
             self.hook.unpack(self.reference, scratch, filters=tuple(self.filters))
             return self._call(context, Path(scratch))
 

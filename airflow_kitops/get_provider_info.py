@@ -33,6 +33,17 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "sensors": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_kitops.sensors"]}],
+        "triggers": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_kitops.triggers"]}],
+        "asset-uris": [
+            {
+                "schemes": ["oci"],
+                "handler": "airflow_kitops.assets.sanitize_uri",
+                "factory": "airflow_kitops.assets.create_asset",
+                "to_openlineage_converter": "airflow_kitops.assets.convert_asset_to_openlineage",
+            }
+        ],
+        "config": _CONFIG,
         "task-decorators": [
             {"name": "kit_pack", "class-name": "airflow_kitops.decorators.kit_pack_task"},
             {"name": "kit_unpack", "class-name": "airflow_kitops.decorators.kit_unpack_task"},
@@ -88,5 +99,34 @@ _FIELDS: dict[str, Any] = {
     "tls_verify": _switch("Verify TLS", "Check the registry's certificate.", default=True),
     "ca_bundle": _text("CA bundle", "File on the worker with the certificates to trust."),
     "max_concurrency": _number("Concurrency", "Blobs moved at the same time.", minimum=1, maximum=64, default=4),
+    "retries": _number("Retries", "Attempts after a failed request, before the task fails.", minimum=0, default=5),
     "silence_timeout_seconds": _number("Silence timeout (s)", "Longest wait for the next byte.", minimum=1, default=60),
+}
+
+
+def _option(description: str, kind: str, default: str, example: str | None) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": kind,
+        "default": default,
+        "example": example,
+    }
+
+
+_CONFIG: dict[str, Any] = {
+    "kitops": {
+        "description": "Defaults of the KitOps provider.",
+        "options": {
+            "poll_interval_seconds": _option(
+                "Time between two looks of a watcher or trigger at a repository.", "float", "60.0", None
+            ),
+            "scratch_dir": _option(
+                "Folder on the worker for the temporary files of tasks; empty means the system's own.",
+                "string",
+                "",
+                "/scratch/kitops",
+            ),
+        },
+    }
 }

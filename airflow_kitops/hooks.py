@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_kitops._compat import AirflowNotFoundException, BaseHook, mask_secret
+from airflow_kitops._compat import (
+    AirflowNotFoundException,
+    BaseHook,
+    get_async_connection,
+    get_async_extra_dejson,
+    mask_secret,
+)
 from airflow_kitops._errors import airflow_errors, error_text
 from airflow_kitops.connection import ConnectionSettings, read_connection
+from airflow_kitops.masking import MaskedCredentials
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
@@ -69,16 +77,32 @@ class KitOpsHook(BaseHook):
     def client(self) -> KitClient:
         """The core's client; its verbs raise the core's own errors."""
         from kitops_orchestration.client import KitClient
+        from kitops_orchestration.oci.credentials import DockerConfig
 
         settings = self.settings
         return KitClient(
             settings.registry,
-            credentials=settings.credentials,
+            credentials=MaskedCredentials(settings.credentials or DockerConfig()),
             plain_http=settings.plain_http,
             tls=settings.tls,
             limits=settings.limits,
             cancel=self.cancel,
         )
+
+    async def aget_client(self) -> KitClient:
+        """Return :attr:`client` in an event loop: the connection is fetched without blocking it."""
+        if "settings" not in self.__dict__:
+            await self._aread_settings()
+        return self.client
+
+    async def _aread_settings(self) -> None:
+        try:
+            connection = await get_async_connection(self.kitops_conn_id, self)
+            extra = await get_async_extra_dejson(connection)
+        except AirflowNotFoundException:
+            await asyncio.to_thread(getattr, self, "settings")
+            return
+        self.settings = read_connection(connection, extra)
 
     def get_conn(self) -> KitClient:
         """Return :attr:`client`, Airflow's name for it."""
@@ -92,71 +116,101 @@ class KitOpsHook(BaseHook):
             return False, error_text(error)
         return True, f"{self.settings.registry or 'Docker configuration'} answers"
 
-    def reference(self, reference: str | Mapping[str, Any]) -> str:
-        """Complete a reference: a mapping from another task, or text with or without registry and namespace."""
+    def complete(self, reference: str | Mapping[str, Any]) -> Reference:
+        """Return a reference, completed with the connection's registry and namespace where it names none.
+
+        Raises:
+            KitOpsError: the text is no reference, or the connection is not what its form says.
+        """
         text = reference_text(reference)
-        with airflow_errors():
-            settings = self.settings
-            completed = self.client.reference(text)
-            is_given = settings.registry is None or text.startswith(settings.registry)
-            if settings.namespace and not is_given and completed.registry == settings.registry:
-                completed = self.client.reference(f"{settings.namespace}/{text}")
-            return str(completed)
+        settings, client = self.settings, self.client
+        completed = client.reference(text)
+        is_given = settings.registry is None or text.startswith(settings.registry)
+        if settings.namespace and not is_given and completed.registry == settings.registry:
+            return client.reference(f"{settings.namespace}/{text}")
+        return completed
 
     def resolve(self, reference: str | Mapping[str, Any]) -> Reference:
         """Return the reference pinned to the digest it has now."""
         with airflow_errors():
-            return self.client.resolve(self.reference(reference))
+            return self.client.resolve(self.complete(reference))
 
     def pack(self, context_dir: Path | str, reference: str | Mapping[str, Any], **options: Any) -> PackResult:
         """Pack a folder into the repository of ``reference``; ``options`` are those of the core's ``pack``."""
         with airflow_errors():
-            return self.client.pack(Path(context_dir), self.reference(reference), **options)
+            return self.client.pack(Path(context_dir), self.complete(reference), **options)
 
     def unpack(self, reference: str | Mapping[str, Any], target_dir: Path | str, **options: Any) -> UnpackResult:
         """Unpack a ModelKit, or the parts that ``filters`` name, into a folder."""
         with airflow_errors():
-            return self.client.unpack(self.reference(reference), Path(target_dir), **options)
+            return self.client.unpack(self.complete(reference), Path(target_dir), **options)
 
     def push(self, source: str | Mapping[str, Any], destination: str, **options: Any) -> Copied:
         """Copy from a folder registry to ``destination``; blobs already there do not move."""
         with airflow_errors():
-            return self.client.push(self.reference(source), self.reference(destination), **options)
+            return self.client.push(self.complete(source), self.complete(destination), **options)
 
     def pull(self, source: str | Mapping[str, Any], destination: str, **options: Any) -> Copied:
         """Copy from a registry to the folder registry of ``destination``."""
         with airflow_errors():
-            return self.client.pull(self.reference(source), self.reference(destination), **options)
+            return self.client.pull(self.complete(source), self.complete(destination), **options)
 
     def export_run(self, source: str, reference: str | Mapping[str, Any], **options: Any) -> ExportResult:
         """Make a ModelKit of an MLflow run, logged model or registered version."""
         with airflow_errors():
-            return self.client.export_run(source, self.reference(reference), **options)
+            return self.client.export_run(source, self.complete(reference), **options)
 
-    def promote(self, reference: str | Mapping[str, Any], *, stage: str, **options: Any) -> PromotionResult:
+    def promote(
+        self,
+        reference: str | Mapping[str, Any],
+        *,
+        stage: str,
+        destination: str | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> PromotionResult:
         """Move a ModelKit to a stage: copy by digest, then move the stage's tag."""
         with airflow_errors():
-            return self.client.promote(self.reference(reference), stage=stage, **options)
+            return self.client.promote(
+                self.complete(reference),
+                stage=stage,
+                destination=self.complete(destination) if destination else None,
+                **options,
+            )
 
     def tag(self, reference: str | Mapping[str, Any], tag: str) -> Reference:
         """Give the ModelKit one more tag."""
         with airflow_errors():
-            return self.client.tag(self.reference(reference), tag)
+            return self.client.tag(self.complete(reference), tag)
 
     def tags(self, repository: str | Mapping[str, Any]) -> list[str]:
         """List the tags of a repository."""
         with airflow_errors():
-            return list(self.client.tags(self.reference(repository)))
+            return list(self.client.tags(self.complete(repository)))
+
+    async def aresolve(self, reference: str | Mapping[str, Any]) -> Reference:
+        """Return the reference pinned to the digest it has now, without blocking the event loop."""
+        await self.aget_client()
+        return await asyncio.to_thread(self.resolve, reference)
+
+    async def atags(self, repository: str | Mapping[str, Any]) -> list[str]:
+        """List the tags of a repository, without blocking the event loop."""
+        await self.aget_client()
+        return await asyncio.to_thread(self.tags, repository)
+
+    async def ainspect(self, reference: str | Mapping[str, Any]) -> ModelKit:
+        """Read a ModelKit's manifest and Kitfile, without blocking the event loop."""
+        await self.aget_client()
+        return await asyncio.to_thread(self.inspect, reference)
 
     def inspect(self, reference: str | Mapping[str, Any]) -> ModelKit:
         """Read a ModelKit's manifest and Kitfile; no layer is fetched."""
         with airflow_errors():
-            return self.client.inspect(self.reference(reference))
+            return self.client.inspect(self.complete(reference))
 
     def diff(self, left: str | Mapping[str, Any], right: str | Mapping[str, Any]) -> ModelKitDiff:
         """Compare two ModelKits; no layer is fetched."""
         with airflow_errors():
-            return self.client.diff(self.reference(left), self.reference(right))
+            return self.client.diff(self.complete(left), self.complete(right))
 
 
 def reference_text(reference: str | Mapping[str, Any]) -> str:

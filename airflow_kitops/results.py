@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kitops_orchestration.client import Copied
     from kitops_orchestration.mlflow_bridge.export import ExportResult
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.modelkit.unpack import UnpackResult
     from kitops_orchestration.promotion.promote import PromotionResult
 
+    from kitops_orchestration.client import Copied
     from kitops_orchestration.oci.reference import Reference
+
+_MOST_METRICS = 50  # a mapping for XCom stays small; the ModelKit has all of them
 
 
 def located(reference: Reference) -> dict[str, Any]:
@@ -56,8 +58,12 @@ def unpacked(result: UnpackResult) -> dict[str, Any]:
 
 
 def exported(result: ExportResult) -> dict[str, Any]:
-    """Return the ModelKit that a run became, and which run it was."""
-    return {**packed(result.pack), "run_id": result.record.run_id}
+    """Return the ModelKit that a run became, which run it was, and the run's last metrics."""
+    return {
+        **packed(result.pack),
+        "run_id": result.record.run_id,
+        "metrics": {name: metric.last for name, metric in list(result.record.metrics.items())[:_MOST_METRICS]},
+    }
 
 
 def promoted(result: PromotionResult, *, stage: str) -> dict[str, Any]:

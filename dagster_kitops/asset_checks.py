@@ -3,7 +3,7 @@
 # No `from __future__ import annotations`: Dagster reads the signatures of check functions.
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,19 @@ def provenance_check() -> ModelKitCheck:
     return ModelKitCheck("modelkit_provenance", "A provenance statement is attached", _ask_provenance)
 
 
+def tag_check() -> ModelKitCheck:
+    """Does the tag still point at the recorded digest? If not, someone moved it outside of Dagster."""
+    return ModelKitCheck("modelkit_tag", "The tag points at the recorded digest", _ask_tag)
+
+
+_NAMED = {"integrity": integrity_check, "provenance": provenance_check, "tag": tag_check}
+
+
+def named_check(name: str) -> ModelKitCheck:
+    """Return a check by its short name: ``integrity``, ``provenance``, ``tag``."""
+    return _NAMED[name]()
+
+
 def build_modelkit_checks(
     *,
     assets: Sequence[dg.AssetsDefinition | dg.AssetSpec | dg.AssetKey | str],
@@ -120,6 +133,11 @@ def build_modelkit_provenance_checks(**options: Any) -> list[dg.AssetChecksDefin
     return build_modelkit_checks(checks=[provenance_check()], **options)
 
 
+def build_modelkit_tag_checks(**options: Any) -> list[dg.AssetChecksDefinition]:
+    """Return :func:`build_modelkit_checks` with the check of moved tags alone."""
+    return build_modelkit_checks(checks=[tag_check()], **options)
+
+
 def _result(
     context: dg.AssetCheckExecutionContext,
     check: ModelKitCheck,
@@ -150,3 +168,11 @@ def _ask_integrity(checked: CheckedModelKit) -> Finding:
 def _ask_provenance(checked: CheckedModelKit) -> Finding:
     is_present = checked.lineage.provenance is not None
     return Finding(is_present, "provenance attached" if is_present else "no provenance statement is attached")
+
+
+def _ask_tag(checked: CheckedModelKit) -> Finding:
+    reference = checked.recorded.reference
+    now = checked.client.resolve(replace(reference, digest=None)) if reference.tag else reference
+    is_same = now.digest == reference.digest
+    text = f"{reference.tag} points at {now.digest}" + ("" if is_same else f", not at the recorded {reference.digest}")
+    return Finding(is_same, text, {"kitops/found_digest": str(now.digest)})

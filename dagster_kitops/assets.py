@@ -121,6 +121,8 @@ def mlflow_modelkit_asset(
                 kitops.reference(repository).with_tag(tags_of(context, tag)[0]),
                 tracking_uri=tracking_uri,
                 run_context=run_context(context),
+                signer=kitops.get_signer(),
+                attach_lineage=kitops.attach_provenance,
                 **options,
             )
         return materialized(context, kitops, result.pack, metadata=run_metadata(result))

@@ -16,7 +16,7 @@ from dagster_kitops.resources import KitOpsResource
 from kitops_orchestration.oci.reference import Reference
 
 if TYPE_CHECKING:
-    from kitops_orchestration.promotion import PromotionResult
+    from kitops_orchestration.promotion.promote import PromotionResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ def build_promotion_assets(
     resource_key: str = "kitops",
     group_name: str | None = None,
     partitions_def: dg.PartitionsDefinition[str] | None = None,
+    io_manager_key: str | None = None,
 ) -> list[dg.AssetsDefinition]:
     """Return one asset per stage, each fed by the one before; its data version is the digest it was fed.
 
@@ -56,6 +57,11 @@ def build_promotion_assets(
         source: The asset that makes the ModelKit; stage keys are ``<source>/<stage>``.
         auto: Promote by declarative automation, when the asset before is updated and its blocking checks passed.
             ``eager()`` alone would promote in spite of a failed blocking check.
+        resource_key: Key of the :class:`KitOpsResource`.
+        group_name: Of the stage assets.
+        partitions_def: That of the source.
+        io_manager_key: Of the ``ModelKitIOManager`` through which downstream functions take a stage's ModelKit as a
+            parameter.
     """
     source_key = source.key if isinstance(source, dg.AssetsDefinition) else dg.AssetKey.from_coercible(source)
     condition = (
@@ -73,6 +79,7 @@ def build_promotion_assets(
                 kinds={"kitops", "oci"},
                 group_name=group_name,
                 partitions_def=partitions_def,
+                io_manager_key=io_manager_key,
                 automation_condition=condition,
                 required_resource_keys={resource_key},
                 metadata={"kitops/stage": stage.name},
@@ -111,6 +118,7 @@ def _promotion(stage: PromotionStage, from_key: dg.AssetKey, from_stage: str | N
                 from_stage=from_stage,
                 destination=stage.reference_in(kitops, recorded.reference),
                 run_context=run_context(context),
+                signer=kitops.get_signer(),
                 **stage.options,
             )
         return dg.MaterializeResult(

@@ -133,6 +133,7 @@ def _move(
             stage=stage.name,
             destination=destination,
             run_context=run_context(context),
+            signer=kitops.get_signer(),
             reason=reason,
             **stage.options,
         )

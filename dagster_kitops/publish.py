@@ -13,6 +13,7 @@ import dagster as dg
 from dagster_kitops._errors import translated
 from dagster_kitops.content import ModelKitContent
 from dagster_kitops.event_log import RecordedModelKit, latest_modelkit
+from dagster_kitops.lineage import step_provenance
 from dagster_kitops.metadata import UNCHANGED_TAG, data_version, diff_metadata, modelkit_metadata
 from dagster_kitops.partitions import PARTITION_ANNOTATION, partition_tag
 from kitops_orchestration.errors import KitOpsError
@@ -64,7 +65,7 @@ def publish(
             annotations={**content.annotations, **_partition_annotation(context)} or None,
             **target.pack_options,
         )
-    return materialized(context, kitops, result, key=key, metadata=content.metadata)
+    return materialized(context, kitops, result, key=key, metadata=content.metadata, with_provenance=True)
 
 
 def materialized(
@@ -74,10 +75,19 @@ def materialized(
     *,
     key: dg.AssetKey | None = None,
     metadata: Mapping[str, Any] | None = None,
+    with_provenance: bool = False,
 ) -> dg.MaterializeResult[Any]:
-    """Return the event of a ModelKit that is in its registry: digest as data version, metadata, diff."""
-    previous = latest_modelkit(context.instance, key or context.asset_key, partition=partition_of(context))
+    """Return the event of a ModelKit that is in its registry: digest as data version, metadata, diff.
+
+    ``with_provenance`` attaches how this step made it; a digest that the asset had before has that already.
+    """
+    asset_key = key or context.asset_key
+    previous = latest_modelkit(context.instance, asset_key, partition=partition_of(context))
     is_unchanged = previous is not None and previous.digest == str(result.digest)
+    if with_provenance and kitops.attach_provenance and not is_unchanged:
+        with translated(context):
+            statement = step_provenance(context, asset_key, result)
+            kitops.get_client().attach(result.reference, statement, signer=kitops.get_signer())
     return dg.MaterializeResult(
         asset_key=key,
         data_version=data_version(result.digest),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from kitops_orchestration.client import KitClient
     from kitops_orchestration.oci.credentials import CredentialSource
     from kitops_orchestration.oci.transport import TlsOptions
+    from kitops_orchestration.signing.keys import Signer
+    from kitops_orchestration.signing.trust import TrustPolicy
 
 _LIMITS = Limits()
 
@@ -50,6 +52,49 @@ class DockerConfigAuth(dg.Config):
     """What ``docker login`` and credential helpers left behind on the machine that runs the step."""
 
     kind: Literal["docker-config"] = "docker-config"
+
+
+class ModelKitSignerResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the resource is its own value
+    """A key that signs what steps attach: cosign's encrypted form, PKCS#8 or SEC 1, on P-256."""
+
+    private_key_path: str | None = Field(default=None, description="File on the machine that runs the step.")
+    private_key_pem: str | None = Field(
+        default=None, repr=False, description="The key itself. Give an EnvVar: a literal would be shown in the UI."
+    )
+    password: str | None = Field(default=None, repr=False, description="Of an encrypted key. Give an EnvVar.")
+
+    def get_signer(self) -> "Signer":
+        """Return the core's signer.
+
+        Raises:
+            dagster.Failure: no key, or one that cannot be read.
+        """
+        from kitops_orchestration.signing.keys import load_private_key
+
+        with translated():
+            source = self.private_key_pem.encode() if self.private_key_pem else Path(self.private_key_path or "")
+            return load_private_key(source, self.password)
+
+
+class TrustResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the resource is its own value
+    """Whom to believe: a trust policy file, or one public key."""
+
+    policy_path: str | None = Field(default=None, description="Trust policy file.")
+    public_key_path: str | None = Field(default=None, description="PEM file of the one key to trust.")
+
+    def get_policy(self) -> "TrustPolicy":
+        """Return the core's trust policy.
+
+        Raises:
+            dagster.Failure: neither file is given, or it cannot be read.
+        """
+        from kitops_orchestration.signing.keys import load_public_key
+        from kitops_orchestration.signing.trust import TrustPolicy
+
+        with translated():
+            if self.policy_path is not None:
+                return TrustPolicy.load(self.policy_path)
+            return TrustPolicy.for_key(load_public_key(Path(self.public_key_path or "")))
 
 
 class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the resource is its own value
@@ -84,6 +129,10 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
         default=_LIMITS.silence_timeout_seconds, gt=0, description="Longest wait for the next byte."
     )
 
+    attach_provenance: bool = Field(default=True, description="Attach how it was made to each new ModelKit.")
+    signer: ModelKitSignerResource | None = Field(default=None, description="Signs what is attached.")
+    trust: TrustResource | None = Field(default=None, description="Whose signatures count.")
+
     _client: "KitClient | None" = PrivateAttr(default=None)
 
     def get_client(self) -> "KitClient":
@@ -99,6 +148,10 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
                 limits=self.limits,
             )
         return self._client
+
+    def get_signer(self) -> "Signer | None":
+        """Return the signer for statements, where one is configured."""
+        return self.signer.get_signer() if self.signer is not None else None
 
     @property
     def limits(self) -> Limits:

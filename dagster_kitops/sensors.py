@@ -2,11 +2,10 @@
 
 # No `from __future__ import annotations`: Dagster reads the signature of the sensor function.
 
-import fnmatch
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -15,9 +14,7 @@ from dagster_kitops.metadata import ModelKitMetadataSet
 from dagster_kitops.resources import KitOpsResource
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.oci.reference import Reference
-
-if TYPE_CHECKING:
-    from kitops_orchestration.client import KitClient
+from kitops_orchestration.oci.tag_selector import TagSelector
 
 DATA_VERSION_TAGS = ("dagster/data_version", "dagster/data_version_is_user_provided")
 
@@ -36,7 +33,7 @@ def build_modelkit_tag_sensor(
     *,
     name: str | None = None,
     repositories: Mapping[str, dg.AssetKey | str],
-    tag_pattern: str = "*",
+    tags: str = "*",
     emit: Literal["materialization", "observation"] | None = "observation",
     target: Any = None,
     dynamic_partitions_def: dg.DynamicPartitionsDefinition | None = None,
@@ -54,7 +51,7 @@ def build_modelkit_tag_sensor(
     Args:
         name: Default: made from the repositories.
         repositories: Which asset each repository is.
-        tag_pattern: Shell pattern; ``v*`` for version tags.
+        tags: Which tags: a name, a pattern (``v*``) or a range of versions (``>=1.2,<2``).
         emit: The event that the asset gets, with the digest as data version; ``None`` for none.
         target: Jobs or assets to run for a change, as :func:`dagster.sensor` takes them.
         dynamic_partitions_def: Each tag becomes a partition, and runs and events carry it.
@@ -63,6 +60,7 @@ def build_modelkit_tag_sensor(
         minimum_interval_seconds: Between two ticks.
         default_status: ``STOPPED`` until someone starts it.
     """
+    selector = TagSelector.parse(tags)
     keys = {repository: dg.AssetKey.from_coercible(key) for repository, key in repositories.items()}
 
     @dg.sensor(
@@ -76,7 +74,7 @@ def build_modelkit_tag_sensor(
         kitops: KitOpsResource = getattr(context.resources, resource_key)
         seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
         try:
-            changes, cursor = _look(kitops, keys, tag_pattern, seen, max_changes_per_tick)
+            changes, cursor = _look(kitops, keys, selector, seen, max_changes_per_tick)
         except KitOpsError as error:
             if error.transient:
                 return dg.SkipReason(f"{error}; the next tick asks again")
@@ -88,20 +86,16 @@ def build_modelkit_tag_sensor(
     return tag_sensor
 
 
-def tag_changes(client: "KitClient", repository: Reference, is_wanted: Callable[[str], bool]) -> dict[str, Reference]:
-    """Return what each wanted tag of a repository points at now, pinned."""
-    return {tag: client.resolve(repository.with_tag(tag)) for tag in client.tags(repository) if is_wanted(tag)}
-
-
 def _look(
-    kitops: KitOpsResource, keys: Mapping[str, dg.AssetKey], pattern: str, seen: Mapping[str, str], limit: int
+    kitops: KitOpsResource, keys: Mapping[str, dg.AssetKey], selector: TagSelector, seen: Mapping[str, str], limit: int
 ) -> tuple[list[tuple[dg.AssetKey, TagChange]], dict[str, str]]:
     client = kitops.get_client()
     changes: list[tuple[dg.AssetKey, TagChange]] = []
     cursor: dict[str, str] = {}
     for repository, key in keys.items():
-        now = tag_changes(client, kitops.reference(repository), lambda tag: fnmatch.fnmatchcase(tag, pattern))
-        for tag, pinned in now.items():
+        place = kitops.reference(repository)
+        for tag in selector.select(client.tags(place)):
+            pinned = client.resolve(place.with_tag(tag))
             name, digest = f"{pinned.name}:{tag}", str(pinned.digest)
             before = seen.get(name)
             if before != digest and len(changes) < limit:

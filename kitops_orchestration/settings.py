@@ -65,6 +65,34 @@ def docker_config_dir() -> Path:
     return Path(explicit) if explicit else Path.home() / ".docker"
 
 
+def mlflow_allowed_registries() -> tuple[str, ...] | None:
+    """Return the registries that ``modelkit://`` URIs may name: ``KITOPS_MLFLOW_ALLOWED_REGISTRIES``, by commas.
+
+    ``None`` when nobody set it: then every registry is allowed, except inside an MLflow server, which would
+    otherwise connect to any host that one of its users writes into a model version.
+    """
+    text = env("KITOPS_MLFLOW_ALLOWED_REGISTRIES")
+    if text is not None:
+        return tuple(item.strip() for item in text.split(",") if item.strip())
+    return () if is_mlflow_server() else None
+
+
+def is_mlflow_server() -> bool:
+    """Tell whether this process is (a worker of) an MLflow tracking server."""
+    return any(env(name) for name in ("_MLFLOW_SERVER_FILE_STORE", "_MLFLOW_SERVER_ARTIFACT_ROOT"))
+
+
+def mlflow_trust_policy() -> Path | None:
+    """Return the trust policy that ``modelkit://`` loads must satisfy: ``KITOPS_MLFLOW_TRUST_POLICY``."""
+    text = env("KITOPS_MLFLOW_TRUST_POLICY")
+    return Path(text) if text else None
+
+
+def input_modelkit() -> tuple[str | None, str | None]:
+    """Return the ModelKit that this process was started from: ``KITOPS_MODELKIT_REF`` and ``…_DIGEST``."""
+    return env("KITOPS_MODELKIT_REF"), env("KITOPS_MODELKIT_DIGEST")
+
+
 def credential_paths() -> tuple[Path, ...]:
     """Return the files that may hold registry credentials, in order: Docker's, the Kit CLI's, Podman's."""
     kit = env("KITOPS_HOME")

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
-from airflow_kitops.operators.kit_operator import KitOperator
+from airflow_kitops.operators.kit_operator import KitProducingOperator
 from airflow_kitops.run_context import run_context
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class KitExportRunOperator(KitOperator):
+class KitExportRunOperator(KitProducingOperator):
     """Pack an MLflow run with its model, parameters, metrics and data references, straight into a repository.
 
     :param source: what to export, in MLflow's own words: ``runs:/<run id>``, ``models:/<name>/<version>``,
@@ -28,7 +28,7 @@ class KitExportRunOperator(KitOperator):
     """
 
     template_fields: Sequence[str] = (
-        *KitOperator.template_fields,
+        *KitProducingOperator.template_fields,
         "source",
         "push_to",
         "tracking_uri",
@@ -66,4 +66,4 @@ class KitExportRunOperator(KitOperator):
             run_context=run_context(context),
             **(self.export_options or {}),
         )
-        return results.exported(result)
+        return self.announce(context, results.exported(result))

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
-from airflow_kitops.operators.kit_operator import KitOperator
+from airflow_kitops.operators.kit_operator import KitProducingOperator
 from airflow_kitops.run_context import run_context
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class KitPromoteOperator(KitOperator):
+class KitPromoteOperator(KitProducingOperator):
     """Copy a ModelKit by digest and move the stage's tag, which moves last.
 
     :param reference: reference, or the mapping that another task returned; its digest is what is promoted.
@@ -25,7 +25,7 @@ class KitPromoteOperator(KitOperator):
     """
 
     template_fields: Sequence[str] = (
-        *KitOperator.template_fields,
+        *KitProducingOperator.template_fields,
         "reference",
         "stage",
         "from_stage",
@@ -56,8 +56,8 @@ class KitPromoteOperator(KitOperator):
             self.reference,
             stage=self.stage,
             from_stage=self.from_stage,
-            destination=self.hook.reference(self.destination) if self.destination else None,
+            destination=self.destination or None,
             reason=self.reason,
             run_context=run_context(context),
         )
-        return results.promoted(result, stage=self.stage)
+        return self.announce(context, results.promoted(result, stage=self.stage))

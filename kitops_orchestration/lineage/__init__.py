@@ -8,3 +8,35 @@ the command line may use it.
     >>> Approval("APPROVED", environment="production", role="risk").predicate_type
     'urn:kitops-orchestration:predicate:approval:v1'
 """
+
+from __future__ import annotations
+
+from kitops_orchestration.lineage.statements import (
+    Approval,
+    Dependency,
+    Deployment,
+    DeploymentTarget,
+    Metric,
+    Promotion,
+    Provenance,
+    RunContext,
+    SourceRun,
+    Statement,
+    TestResult,
+    VerificationResult,
+)
+
+__all__ = [
+    "Approval",
+    "Dependency",
+    "Deployment",
+    "DeploymentTarget",
+    "Metric",
+    "Promotion",
+    "Provenance",
+    "RunContext",
+    "SourceRun",
+    "Statement",
+    "TestResult",
+    "VerificationResult",
+]

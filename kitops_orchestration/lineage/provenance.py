@@ -1,7 +1,7 @@
 """SLSA provenance v1 for a ModelKit: who packed it, in which run, from which data, code and base models.
 
-The parts that other systems know are plain values here, :class:`SourceRun` and :class:`RunContext`; the MLflow
-bridge and the orchestrators' adapters fill them.  What is not known stays out and is never guessed.
+What other systems know comes in as plain values, :class:`SourceRun` from the MLflow bridge and
+:class:`RunContext` from the orchestrators' adapters.  What is not known stays out and is never guessed.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from kitops_orchestration._version import __version__
 from kitops_orchestration.errors import InvalidReferenceError, SignatureError
+from kitops_orchestration.lineage.dependencies import Dependency, SourceRun, base_model, git_source
+from kitops_orchestration.lineage.run_context import RunContext
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.statement import ResourceDescriptor, Statement, decode_json, encode_json
@@ -21,143 +23,23 @@ from kitops_orchestration.signing.timestamps import format_timestamp
 if TYPE_CHECKING:
     from kitops_orchestration.modelkit.pack import PackResult
 
+__all__ = [
+    "BUILDER",
+    "BUILD_TYPE",
+    "Dependency",
+    "Provenance",
+    "RunContext",
+    "SourceRun",
+    "base_model",
+    "git_source",
+    "provenance",
+]
+
 BUILD_TYPE = "urn:kitops-orchestration:build:modelkit-pack:v1"
 BUILDER = "urn:kitops-orchestration:builder:"
 """Builder ids of ours: ``…builder:airflow``, ``…:dagster``, ``…:cli``; name your own with ``builder_id``."""
 
-Role = Literal["source", "dataset", "base-model", "environment", "run", "model", "container"]
 _MAX_CONTENT_BYTES = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class RunContext:
-    """Which run of which orchestrator does the work.
-
-    The try is recorded and is not part of what makes a statement the same: a retry adds nothing.
-    """
-
-    orchestrator: str = "cli"
-    """``airflow``, ``dagster``, ``cli``."""
-    job: str | None = None
-    """Airflow's DAG, Dagster's job."""
-    task: str | None = None
-    """Airflow's task, Dagster's step or asset."""
-    run_id: str | None = None
-    try_number: int | None = None
-    user: str | None = None
-    map_index: int | None = None
-    started_on: str | None = None
-    """When the *run* began, not the try (RFC 3339)."""
-    url: str | None = None
-    """Where people see the run."""
-
-    @property
-    def invocation_id(self) -> str | None:
-        """The run in one line, the same for every try; ``None`` outside of any run."""
-        if self.run_id is None:
-            return None
-        parts = (self.orchestrator, self.job, self.run_id, self.task, self.map_index)
-        return "/".join(str(part) for part in parts if part is not None)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the ``orchestrator`` object of our predicates."""
-        value = {
-            "type": self.orchestrator,
-            "job": self.job,
-            "task": self.task,
-            "runId": self.run_id,
-            "tryNumber": self.try_number,
-            "mapIndex": self.map_index,
-            "user": self.user,
-            "url": self.url,
-        }
-        return {key: item for key, item in value.items() if item is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Dependency:
-    """Something that went into a ModelKit: data, a base model, source code, an environment."""
-
-    role: Role
-    name: str | None = None
-    uri: str | None = None
-    digest: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """``{"sha256": hex}`` or ``{"gitCommit": hex}``."""
-    annotations: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """More facts: ``context`` (training, validation, …), ``mlflow_digest``, ``rows``, ``licence``."""
-    content: bytes | None = field(default=None, repr=False)
-
-    def to_resource(self) -> ResourceDescriptor:
-        """Return it as in-toto has it; raises :class:`SignatureError` when it has no identity at all."""
-        annotations = {**self.annotations, "role": self.role}
-        return ResourceDescriptor(self.name, self.uri, dict(self.digest), self.content, annotations=annotations)
-
-    @classmethod
-    def from_resource(cls, resource: ResourceDescriptor) -> Self:
-        """Read one; what has no role of ours is a ``source``."""
-        annotations = dict(resource.annotations)
-        role = annotations.pop("role", "source")
-        return cls(role, resource.name, resource.uri, resource.digest, annotations, resource.content)
-
-    @property
-    def shown(self) -> str:
-        """A name for people."""
-        return self.name or self.uri or next((f"{key}:{value}" for key, value in self.digest.items()), "(unnamed)")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it for display: the role as a member of its own."""
-        value = ResourceDescriptor(self.name, self.uri, dict(self.digest), self.content).to_json()
-        return {"role": self.role, **value, **({"annotations": dict(self.annotations)} if self.annotations else {})}
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRun:
-    """The run that made the model, as its tracking system tells it.
-
-    Values are text or numbers; NaN and infinite numbers as text.
-    """
-
-    type: str
-    """``mlflow-run``, ``directory``, …"""
-    uri: str | None = None
-    """``mlflow://host/experiments/1/runs/abc``; never with a password in it."""
-    name: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    metrics: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    dependencies: tuple[Dependency, ...] = ()
-    byproducts: tuple[ResourceDescriptor, ...] = ()
-    """For example the run record that was packed, by digest."""
-    started_on: str | None = None
-    finished_on: str | None = None
-    user: str | None = None
-    packages: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Name to version of what mattered: mlflow, scikit-learn."""
-
-
-def git_source(
-    repository_url: str | None,
-    commit: str,
-    *,
-    branch: str | None = None,
-    is_dirty: bool | None = None,
-    path: str | None = None,
-) -> Dependency:
-    """Return the dependency on a git commit; a dirty working tree is said so."""
-    facts = {"branch": branch, "dirty": is_dirty, "path": path}
-    uri = None
-    if repository_url:
-        uri = repository_url if repository_url.startswith("git+") else f"git+{repository_url}"
-        uri = f"{_without_password(uri)}@{commit}"
-    annotations = {key: value for key, value in facts.items() if value is not None}
-    return Dependency(
-        "source", repository_url and _without_password(repository_url), uri, {"gitCommit": commit}, annotations
-    )
-
-
-def base_model(reference: Reference, *, name: str | None = None) -> Dependency:
-    """Return the dependency on another ModelKit, pinned by digest where the reference is."""
-    digest = {} if reference.digest is None else {reference.digest.algorithm: reference.digest.hex}
-    return Dependency("base-model", name or str(reference.without_target()), f"oci://{reference}", digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,9 +223,3 @@ def _distinct(items: Sequence[Dependency]) -> tuple[Dependency, ...]:
         identity = (item.role, item.uri, *sorted(item.digest.items())) if item.digest or item.uri else (id(item),)
         kept.setdefault(identity, item)
     return tuple(kept.values())
-
-
-def _without_password(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else url

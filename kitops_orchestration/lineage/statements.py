@@ -1,37 +1,48 @@
-"""Typed predicates: one class per event in a ModelKit's life, checked when made and when read.
+"""Statements about a ModelKit: the in-toto Statement, and every typed predicate that can be said in one.
 
-Numbers that are compared travel as text, because readers in other languages keep every JSON number as a float.
-Times are RFC 3339 in UTC.  Unknown members of a predicate are ignored, as in-toto asks of consumers.
+>>> digest = "sha256:" + "0" * 64
+>>> statement_about(digest, Approval("APPROVED", environment="production")).predicate["decision"]
+'APPROVED'
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from kitops_orchestration.errors import SignatureError
-from kitops_orchestration.signing import predicate_types
+from kitops_orchestration.lineage.dependencies import Dependency, SourceRun, base_model, git_source
+from kitops_orchestration.lineage.predicates import (
+    Approval,
+    Deployment,
+    DeploymentTarget,
+    Metric,
+    Promotion,
+    TestResult,
+    VerificationResult,
+)
+from kitops_orchestration.lineage.provenance import Provenance, provenance
+from kitops_orchestration.lineage.run_context import RunContext
 from kitops_orchestration.signing.statement import ResourceDescriptor, Statement
-from kitops_orchestration.signing.timestamps import format_timestamp
 
 __all__ = [
     "Approval",
+    "Dependency",
     "Deployment",
     "DeploymentTarget",
     "Metric",
     "Predicate",
     "Promotion",
+    "Provenance",
     "ResourceDescriptor",
+    "RunContext",
+    "SourceRun",
     "Statement",
     "TestResult",
     "VerificationResult",
+    "base_model",
+    "git_source",
+    "provenance",
     "statement_about",
 ]
-
-Decision = Literal["APPROVED", "REJECTED", "REVOKED"]
-Outcome = Literal["PASSED", "WARNED", "FAILED"]
-Action = Literal["deployed", "undeployed"]
 
 
 @runtime_checkable
@@ -51,366 +62,3 @@ class Predicate(Protocol):
 def statement_about(digest: str, predicate: Predicate, *, name: str | None = None) -> Statement:
     """Return the statement that ``predicate`` holds for the manifest ``digest``."""
     return Statement.build(digest, predicate.predicate_type, predicate.to_json(), name=name)
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One measured number and the bound it was held against, all as text."""
-
-    name: str
-    value: str
-    comparator: str | None = None
-    """``>=``, ``<=``, …; ``None`` when nothing was demanded."""
-    threshold: str | None = None
-    is_passed: bool | None = None
-    dataset: str | None = None
-    dataset_digest: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object of ``kitops_metrics``."""
-        dataset = _present({"name": self.dataset, "digest": self.dataset_digest})
-        return _present(
-            {
-                "name": self.name,
-                "value": self.value,
-                "comparator": self.comparator,
-                "threshold": self.threshold,
-                "passed": self.is_passed,
-                "dataset": dataset or None,
-            }
-        )
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Read one; raises :class:`SignatureError`."""
-        value = _object(value, "a metric")
-        dataset = _object(value.get("dataset") or {}, "the dataset of a metric")
-        return cls(
-            _text(value, "name"),
-            _text(value, "value"),
-            _optional(value, "comparator"),
-            _optional(value, "threshold"),
-            value.get("passed"),
-            _optional(dataset, "name"),
-            _optional(dataset, "digest"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class TestResult:
-    """Tests or an evaluation ran (in-toto ``test-result`` v0.1, with our metrics beside its members)."""
-
-    __test__: ClassVar[bool] = False  # its name is the specification's; pytest shall not collect it
-    predicate_type: ClassVar[str] = predicate_types.TEST_RESULT
-
-    result: Outcome
-    configuration: tuple[ResourceDescriptor, ...] = ()
-    passed_tests: tuple[str, ...] = ()
-    warned_tests: tuple[str, ...] = ()
-    failed_tests: tuple[str, ...] = ()
-    metrics: tuple[Metric, ...] = ()
-    url: str | None = None
-    created_on: str | None = None
-
-    def __post_init__(self) -> None:
-        _one_of(self.result, "result", ("PASSED", "WARNED", "FAILED"))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the predicate object."""
-        return _present(
-            {
-                "result": self.result,
-                "configuration": _resources(self.configuration),
-                "url": self.url,
-                "passedTests": list(self.passed_tests) or None,
-                "warnedTests": list(self.warned_tests) or None,
-                "failedTests": list(self.failed_tests) or None,
-                "kitops_metrics": [metric.to_json() for metric in self.metrics] or None,
-                "createdOn": _time(self.created_on),
-            },
-            keep=("configuration",),
-        )
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Read a predicate; raises :class:`SignatureError`."""
-        value = _object(value, "the test result")
-        return cls(
-            value.get("result", ""),
-            _read_resources(value.get("configuration")),
-            _texts(value, "passedTests"),
-            _texts(value, "warnedTests"),
-            _texts(value, "failedTests"),
-            tuple(map(Metric.from_json, _list(value, "kitops_metrics"))),
-            _optional(value, "url"),
-            _optional(value, "createdOn"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationResult:
-    """A verifier held a ModelKit against policies and it passed (in-toto ``svr`` v0.2)."""
-
-    predicate_type: ClassVar[str] = predicate_types.VERIFICATION
-
-    verifier_id: str
-    policies: tuple[ResourceDescriptor, ...]
-    time_created: str
-    properties: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the predicate object."""
-        return {
-            "verifier": {"id": self.verifier_id, "policies": _resources(self.policies)},
-            "timeCreated": format_timestamp(self.time_created),
-            "properties": list(self.properties),
-        }
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Read a predicate; raises :class:`SignatureError`."""
-        value = _object(value, "the verification result")
-        verifier = _object(value.get("verifier"), "the verifier")
-        policies = _read_resources(verifier.get("policies"))
-        return cls(_text(verifier, "id"), policies, _text(value, "timeCreated"), _texts(value, "properties"))
-
-
-class _Plain:
-    """What approval, promotion and deployment share: members are the fields, in camel case."""
-
-    __slots__ = ()
-    _required: ClassVar[tuple[str, ...]] = ()
-    _times: ClassVar[tuple[str, ...]] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the predicate object."""
-        value = {}
-        for item in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            member = getattr(self, item.name)
-            value[_camel(item.name)] = _time(member) if item.name in self._times else _plain(member)
-        return _present(value)
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Read a predicate; raises :class:`SignatureError`."""
-        value = _object(value, cls.__name__.lower())
-        known: dict[str, Any] = {}
-        for item in fields(cls):  # type: ignore[arg-type]
-            found = value.get(_camel(item.name))
-            if found is not None:
-                known[item.name] = cls._read_member(item.name, found)
-        try:
-            return cls(**known)
-        except TypeError as error:
-            raise SignatureError(f"{cls.__name__.lower()} lacks a member: {error}") from error
-
-    @classmethod
-    def _read_member(cls, name: str, value: Any) -> Any:
-        if not isinstance(value, str):
-            raise SignatureError(f"{_camel(name)} of the {cls.__name__.lower()} is not text")
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class Approval(_Plain):
-    """Somebody decided about a digest in one environment.
-
-    Who decided is the owner of the key that signed; ``approver`` is only what the text says of itself.
-    A rejection or revocation should not be signed with a release key: verifiers that do not look at the
-    predicate type would take it for a signature.
-    """
-
-    predicate_type: ClassVar[str] = predicate_types.APPROVAL
-    _times: ClassVar[tuple[str, ...]] = ("created_on", "expires_on")
-
-    decision: Decision
-    environment: str
-    role: str | None = None
-    approver: Mapping[str, str] | None = field(default=None, hash=False)
-    """``id``, ``name``, ``email``."""
-    policy: ResourceDescriptor | None = None
-    """The promotion policy that was in force, by digest."""
-    comment: str | None = None
-    ticket: str | None = None
-    evidence: tuple[ResourceDescriptor, ...] = ()
-    created_on: str | None = None
-    expires_on: str | None = None
-    previous_event: str | None = None
-
-    def __post_init__(self) -> None:
-        _one_of(self.decision, "decision", ("APPROVED", "REJECTED", "REVOKED"))
-        _filled(self.environment, "environment")
-
-    @classmethod
-    def _read_member(cls, name: str, value: Any) -> Any:
-        if name == "approver":
-            return _text_map(value, "approver")
-        if name == "policy":
-            return ResourceDescriptor.from_json(value)
-        return _read_resources(value) if name == "evidence" else super()._read_member(name, value)
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion(_Plain):
-    """A digest was promoted to a stage: the Kubernetes promoter's record, and ours beside it."""
-
-    predicate_type: ClassVar[str] = predicate_types.PROMOTION
-    _times: ClassVar[tuple[str, ...]] = ("timestamp",)
-
-    src_ref: str
-    dst_ref: str
-    digest: str
-    to_stage: str
-    timestamp: str | None = None
-    builder_id: str | None = None
-    from_stage: str | None = None
-    policy: ResourceDescriptor | None = None
-    approvals: tuple[str, ...] = ()
-    """Manifest digests of the approvals that counted."""
-    previous_digest: str | None = None
-    rollback_of: str | None = None
-    reason: str | None = None
-    orchestrator: Mapping[str, Any] | None = field(default=None, hash=False)
-    previous_event: str | None = None
-
-    def __post_init__(self) -> None:
-        _filled(self.to_stage, "toStage")
-
-    @classmethod
-    def _read_member(cls, name: str, value: Any) -> Any:
-        if name == "orchestrator":
-            return dict(_object(value, "orchestrator"))
-        if name == "policy":
-            return ResourceDescriptor.from_json(value)
-        if name == "approvals":
-            return _texts({"approvals": value}, "approvals")
-        return super()._read_member(name, value)
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentTarget(_Plain):
-    """Where a ModelKit runs: ``kind`` (``kserve``, ``kubernetes``, ``vm``, …) and its names."""
-
-    kind: str
-    name: str
-    uri: str | None = None
-    namespace: str | None = None
-    cluster: str | None = None
-
-    @property
-    def key(self) -> str:
-        """The same text for the same place."""
-        return "/".join(part or "-" for part in (self.kind, self.cluster, self.namespace, self.name))
-
-    @property
-    def shown(self) -> str:
-        """The place, for people."""
-        return "/".join(part for part in (self.cluster, self.namespace, self.name) if part)
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment(_Plain):
-    """A digest went into service in an environment, or out of it."""
-
-    predicate_type: ClassVar[str] = predicate_types.DEPLOYMENT
-    _times: ClassVar[tuple[str, ...]] = ("deployed_on",)
-
-    action: Action
-    environment: str
-    target: DeploymentTarget
-    ref: str | None = None
-    deployed_on: str | None = None
-    orchestrator: Mapping[str, Any] | None = field(default=None, hash=False)
-    replaces: str | None = None
-    """Digest of the manifest that ran there before."""
-    configuration: tuple[ResourceDescriptor, ...] = ()
-    previous_event: str | None = None
-
-    def __post_init__(self) -> None:
-        _one_of(self.action, "action", ("deployed", "undeployed"))
-        _filled(self.environment, "environment")
-
-    @classmethod
-    def _read_member(cls, name: str, value: Any) -> Any:
-        if name == "target":
-            return DeploymentTarget.from_json(value)
-        if name == "orchestrator":
-            return dict(_object(value, "orchestrator"))
-        return _read_resources(value) if name == "configuration" else super()._read_member(name, value)
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, ResourceDescriptor | DeploymentTarget):
-        return value.to_json()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value] or None
-    return dict(sorted(value.items())) if isinstance(value, Mapping) else value
-
-
-def _present(value: Mapping[str, Any], *, keep: Sequence[str] = ()) -> dict[str, Any]:
-    return {key: item for key, item in value.items() if item is not None or key in keep}
-
-
-def _time(value: str | None) -> str | None:
-    return None if value is None else format_timestamp(value)
-
-
-def _resources(items: Sequence[ResourceDescriptor]) -> list[dict[str, Any]]:
-    return [item.to_json() for item in items]
-
-
-def _read_resources(value: Any) -> tuple[ResourceDescriptor, ...]:
-    return tuple(map(ResourceDescriptor.from_json, _list({"resources": value}, "resources")))
-
-
-def _object(value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise SignatureError(f"{what} is not an object")
-    return value
-
-
-def _text_map(value: Any, what: str) -> dict[str, str]:
-    found = _object(value, what)
-    if not all(isinstance(item, str) for item in found.values()):
-        raise SignatureError(f"{what} is not a map of text")
-    return dict(found)
-
-
-def _list(value: Mapping[str, Any], member: str) -> list[Any]:
-    found = value.get(member)
-    if found is not None and not isinstance(found, list):
-        raise SignatureError(f"{member} is not a list")
-    return found or []
-
-
-def _texts(value: Mapping[str, Any], member: str) -> tuple[str, ...]:
-    found = _list(value, member)
-    if not all(isinstance(item, str) for item in found):
-        raise SignatureError(f"{member} is not a list of text")
-    return tuple(found)
-
-
-def _text(value: Mapping[str, Any], member: str) -> str:
-    found = value.get(member)
-    if not isinstance(found, str):
-        raise SignatureError(f"{member} is missing or not text")
-    return found
-
-
-def _optional(value: Mapping[str, Any], member: str) -> str | None:
-    return None if value.get(member) is None else _text(value, member)
-
-
-def _one_of(value: Any, what: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SignatureError(f"{what} is {value!r}, not one of {', '.join(allowed)}")
-
-
-def _filled(value: str, what: str) -> None:
-    if not isinstance(value, str) or not value:
-        raise SignatureError(f"{what} is empty")

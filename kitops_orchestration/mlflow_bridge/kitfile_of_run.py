@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from kitops_orchestration.modelkit.kitfile import Dataset, Doc, Kitfile, Model, Package, Prompt
-
 from kitops_orchestration.mlflow_bridge.artifacts import ArtifactEntry
 from kitops_orchestration.mlflow_bridge.record import RunRecord
+from kitops_orchestration.modelkit.kitfile import Dataset, Doc, Kitfile, Model, Package, Prompt
 
 MODEL_DIR = "model"
 RECORD_DIR = "mlflow"
@@ -56,7 +55,7 @@ def kitfile_of_run(
         name=record.model.name or title,
         path=MODEL_DIR,
         license=_license(record),
-        framework=record.model.framework,
+        framework=record.model.framework or "",
         format=model_format(record, files),
         version=version_of(record),
         description=description,
@@ -78,7 +77,9 @@ def kitfile_of_run(
         ),
         model=model,
         datasets=tuple(
-            Dataset(name=item.name, path=item.path, description=item.context) for item in record.inputs if item.path
+            Dataset(name=item.name, path=item.path, description=item.context or "")
+            for item in record.inputs
+            if item.path
         ),
         docs=tuple(docs),
         prompts=tuple(Prompt(name=PurePosixPath(path).stem, path=path) for path in prompt_paths),
@@ -91,25 +92,25 @@ def version_of(record: RunRecord) -> str:
     return record.registered.get("version") or tagged or record.model.model_id or record.run_id or "0"
 
 
-def model_format(record: RunRecord, files: Sequence[ArtifactEntry]) -> str | None:
+def model_format(record: RunRecord, files: Sequence[ArtifactEntry]) -> str:
     """Return how the weights are written: MLflow's word, else by the suffix of the largest known file."""
     if record.model.serialization_format:
         return record.model.serialization_format
     known = [(entry.size or 0, _FORMATS[suffix]) for entry in files if (suffix := _suffix(entry.path)) in _FORMATS]
-    return max(known)[1] if known else None
+    return max(known)[1] if known else ""
 
 
 def _suffix(path: str) -> str:
     return PurePosixPath(path).suffix.lower()
 
 
-def _license(record: RunRecord) -> str | None:
+def _license(record: RunRecord) -> str:
     tags = {**record.tags, **record.model.tags}
-    return next((tags[key] for key in _LICENSE_TAGS if tags.get(key)), None)
+    return next((tags[key] for key in _LICENSE_TAGS if tags.get(key)), "")
 
 
-def _description(record: RunRecord) -> str | None:
-    return record.registered.get("description") or record.run.get("description")
+def _description(record: RunRecord) -> str:
+    return record.registered.get("description") or record.run.get("description") or ""
 
 
 def _parameters(record: RunRecord) -> dict[str, Any]:

@@ -49,9 +49,10 @@ def _details(record: RunRecord) -> list[str]:
 def _data(record: RunRecord) -> list[str]:
     if not record.inputs:
         return ["## Data", "The run recorded no dataset."]
-    rows = []
-    for item in record.inputs:
-        rows.append((item.name, item.context or "", item.uri or item.source_type, item.sha256 or "not readable"))
+    rows = (
+        (item.name, item.context or "", item.uri or item.source_type, item.sha256 or "not readable")
+        for item in record.inputs
+    )
     return _table("Data", ("dataset", "context", "source", "sha256"), rows)
 
 

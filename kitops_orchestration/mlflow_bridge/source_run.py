@@ -5,14 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from kitops_orchestration.lineage.provenance import Dependency, SourceRun, git_source
-from kitops_orchestration.signing.statement import ResourceDescriptor
-
 from kitops_orchestration.mlflow_bridge.kitfile_of_run import RUN_FILE
+from kitops_orchestration.mlflow_bridge.plugin import INPUT_DIGEST_TAG, INPUT_REFERENCE_TAG
 from kitops_orchestration.mlflow_bridge.record import RECORD_MEDIA_TYPE, DatasetRecord, RunRecord, to_bytes
 from kitops_orchestration.oci.descriptor import Digest
-
-INPUT_REFERENCE_TAG = "kitops.input.ref"
-INPUT_DIGEST_TAG = "kitops.input.digest"
+from kitops_orchestration.signing.statement import ResourceDescriptor
 
 
 def source_run(record: RunRecord) -> SourceRun:

@@ -85,8 +85,7 @@ class Staging:
         folder, _, name = uri.rstrip("/").rpartition("/")
         scratch = self.context_dir.parent / "data" / str(len(self.grafts))
         store = ArtifactStore(folder, tracking_uri=tracking_uri)
-        below = [entry for entry in store.files_below(name)]
-        self._fetch(store, below, scratch)
+        self._fetch(store, store.files_below(name), scratch)
         return scratch / name
 
     def _fetch(self, store: ArtifactStore, entries: Sequence[ArtifactEntry], target: Path) -> None:

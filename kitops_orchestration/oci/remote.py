@@ -142,11 +142,13 @@ class RemoteRepository:
 
     def push_manifest(self, manifest: Node, *, tag: str | None = None) -> Descriptor:
         """Store a manifest, and point ``tag`` at it last."""
+        if tag is not None:
+            self._reference.with_tag(tag)  # the grammar is checked there
         descriptor = manifest.descriptor
         has_subject = manifest.subject is not None
         if tag is None or has_subject:
             response = self._put_manifest(manifest.content, manifest.media_type, descriptor.digest)
-            if manifest.subject is not None and not response.headers.get("OCI-Subject"):
+            if manifest.subject is not None and not self._lists_referrers(response, manifest.subject.digest):
                 from kitops_orchestration.oci.referrers import add_to_fallback, describe
 
                 add_to_fallback(self, manifest.subject.digest, describe(manifest))
@@ -156,6 +158,7 @@ class RemoteRepository:
 
     def set_tag(self, tag: str, descriptor: Descriptor) -> None:
         """Point ``tag`` at a manifest of this repository; the manifest is sent again, as the protocol wants it."""
+        self._reference.with_tag(tag)
         manifest = self.fetch_manifest(descriptor.digest)
         self._put_manifest(manifest.content, manifest.media_type, tag, descriptor.digest)
 
@@ -353,6 +356,14 @@ class RemoteRepository:
             if error.status not in (400, 405, 501):
                 raise
             abilities.has_referrers = False
+
+    def _lists_referrers(self, response: requests.Response, subject: Digest) -> bool:
+        # A registry (ECR) sent the header before it had the API: the header alone proves nothing.
+        if not response.headers.get("OCI-Subject"):
+            return False
+        if self._session.abilities.has_referrers is None:
+            list(self._api_referrers(subject, None))
+        return self._session.abilities.has_referrers is not False
 
     def _has_manifest(self, target: str) -> bool:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,18 @@ def context_dir(tmp_path: Path) -> Path:
         "datasets:\n  - name: training\n    path: data.csv\n"
     )
     return folder
+
+
+@pytest.fixture
+def put_tag(registry: str) -> Callable[[str, str], str]:
+    """Point a tag of ``team/iris`` at new content; returns its digest."""
+    from kitops_orchestration.oci.layout import LayoutRepository
+    from kitops_orchestration.oci.manifest import Index
+    from kitops_orchestration.oci.reference import Reference
+
+    repository = LayoutRepository(Reference.parse(f"{registry}/team/iris"))
+
+    def put(tag: str, content: str) -> str:
+        return repository.push_manifest(Index.build([], annotations={"content": content}), tag=tag).digest
+
+    return put

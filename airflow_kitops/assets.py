@@ -1,0 +1,92 @@
+"""ModelKits as Airflow assets: one asset per repository, ``oci://registry/repository``.
+
+A digest, tag or metric belongs to an event of the asset, never to its name.  A folder registry's repository
+is ``file:///folder/repository``, the scheme that Airflow has for it::
+
+    wine = modelkit_asset("ghcr.io/team/wine", watch=">=1.2,<2")
+
+    @dag(schedule=wine)
+    def deploy(): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult
+
+from airflow_kitops._compat import Asset, AssetWatcher, Model
+from kitops_orchestration.oci.reference import Reference
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+
+def sanitize_uri(uri: SplitResult) -> SplitResult:
+    """Write an ``oci://`` URI in one way: the registry is a host name, which has no upper case."""
+    return uri._replace(netloc=uri.netloc.lower())
+
+
+def asset_uri(reference: str | Reference) -> str:
+    """Return the URI of the asset that a reference's repository is."""
+    where = reference if isinstance(reference, Reference) else Reference.parse(reference)
+    return where.name if where.is_folder else f"oci://{where.name}"
+
+
+def create_asset(*, reference: str, extra: Mapping[str, Any] | None = None) -> Asset:
+    """Make the asset of a reference, as hook lineage asks for it."""
+    return Asset(uri=asset_uri(reference), extra=dict(extra or {}))
+
+
+def convert_asset_to_openlineage(asset: Asset, lineage_context: object) -> Dataset:
+    """Name an ``oci://`` asset as OpenLineage's namespace ``oci://registry`` and name ``repository``."""
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+    registry, _, repository = asset.uri.removeprefix("oci://").partition("/")
+    return Dataset(namespace=f"oci://{registry}", name=repository)
+
+
+def modelkit_asset(
+    reference: str,
+    *,
+    watch: str | None = None,
+    name: str | None = None,
+    kitops_conn_id: str = "kitops_default",
+    poll_interval_seconds: float | None = None,
+    catch_up: bool = False,
+) -> Model:
+    """Make the asset of a repository, with a watcher that turns a moved tag into an event.
+
+    :param reference: registry and repository; an asset needs the registry, because it is its name.
+    :param watch: a tag (``prod``), a pattern (``v*``) or a range of versions (``>=1.2,<2``).
+    :param name: the asset's name in Airflow; its URI when left out.
+    :param kitops_conn_id: the connection that the watcher uses.
+    :param poll_interval_seconds: time between two looks at the repository; ``[kitops] poll_interval_seconds``
+        when left out.  Watchers of one repository with the same interval share one look.
+    :param catch_up: also fire for what is there when the watcher looks for the first time.
+    """
+    uri = asset_uri(reference)
+    watchers = []
+    if watch is not None:
+        from airflow_kitops.triggers import KitTagEventTrigger
+
+        trigger = KitTagEventTrigger(
+            repository=Reference.parse(reference).name,
+            matches=watch,
+            kitops_conn_id=kitops_conn_id,
+            poll_interval_seconds=poll_interval_seconds,
+            catch_up=catch_up,
+        )
+        watchers.append(AssetWatcher(name=f"{uri} {watch}", trigger=trigger))
+    return Model(name=name or uri, uri=uri, watchers=watchers)
+
+
+def modelkits_from(triggering_asset_events: Mapping[Any, Iterable[Any]]) -> list[dict[str, Any]]:
+    """Return the mappings (``reference``, ``digest``, …) of the events that started this run, oldest first.
+
+    An event of a watcher and an event of an operator look alike here.
+    """
+    events = [event for of_asset in triggering_asset_events.values() for event in of_asset]
+    events.sort(key=lambda event: str(getattr(event, "timestamp", "")))
+    found = [dict(event.extra.get("payload") or event.extra) for event in events if event.extra]
+    return [facts for facts in found if "reference" in facts]

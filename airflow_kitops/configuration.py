@@ -1,0 +1,17 @@
+"""The ``[kitops]`` section of Airflow's configuration."""
+
+from __future__ import annotations
+
+from airflow_kitops._compat import conf
+
+_DEFAULT_POLL_INTERVAL_SECONDS = 60.0
+
+
+def poll_interval_seconds() -> float:
+    """Return the time between two looks of a trigger at a repository."""
+    return float(conf.getfloat("kitops", "poll_interval_seconds", fallback=_DEFAULT_POLL_INTERVAL_SECONDS))
+
+
+def scratch_dir() -> str | None:
+    """Return the folder for temporary files of tasks; ``None`` means the system's own."""
+    return conf.get("kitops", "scratch_dir", fallback="") or None

@@ -1,0 +1,107 @@
+"""KitTagSensor: wait for a tag, on a worker or deferred to the triggerer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow_kitops._compat import (
+    AirflowException,
+    AirflowFailException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+from airflow_kitops._errors import airflow_errors
+from airflow_kitops.hooks import KitOpsHook
+from airflow_kitops.results import located
+from airflow_kitops.triggers import KitTagTrigger
+from airflow_kitops.watching import find_tag
+from kitops_orchestration.errors import KitOpsError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class KitTagSensor(BaseSensorOperator):
+    """Wait until a tag exists, has moved away from a digest, or until one matches.
+
+    A registry that cannot be reached is a reason to wait; wrong credentials are a reason to fail.
+
+    :param reference: repository with a tag, or without one where ``matches`` is given.
+    :param matches: a pattern (``v*``) or a range of versions (``>=1.2,<2``); the newest match is taken.
+    :param digest_not: a digest to pass over, so that only a moved tag counts.
+    :param kitops_conn_id: the ``kitops`` connection.
+    :param deferrable: wait in the triggerer and hold no worker.
+    :return: ``reference``, ``digest``, ``repository``, ``tag``.
+    """
+
+    template_fields: Sequence[str] = ("reference", "matches", "digest_not", "kitops_conn_id")
+    ui_color = "#ffe8c7"
+
+    def __init__(
+        self,
+        *,
+        reference: str | Mapping[str, Any],
+        matches: str | None = None,
+        digest_not: str | None = None,
+        kitops_conn_id: str = KitOpsHook.default_conn_name,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        multiple_outputs: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.reference = reference
+        self.matches = matches
+        self.digest_not = digest_not
+        self.kitops_conn_id = kitops_conn_id
+        self.deferrable = deferrable
+        self.multiple_outputs = multiple_outputs
+
+    @cached_property
+    def hook(self) -> KitOpsHook:
+        """The hook of this task."""
+        return KitOpsHook(self.kitops_conn_id)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once."""
+        with airflow_errors():
+            try:
+                found = find_tag(self.hook.client, self.hook.complete(self.reference), self.matches, self.digest_not)
+            except KitOpsError as error:
+                if not error.transient:
+                    raise
+                self.log.warning("cannot look at %s: %s", self.reference, error)
+                found = None
+        return PokeReturnValue(is_done=found is not None, xcom_value=located(found) if found else None)
+
+    def execute(self, context: Context) -> Any:
+        """Wait here, or look once and then hand over to the triggerer."""
+        if not self.deferrable:
+            return super().execute(context)
+        looked = self.poke(context)
+        if not looked.is_done:
+            self._wait_in_the_triggerer()
+        return looked.xcom_value
+
+    def _wait_in_the_triggerer(self) -> None:
+        self.defer(
+            trigger=KitTagTrigger(
+                str(self.hook.complete(self.reference)),
+                matches=self.matches,
+                digest_not=self.digest_not,
+                kitops_conn_id=self.kitops_conn_id,
+                poll_interval_seconds=self.poke_interval,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout),
+        )
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Take up what the trigger found."""
+        status = event.pop("status")
+        if status == "success":
+            return event
+        raise (AirflowException if event.get("transient") else AirflowFailException)(event["message"])

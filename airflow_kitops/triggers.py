@@ -1,0 +1,183 @@
+"""Triggers: one wait for a tag on behalf of a sensor, and the watcher that turns moved tags into asset events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable
+from typing import Any
+
+from airflow_kitops._compat import BaseEventTrigger, BaseTrigger, TriggerEvent
+from airflow_kitops.configuration import poll_interval_seconds as configured_interval
+from airflow_kitops.hooks import KitOpsHook
+from airflow_kitops.results import located
+from airflow_kitops.watching import RepositorySnapshot, failure_payload, find_tag, moved, snapshots, tag_payload
+from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.oci.tag_selector import TagSelector
+
+
+class KitTagTrigger(BaseTrigger):
+    """Wait until a tag is there, has moved, or until one matches; then fire once.
+
+    The event is ``{"status": "success", "reference": …, "digest": …, …}``, or ``{"status": "error",
+    "message": …, "transient": False}`` for what no waiting cures.
+
+    :param reference: repository with a tag, or without one where ``matches`` is given.
+    :param matches: a pattern (``v*``) or a range of versions (``>=1.2,<2``).
+    :param digest_not: a digest to pass over, so that only a moved tag counts.
+    :param kitops_conn_id: the ``kitops`` connection; credentials never travel with a trigger.
+    :param poll_interval_seconds: time between two looks.
+    """
+
+    def __init__(
+        self,
+        reference: str,
+        *,
+        matches: str | None = None,
+        digest_not: str | None = None,
+        kitops_conn_id: str = KitOpsHook.default_conn_name,
+        poll_interval_seconds: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.reference = reference
+        self.matches = matches
+        self.digest_not = digest_not
+        self.kitops_conn_id = kitops_conn_id
+        self.poll_interval_seconds = poll_interval_seconds or configured_interval()
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class and the arguments that make this trigger again."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "reference": self.reference,
+                "matches": self.matches,
+                "digest_not": self.digest_not,
+                "kitops_conn_id": self.kitops_conn_id,
+                "poll_interval_seconds": self.poll_interval_seconds,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until the tag is there."""
+        hook = KitOpsHook(self.kitops_conn_id)
+        while True:
+            try:
+                client = await hook.aget_client()
+                where = hook.complete(self.reference)
+                found = await asyncio.to_thread(find_tag, client, where, self.matches, self.digest_not)
+            except KitOpsError as error:
+                if not error.transient:
+                    yield TriggerEvent(failure_payload(error))
+                    return
+                self.log.warning("cannot look at %s: %s", self.reference, error)
+                found = None
+            if found is not None:
+                yield TriggerEvent({"status": "success", **located(found)})
+                return
+            await asyncio.sleep(self.poll_interval_seconds)
+
+
+class KitTagEventTrigger(BaseEventTrigger):
+    """Watch the tags of a repository for an :class:`AssetWatcher`: one event whenever a tag is new or moved.
+
+    The event's payload is ``{"reference": …, "digest": …, "repository": …, "tag": …, "previous_digest": …}``.
+    Triggers on the same repository share one look at it.  What was last seen is stored with the asset
+    (Airflow 3.3), so that a restart neither fires again nor misses a push; it is stored after the event is
+    out, so a crash in between repeats the event: consumers act on the digest.  Older releases of Airflow start
+    anew: the first look after a restart is where the watcher begins.
+
+    :param repository: registry and repository.
+    :param matches: a tag (``prod``), a pattern (``v*``) or a range of versions (``>=1.2,<2``).
+    :param kitops_conn_id: the ``kitops`` connection; credentials never travel with a trigger.
+    :param poll_interval_seconds: time between two looks.
+    :param catch_up: also fire for what the very first look finds.
+    """
+
+    def __init__(
+        self,
+        repository: str,
+        *,
+        matches: str,
+        kitops_conn_id: str = KitOpsHook.default_conn_name,
+        poll_interval_seconds: float | None = None,
+        catch_up: bool = False,
+    ) -> None:
+        super().__init__()
+        self.repository = repository
+        self.matches = matches
+        self.kitops_conn_id = kitops_conn_id
+        self.poll_interval_seconds = poll_interval_seconds or configured_interval()
+        self.catch_up = catch_up
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class and the arguments that make this trigger again."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "repository": self.repository,
+                "matches": self.matches,
+                "kitops_conn_id": self.kitops_conn_id,
+                "poll_interval_seconds": self.poll_interval_seconds,
+                "catch_up": self.catch_up,
+            },
+        )
+
+    def shared_stream_key(self) -> Hashable:
+        """Return what triggers that share one look have in common."""
+        return ("kitops", self.kitops_conn_id, self.repository, self.poll_interval_seconds)
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[RepositorySnapshot]:
+        """Look at the repository for all triggers that share it."""
+        async for snapshot in snapshots(
+            kwargs["kitops_conn_id"], kwargs["repository"], kwargs["poll_interval_seconds"]
+        ):
+            yield snapshot
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look alone, where Airflow does not share streams."""
+        async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
+            yield event
+
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[RepositorySnapshot]
+    ) -> AsyncIterator[TriggerEvent]:
+        """Fire for the tags that match and moved since they were last seen."""
+        selector = TagSelector.parse(self.matches)
+        known: dict[str, str] | None = await self._last_seen()
+        async for snapshot in shared_stream:
+            try:
+                found = await snapshot.select(selector)
+            except KitOpsError as error:
+                self.log.warning("cannot look at %s: %s", self.repository, error)
+                continue
+            if known is None and not self.catch_up:
+                known = found
+                await self._remember(known)
+                continue
+            known = known or {}
+            for tag, previous_digest in moved(known, found).items():
+                yield TriggerEvent(tag_payload(snapshot.repository, tag, found[tag], previous_digest))
+                known = {**known, tag: found[tag]}
+                await self._remember(known)
+
+    async def _last_seen(self) -> dict[str, str] | None:
+        store = getattr(self, "asset_state_store", None)
+        if store is None:
+            return None
+        try:
+            stored = await store.aget(self._state_key)
+        except ValueError as error:  # several assets share this trigger: Airflow has no one place for them
+            self.log.warning("what was last seen of %s is not kept over a restart: %s", self.repository, error)
+            self.asset_state_store = None
+            return None
+        return dict(stored) if isinstance(stored, dict) else None
+
+    async def _remember(self, known: dict[str, str]) -> None:
+        store = getattr(self, "asset_state_store", None)
+        if store is not None:
+            await store.aset(self._state_key, known)
+
+    @property
+    def _state_key(self) -> str:
+        return f"kitops {self.matches}"

@@ -1,0 +1,89 @@
+"""Recorded: a typed predicate together with the evidence that it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.signing.evidence import Evidence
+
+
+class Readable(Protocol):
+    """A typed predicate: a class that reads itself from JSON."""
+
+    @property
+    def predicate_type(self) -> str:
+        """The URI that names the type."""
+        ...
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read a predicate; raises ``SignatureError``."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the predicate object."""
+        ...
+
+
+P = TypeVar("P", bound=Readable)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded(Generic[P]):
+    """What was said, and whether it may be believed."""
+
+    predicate: P
+    evidence: Evidence
+
+    @property
+    def time(self) -> str | None:
+        """When it was said (RFC 3339, UTC)."""
+        return self.evidence.time
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the predicate's members, and those of the evidence beside them."""
+        evidence = self.evidence.to_json()
+        evidence.pop("predicate", None)
+        return {**self.predicate.to_json(), "evidence": evidence}
+
+    def believed(self) -> str:
+        """Return who vouches for it, for people."""
+        return vouched(self.evidence)
+
+
+def vouched(evidence: Evidence) -> str:
+    """Return who vouches for a statement: ``verified: Ada``, ``not signed``, …"""
+    if evidence.is_verified:
+        return f"verified: {evidence.signer_name}"
+    return evidence.reason
+
+
+def counted(evidence: Sequence[Evidence], *, is_trust_given: bool) -> tuple[list[Evidence], list[Evidence]]:
+    """Split into what answers may rest on and what not.
+
+    With a trust policy only verified statements count.  Without one, everything that can be read and is about
+    the right digest is shown, and each answer says that nobody checked it.
+    """
+    kept: list[Evidence] = []
+    left: list[Evidence] = []
+    for item in evidence:
+        is_good = item.is_verified if is_trust_given else item.statement is not None and item.is_about_subject
+        (kept if is_good else left).append(item)
+    return kept, left
+
+
+def read(evidence: Sequence[Evidence], kind: type[P], predicate_type: str) -> tuple[list[Recorded[P]], list[Evidence]]:
+    """Return the statements of one type, read, and those that are not what their type demands."""
+    found: list[Recorded[P]] = []
+    broken: list[Evidence] = []
+    for item in evidence:
+        if item.statement is None or item.statement.predicate_type != predicate_type:
+            continue
+        try:
+            found.append(Recorded(kind.from_json(item.statement.predicate), item))
+        except KitOpsError as error:
+            broken.append(replace(item, is_verified=False, reason=f"cannot be read: {error}"))
+    return found, broken

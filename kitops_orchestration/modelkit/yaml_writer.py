@@ -1,0 +1,153 @@
+"""Plain values into the YAML that Go's yaml.v3 writes with an indent of two.
+
+PyYAML's emitter does the quoting (both descend from libyaml); what differs in yaml.v3 is decided here.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from yaml import events
+from yaml.emitter import Emitter
+
+from kitops_orchestration.modelkit import yaml_scalars
+
+_NO_LIMIT = 2**30  # yaml.v3 never folds long lines
+
+
+class FlowList(list[Any]):
+    """A list that is written on one line: ``[a, b]``."""
+
+    __slots__ = ()
+
+
+class _Emitter(Emitter):
+    """PyYAML's emitter with sequences indented below their key."""
+
+    def __init__(self, stream: io.StringIO) -> None:
+        super().__init__(stream, indent=2, width=_NO_LIMIT, allow_unicode=True)
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Indent every sequence."""
+        super().increase_indent(flow=flow, indentless=False)
+
+
+def dump(value: Any) -> str:
+    """Return YAML text; mappings keep the order that they have."""
+    stream = io.StringIO()
+    emitter = _Emitter(stream)
+    emitter.emit(events.StreamStartEvent())
+    emitter.emit(events.DocumentStartEvent(explicit=False))
+    for event in _events(value, flow=False):
+        emitter.emit(event)
+    emitter.emit(events.DocumentEndEvent(explicit=False))
+    emitter.emit(events.StreamEndEvent())
+    return stream.getvalue()
+
+
+def _events(value: Any, *, flow: bool) -> Iterator[events.Event]:
+    if isinstance(value, dict):
+        yield events.MappingStartEvent(None, None, implicit=True, flow_style=flow or not value)
+        for key, item in value.items():
+            yield _scalar(key, flow=flow, is_key=True)
+            yield from _events(item, flow=flow)
+        yield events.MappingEndEvent()
+    elif isinstance(value, (list, tuple)):
+        in_flow = flow or isinstance(value, FlowList)
+        yield events.SequenceStartEvent(None, None, implicit=True, flow_style=in_flow or not value)
+        for item in value:
+            yield from _events(item, flow=in_flow)
+        yield events.SequenceEndEvent()
+    else:
+        yield _scalar(value, flow=flow, is_key=False)
+
+
+def _scalar(value: Any, *, flow: bool, is_key: bool) -> events.ScalarEvent:
+    if isinstance(value, str) and not isinstance(value, yaml_scalars.Timestamp):
+        return _text(value, in_line=flow or is_key)
+    if value is None:
+        text = "null"
+    elif isinstance(value, bool):
+        text = "true" if value else "false"
+    elif isinstance(value, float):
+        text = yaml_scalars.format_float(value)
+    else:
+        text = str(value)
+    return events.ScalarEvent(None, None, (True, False), text, style=None)
+
+
+def _text(text: str, *, in_line: bool) -> events.ScalarEvent:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        encoded = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")
+        return events.ScalarEvent(None, "tag:yaml.org,2002:binary", (False, False), encoded, style=None)
+    if "\n" in text:
+        style = '"' if in_line else "|"
+    else:
+        style = None if yaml_scalars.is_plain_text(text) else '"'
+    return events.ScalarEvent(None, None, (style is None, True), text, style=style)
+
+
+def sort_naturally(value: Any) -> Any:
+    """Return ``value`` with every map in yaml.v3's order of keys: numbers by value, letters after signs."""
+    if isinstance(value, dict):
+        keys = sorted(value, key=functools.cmp_to_key(_compare))
+        return {key: sort_naturally(value[key]) for key in keys}
+    if isinstance(value, (list, tuple)):
+        return [sort_naturally(item) for item in value]
+    return value
+
+
+def _compare(left: str, right: str) -> int:
+    if left == right:
+        return 0
+    return -1 if _is_less(left, right) else 1
+
+
+def _is_less(left: str, right: str) -> bool:
+    position = next((at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), None)
+    if position is None:
+        return len(left) < len(right)
+    a, b = left[position], right[position]
+    if a.isalpha() and b.isalpha():
+        return a < b
+    if a.isalpha() or b.isalpha():
+        after_digit = position > 0 and left[position - 1].isdecimal()
+        return a.isalpha() if after_digit else b.isalpha()
+    return _digits_less(left, right, position)
+
+
+def _digits_less(left: str, right: str, at: int) -> bool:
+    # A zero where they part counts less after a run of digits: "10" comes after "1", "01" before it.
+    prefix = 1 if "0" in (left[at], right[at]) and _follows_number(left, at) else 0
+    a_run, b_run = _run(left, at), _run(right, at)
+    a_value, b_value = (_value(run, prefix) for run in (a_run, b_run))
+    if a_value != b_value:
+        return a_value < b_value
+    if len(a_run) != len(b_run):
+        return len(a_run) < len(b_run)
+    return left[at] < right[at]
+
+
+def _follows_number(text: str, at: int) -> bool:
+    while at > 0 and text[at - 1].isdecimal():
+        at -= 1
+        if text[at] != "0":
+            return True
+    return False
+
+
+def _run(text: str, at: int) -> str:
+    end = at
+    while end < len(text) and text[end].isdecimal():
+        end += 1
+    return text[at:end]
+
+
+def _value(run: str, prefix: int) -> int:
+    return int(f"{prefix}{run}") if run else prefix

@@ -1,0 +1,91 @@
+"""Reference pages hold every name that the code has: a list with a gap is worse than none."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from kitops_orchestration.cli.main import VERBS
+from kitops_orchestration.signing import predicate_types
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+
+
+def read(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("predicate_type", sorted(predicate_types.DEFAULT_ROLES))
+def test_every_predicate_type_is_in_the_reference(predicate_type: str) -> None:
+    assert f"`{predicate_type}`" in read("reference/media-types.md")
+
+
+def test_every_direct_dependency_has_a_licence_in_the_reference() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [entry for extra in project["optional-dependencies"].values() for entry in extra]
+    names = {re.split(r"[^\w.-]", entry)[0].lower() for entry in [*project["dependencies"], *extras]}
+    page = read("reference/licences.md")
+    assert {name for name in names - {"kitops-orchestration"} if f"| {name} |" not in page} == set()
+
+
+def test_every_direct_dependency_has_a_reason_in_the_decisions() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [entry for extra in project["optional-dependencies"].values() for entry in extra]
+    names = {re.split(r"[^\w.-]", entry)[0].lower() for entry in [*project["dependencies"], *extras]}
+    page = read("adr/0008-dependencies.md").lower()
+    assert {name for name in names - {"kitops-orchestration"} if name not in page} == set()
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "adr").glob("*.md")), ids=lambda page: page.name)
+def test_a_decision_says_context_decision_and_consequences(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    number, title = re.match(r"# (\d+)\. (.+)", text).groups()
+    assert page.name.startswith(f"{int(number):04}-")
+    assert title
+    assert [
+        section for section in ("Status: ", "## Context", "## Decision", "## Consequences") if section not in text
+    ] == []
+
+
+def test_the_site_lists_every_page() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+    assert {page for page in pages if page not in navigation} == set()
+
+
+def test_every_verb_is_in_the_reference() -> None:
+    if not (DOCS / "reference" / "cli.md").exists():
+        pytest.skip("not written yet")
+    page = read("reference/cli.md")
+    assert [verb for verb in VERBS if f"\n## {verb}\n" not in page] == []
+
+
+def test_every_environment_variable_that_is_read_is_in_the_reference() -> None:
+    settings = (ROOT / "kitops_orchestration" / "settings.py").read_text(encoding="utf-8")
+    page = read("reference/settings.md")
+    assert [name for name in re.findall(r'\benv\("(\w+)"\)', settings) if f"`{name}`" not in page] == []
+
+
+def test_every_label_of_a_materialization_is_in_the_reference() -> None:
+    from dagster_kitops.metadata import ModelKitMetadataSet
+
+    page = read("reference/metadata-keys.md")
+    assert [name for name in ModelKitMetadataSet.model_fields if f"`kitops/{name}`" not in page] == []
+
+
+def test_every_key_that_an_airflow_task_returns_is_in_the_reference() -> None:
+    results = (ROOT / "airflow_kitops" / "results.py").read_text(encoding="utf-8")
+    page = read("reference/metadata-keys.md")
+    assert [key for key in re.findall(r'^ +"(\w+)": ', results, re.MULTILINE) if f"`{key}`" not in page] == []
+
+
+def test_every_tag_that_is_written_to_mlflow_is_in_the_reference() -> None:
+    write_back = (ROOT / "kitops_orchestration" / "mlflow_bridge" / "write_back.py").read_text(encoding="utf-8")
+    page = read("reference/metadata-keys.md")
+    names = re.findall(r'TAG_PREFIX \+ "(\w+)"', write_back)
+    assert names
+    assert [name for name in names if f"`kitops.modelkit.{name}`" not in page] == []

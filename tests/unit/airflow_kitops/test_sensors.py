@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+
+from airflow_kitops.sensors import KitTagSensor
+
+
+def sensor(reference: str = "team/iris:prod", **options) -> KitTagSensor:
+    return KitTagSensor(task_id="wait", reference=reference, **options)
+
+
+def test_a_tag_that_is_there_is_found_pinned(put_tag) -> None:
+    digest = put_tag("prod", "one")
+    looked = sensor().poke({})
+    assert looked.is_done
+    assert looked.xcom_value["reference"].endswith(f"team/iris:prod@{digest}")
+
+
+def test_a_tag_that_is_not_there_is_waited_for(put_tag) -> None:
+    put_tag("dev", "one")
+    assert not sensor().poke({}).is_done
+
+
+def test_a_repository_that_is_not_there_is_waited_for(registry: str) -> None:
+    assert not sensor().poke({}).is_done
+
+
+def test_only_another_digest_counts_as_moved(put_tag) -> None:
+    before = put_tag("prod", "one")
+    assert not sensor(digest_not=before).poke({}).is_done
+    after = put_tag("prod", "two")
+    assert sensor(digest_not=before).poke({}).xcom_value["digest"] == after
+
+
+def test_the_newest_version_in_a_range_is_taken(put_tag) -> None:
+    for tag in ("v1.2.0", "v1.10.0", "v2.0.0"):
+        put_tag(tag, tag)
+    assert sensor("team/iris", matches=">=1,<2").poke({}).xcom_value["tag"] == "v1.10.0"
+
+
+def test_a_reference_that_cannot_be_read_fails_without_a_retry(registry: str) -> None:
+    with pytest.raises(AirflowFailException, match="repository name"):
+        sensor("TEAM:prod").poke({})
+
+
+def test_a_host_that_nobody_answers_at_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_KITOPS_DEFAULT",
+        json.dumps(
+            {"conn_type": "kitops", "host": "127.0.0.1", "port": 9, "extra": {"auth_type": "anonymous", "retries": 0}}
+        ),
+    )
+    assert not sensor().poke({}).is_done
+
+
+def test_a_deferrable_sensor_hands_over_what_it_waits_for(registry: str) -> None:
+    with pytest.raises(TaskDeferred) as caught:
+        sensor(deferrable=True, digest_not="sha256:" + "0" * 64, poke_interval=3).execute({})
+    name, arguments = caught.value.trigger.serialize()
+    assert name == "airflow_kitops.triggers.KitTagTrigger"
+    assert arguments["reference"] == f"{registry}/team/iris:prod"
+    assert arguments["poll_interval_seconds"] == 3
+
+
+def test_a_deferrable_sensor_does_not_wait_for_what_is_there(put_tag) -> None:
+    digest = put_tag("prod", "one")
+    assert sensor(deferrable=True).execute({})["digest"] == digest
+
+
+def test_a_deferred_wait_ends_as_its_trigger_says(registry: str) -> None:
+    found = {"reference": "r", "digest": "d"}
+    assert sensor().execute_complete({}, {"status": "success", **found}) == found
+    with pytest.raises(AirflowFailException, match="no such"):
+        sensor().execute_complete({}, {"status": "error", "message": "no such", "transient": False})

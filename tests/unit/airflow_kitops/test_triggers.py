@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing
+
+import pytest
+from airflow.sdk._shared.module_loading import import_string
+from airflow.triggers.shared_stream import SharedStreamManager
+
+from airflow_kitops.triggers import KitTagEventTrigger, KitTagTrigger
+from airflow_kitops.watching import RepositorySnapshot
+from kitops_orchestration.client import KitClient
+from kitops_orchestration.oci.tag_selector import TagSelector
+
+QUICK = 0.02
+
+
+class AssetState:
+    """What Airflow 3.3 keeps for an asset, for as long as this object lives."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, object] = {}
+
+    async def aget(self, key: str, default: object = None) -> object:
+        return json.loads(json.dumps(self.values.get(key, default)))
+
+    async def aset(self, key: str, value: object) -> None:
+        self.values[key] = value
+
+
+def watcher(matches: str, *, state: AssetState | None = None, catch_up: bool = False) -> KitTagEventTrigger:
+    trigger = KitTagEventTrigger("team/iris", matches=matches, poll_interval_seconds=QUICK, catch_up=catch_up)
+    if state is not None:
+        trigger.asset_state_store = state
+    return trigger
+
+
+async def events_until_quiet(trigger: KitTagEventTrigger) -> list[dict]:
+    """Collect what fires until nothing has fired for ten looks."""
+    payloads = []
+    async with aclosing(trigger.run()) as stream:
+        while True:
+            try:
+                event = await asyncio.wait_for(anext(stream), timeout=QUICK * 10)
+            except TimeoutError:
+                return payloads
+            payloads.append(event.payload)
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        KitTagTrigger("team/iris", matches=">=1", digest_not="sha256:" + "0" * 64, poll_interval_seconds=2.5),
+        KitTagEventTrigger("team/iris", matches="v*", kitops_conn_id="mine", poll_interval_seconds=2.5, catch_up=True),
+    ],
+)
+def test_a_trigger_survives_its_own_serialization(trigger: KitTagTrigger | KitTagEventTrigger) -> None:
+    name, arguments = json.loads(json.dumps(trigger.serialize()))
+    assert import_string(name)(**arguments).serialize() == trigger.serialize()
+
+
+def test_a_tag_that_is_there_when_watching_begins_is_no_event(put_tag) -> None:
+    put_tag("prod", "one")
+    assert asyncio.run(events_until_quiet(watcher("prod"))) == []
+
+
+def test_catching_up_also_fires_for_what_is_there(put_tag) -> None:
+    digest = put_tag("prod", "one")
+    (payload,) = asyncio.run(events_until_quiet(watcher("prod", catch_up=True)))
+    assert (payload["digest"], payload["previous_digest"], payload["tag"]) == (digest, None, "prod")
+    assert payload["reference"].endswith(f"team/iris:prod@{digest}")
+
+
+async def _pushed_while_watching(trigger: KitTagEventTrigger, push) -> list[dict]:
+    async with aclosing(trigger.run()) as stream:
+        waiting = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(QUICK * 4)
+        push()
+        return [(await asyncio.wait_for(waiting, timeout=5)).payload]
+
+
+def test_a_repository_that_does_not_exist_yet_is_waited_for(put_tag) -> None:
+    (payload,) = asyncio.run(_pushed_while_watching(watcher("prod"), lambda: put_tag("prod", "one")))
+    assert payload["previous_digest"] is None
+
+
+def test_a_moved_tag_fires_with_the_digest_it_had_before(put_tag) -> None:
+    before = put_tag("prod", "one")
+    (payload,) = asyncio.run(_pushed_while_watching(watcher("prod"), lambda: put_tag("prod", "two")))
+    assert payload["previous_digest"] == before != payload["digest"]
+
+
+def test_a_restart_neither_repeats_nor_misses_a_push(put_tag) -> None:
+    state = AssetState()
+    put_tag("prod", "one")
+    first = asyncio.run(events_until_quiet(watcher("prod", state=state, catch_up=True)))
+    again = asyncio.run(events_until_quiet(watcher("prod", state=state, catch_up=True)))
+    digest = put_tag("prod", "two")  # while nobody watches
+    after = asyncio.run(events_until_quiet(watcher("prod", state=state)))
+    assert (len(first), again) == (1, [])
+    assert [payload["digest"] for payload in after] == [digest]
+
+
+def test_a_range_of_versions_fires_once_per_matching_tag(put_tag) -> None:
+    for tag in ("v1.0.0", "v1.2.0", "v1.3.0-rc.1", "v2.0.0", "latest"):
+        put_tag(tag, tag)
+    payloads = asyncio.run(events_until_quiet(watcher(">=1.1,<2", catch_up=True)))
+    assert [payload["tag"] for payload in payloads] == ["v1.2.0"]
+
+
+def test_watchers_of_one_repository_share_one_look(put_tag, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_tag("v1.0.0", "one")
+    put_tag("prod", "one")
+    watchers = [watcher("prod", catch_up=True), watcher("v*", catch_up=True)]
+    opened = []
+    original = KitTagEventTrigger.open_shared_stream.__func__
+
+    async def counted(cls, kwargs):
+        opened.append(kwargs["repository"])
+        async for snapshot in original(cls, kwargs):
+            yield snapshot
+
+    monkeypatch.setattr(KitTagEventTrigger, "open_shared_stream", classmethod(counted))
+
+    async def run() -> list[dict]:
+        async with asyncio.timeout(10):
+            return await _first_events_of_shared(watchers)
+
+    payloads = asyncio.run(run())
+    assert [payload["tag"] for payload in payloads] == ["prod", "v1.0.0"]
+    assert opened == ["team/iris"]
+
+
+async def _first_events_of_shared(watchers: list[KitTagEventTrigger]) -> list[dict]:
+    manager = SharedStreamManager()
+    streams = [
+        trigger.filter_shared_stream(
+            manager.subscribe(trigger_id=number, trigger=trigger, key=trigger.shared_stream_key())
+        )
+        for number, trigger in enumerate(watchers)
+    ]
+    try:
+        return [(await anext(stream)).payload for stream in streams]
+    finally:
+        await manager.stop_all()
+
+
+def test_a_digest_is_asked_for_once_per_look(put_tag, registry: str) -> None:
+    digest = put_tag("prod", "one")
+    asked = []
+
+    class Counting(KitClient):
+        def resolve(self, reference):
+            asked.append(str(reference))
+            return super().resolve(reference)
+
+    async def run() -> list[dict[str, str]]:
+        client = Counting(registry)
+        snapshot = RepositorySnapshot(client, client.reference("team/iris"), ["prod"])
+        return [await snapshot.select(TagSelector.parse(text)) for text in ("prod", "*")]
+
+    assert asyncio.run(run()) == [{"prod": digest}, {"prod": digest}]
+    assert len(asked) == 1
+
+
+def test_a_deferred_wait_ends_with_the_pinned_reference(put_tag) -> None:
+    digest = put_tag("prod", "one")
+
+    async def run() -> dict:
+        async with aclosing(KitTagTrigger("team/iris:prod", poll_interval_seconds=QUICK).run()) as stream:
+            return (await anext(stream)).payload
+
+    payload = asyncio.run(run())
+    assert (payload["status"], payload["digest"]) == ("success", digest)
+
+
+def test_a_deferred_wait_that_nothing_cures_ends_with_an_error(registry: str) -> None:
+    async def run() -> dict:
+        async with aclosing(KitTagTrigger("TEAM:prod", poll_interval_seconds=QUICK).run()) as stream:
+            return (await anext(stream)).payload
+
+    payload = asyncio.run(run())
+    assert payload["status"] == "error"
+    assert payload["transient"] is False

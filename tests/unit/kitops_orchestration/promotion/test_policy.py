@@ -1,0 +1,114 @@
+"""The promotion policy is read strictly: what it says wrongly is an error that names the place."""
+
+import pytest
+
+from kitops_orchestration.errors import PromotionError
+from kitops_orchestration.promotion.policy import PromotionPolicy
+
+WHOLE = """
+version: 1
+stages:
+  staging:
+    from: [dev]
+    checks: [{datasetsDeclared: true}]
+  production:
+    from: [staging]
+    destination: r.io/prod/{name}
+    tag: live
+    immutableTags: ["[0-9]*"]
+    checks:
+      - signature: {roles: [releaser], count: 1}
+      - attestation: {type: provenance, builder: "airflow*"}
+      - metric: {name: accuracy, min: "0.95"}
+      - notWorseThan: {stage: production, metric: accuracy, tolerance: 0.005}
+      - license: {allow: [Apache-2.0]}
+      - serialization: {deny: [pickle]}
+      - maxAge: {attestation: test-result, days: 30}
+      - approvals: {roles: [risk], count: 2, excludeBuilder: true, maxAgeDays: 14}
+      - custom: {callable: "my.checks:is_small", arguments: {bytes: 10}}
+    skipOnRollback: [metric, notWorseThan]
+"""
+
+
+def test_a_whole_policy_is_read():
+    policy = PromotionPolicy.parse(WHOLE, source="promotion.yaml")
+    stage = policy.stage("production")
+
+    assert policy.stage("staging").tag == "staging"
+    assert (stage.sources, stage.tag, stage.immutable_tags) == (("staging",), "live", ("[0-9]*",))
+    assert stage.repository_for("r.io/dev/iris") == "r.io/prod/iris"
+    assert policy.stage("staging").repository_for("r.io/dev/iris") is None
+    assert [check.id for check in stage.checks] == [
+        "signature",
+        "attestation:provenance",
+        "metric:accuracy",
+        "notWorseThan:accuracy",
+        "license",
+        "serialization",
+        "maxAge:test-result",
+        "approvals",
+        "custom:my.checks:is_small",
+    ]
+
+
+def test_the_digest_is_of_the_text_as_it_stands():
+    assert PromotionPolicy.parse(WHOLE).digest == PromotionPolicy.parse(WHOLE.encode()).digest
+    assert PromotionPolicy.parse(WHOLE).digest != PromotionPolicy.parse(WHOLE + "\n").digest
+
+
+def test_an_unknown_stage_is_named_together_with_those_there_are():
+    with pytest.raises(PromotionError) as caught:
+        PromotionPolicy.parse(WHOLE).stage("prod")
+
+    assert "staging, production" in caught.value.advice
+
+
+def stage(check: str, more: str = "") -> str:
+    return f"version: 1\nstages:\n  live:\n    checks: [{check}]\n{more}"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", "must be a mapping"),
+        ("[1]", "must be a mapping"),
+        ("version: 2\nstages: {a: {}}", "version"),
+        ("version: 1", "stages"),
+        ("version: 1\nstages: {}", "stages"),
+        ("version: 1\nstage: {a: {}}", "stage is unknown"),
+        ("version: 1\nstages: {a: {check: []}}", "stages.a.check is unknown"),
+        ("version: 1\nstages: {a: {from: dev}}", "stages.a.from"),
+        ("version: 1\nstages: {a: {tag: [x]}}", "stages.a.tag"),
+        ("version: 1\nstages: {a: {}}\nstages: {b: {}}", "line 3"),
+        ("version: 1\nstages: {a: {checks: {metric: 1}}}", "must be a list"),
+        ("version: 1\nstages: {a: {skipOnRollback: [metric]}}", "skipOnRollback"),
+        (stage("metrics: {name: a, min: 1}"), "'metrics' is no check"),
+        (stage("{metric: {name: a, min: 1}, license: {allow: [x]}}"), "must be one check"),
+        (stage("metric: {name: accuracy}"), "needs min or max"),
+        (stage("metric: {min: 1}"), "metric.name is missing"),
+        (stage("metric: {name: a, min: .nan}"), "finite"),
+        (stage("metric: {name: a, min: high}"), "not a number"),
+        (stage("metric: {name: a, minimum: 1}"), "metric.minimum is unknown"),
+        (stage("approvals: {roles: [risk], count: 0}"), "more than 0"),
+        (stage("approvals: {roles: [risk], count: true}"), "wrong type"),
+        (stage("approvals: {roles: risk}"), "wrong type"),
+        (stage("license: {allow: [1]}"), "list of texts"),
+        (stage("license: {allow: []}"), "license.allow is missing"),
+        (stage("datasetsDeclared: {x: 1}"), "datasetsDeclared.x is unknown"),
+        (stage("datasetsDeclared: false"), "must be a mapping"),
+        ("version: [", "not YAML"),
+    ],
+)
+def test_what_the_language_does_not_know_is_an_error_with_its_place(text, place):
+    with pytest.raises(PromotionError, match="promotion") as caught:
+        PromotionPolicy.parse(text, source="promotion.yaml")
+
+    assert place in str(caught.value)
+    assert caught.value.advice
+
+
+def test_a_missing_file_is_one_error_with_advice(tmp_path):
+    with pytest.raises(PromotionError, match="cannot read") as caught:
+        PromotionPolicy.load(tmp_path / "promotion.yaml")
+
+    assert caught.value.advice
