@@ -19,6 +19,7 @@ from kitops_orchestration.promotion.facts import Facts, kitfile_metrics, kitfile
 from kitops_orchestration.promotion.policy import CheckSpec
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.timestamps import parse_timestamp
+from kitops_orchestration.signing.verify import check_signatures
 
 NO_TRUST = "no trust policy was given, so no signature counts"
 _PICKLES = {"pkl": "pickle", "pickle": "pickle", "joblib": "joblib", "dill": "dill", "pt": "pickle", "pth": "pickle"}
@@ -62,7 +63,7 @@ class CheckResult:
 
 
 Outcome = tuple[bool, str, str, Sequence[Any]]
-"""Passed, expected, actual, evidence."""
+"""Passed, expected, actual, and the evidence: statements, or their digests."""
 
 
 def run_check(spec: CheckSpec, facts: Facts) -> CheckResult:
@@ -89,20 +90,23 @@ def run_check(spec: CheckSpec, facts: Facts) -> CheckResult:
         if error.transient:
             raise  # the registry is away: that is no verdict on the ModelKit
         return CheckResult(spec.id, False, "the check can be made", str(error), is_approval=is_approval)
-    digests = tuple(str(item.descriptor.digest) for item in evidence)
+    digests = tuple(item if isinstance(item, str) else str(item.descriptor.digest) for item in evidence)
     return CheckResult(spec.id, is_passed, expected, actual, digests, is_approval)
 
 
 def check_signature(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
-    """Enough distinct identities with one of the roles signed the digest."""
+    """Enough distinct identities with one of the roles signed the digest, in cosign's new form or its old."""
     roles, count = arguments.get("roles") or ["releaser"], arguments.get("count", 1)
     expected = f"signed by {count} with role {' or '.join(roles)}"
     if facts.trust is None:
         return False, expected, NO_TRUST, ()
-    good = [item for item in facts.verified(predicate_types.SIGNATURE) if facts.roles_of(item.signer) & set(roles)]
-    signers = sorted({item.signer_name or item.signer or "" for item in good})
-    identities = {item.signer for item in good}
-    return len(identities) >= count, expected, f"signed by {_listed(signers)}", good
+    found = check_signatures(facts.repository, facts.digest, trust=facts.trust, at=facts.moment).signatures
+    good = [item for item in found if item.counts and facts.roles_of(item.signer) & set(roles)]
+    identities = sorted({item.signer for item in good if item.signer})
+    actual = (
+        f"signed by {', '.join(identities)}" if identities else _first([item.reason for item in found], "not signed")
+    )
+    return len(identities) >= count, expected, actual, [item.digest for item in good if item.digest]
 
 
 def check_attestation(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
@@ -230,6 +234,10 @@ def metric_of(facts: Facts, name: str, *, only_attested: bool = False) -> tuple[
         return None, f"no verified test result states {name}", ()
     value = _number(kitfile_metrics(facts.kit).get(name))
     return value, "Kitfile" if value is not None else f"no metric {name} is stated", ()
+
+
+def _first(reasons: Sequence[str], otherwise: str) -> str:
+    return reasons[0] if reasons else otherwise
 
 
 def _number(value: Any) -> Decimal | None:
