@@ -127,7 +127,7 @@ class KitApprovePromotionOperator(KitProducingOperator, ApprovalOperator):
         who = event.get("responded_by_user")
         attached = self.hook.decide(
             str(shown.source),
-            "APPROVED" if is_approved else "REJECTED",
+            is_approved=is_approved,
             stage=shown.stage,
             policy=self.policy,
             role=self.role,
