@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.connection import ConnectionSettings
+from airflow_kitops.hook_lineage import tell_lineage
 from kitops_orchestration.errors import SignatureError
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class EvidenceVerbs:
     ) -> PromotionResult:
         """Move a ModelKit to a stage if the policy's checks pass: copy by digest, the stage's tag moves last."""
         with airflow_errors():
-            return self.client.promote(
+            result = self.client.promote(
                 self.complete(reference),
                 stage=stage,
                 policy=load_policy(policy) if policy else None,
@@ -152,6 +153,8 @@ class EvidenceVerbs:
                 signer=self.signer,
                 **options,
             )
+            tell_lineage(self, read=self.complete(reference), wrote=result.reference)
+            return result
 
     def rollback(
         self, repository: str | Mapping[str, Any], *, stage: str, reason: str, policy: str | None = None, **options: Any
