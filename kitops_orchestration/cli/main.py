@@ -42,6 +42,7 @@ VERBS: dict[str, str] = {
     "freeze": "Close a stage, or open it again.",
     "record-deployment": "Record that a ModelKit went into service.",
     "where-deployed": "Show which version is deployed where.",
+    "init-container": "Fetch a ModelKit before a container starts.",
     "export": "Write ModelKits and evidence into one file.",
     "import-layout": "Bring such a file into a repository.",
 }
