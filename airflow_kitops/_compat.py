@@ -13,7 +13,9 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
     BaseSensorOperator,
     DecoratedOperator,
+    Param,
     PokeReturnValue,
+    TaskDeferred,
     conf,
     determine_kwargs,
     mask_secret,
@@ -22,6 +24,11 @@ from airflow.providers.common.compat.sdk import (
 from airflow.sdk import AssetWatcher
 from airflow.sdk.definitions.asset import Model
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
+
+try:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+except ImportError:  # before Airflow 3.3 a person's answer is waited for in the triggerer
+    TaskAwaitingInput = TaskDeferred
 
 __all__ = [
     "AirflowException",
@@ -37,7 +44,10 @@ __all__ = [
     "BaseTrigger",
     "DecoratedOperator",
     "Model",
+    "Param",
     "PokeReturnValue",
+    "TaskAwaitingInput",
+    "TaskDeferred",
     "TriggerEvent",
     "conf",
     "determine_kwargs",

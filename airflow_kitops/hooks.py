@@ -18,22 +18,22 @@ from airflow_kitops._compat import (
 )
 from airflow_kitops._errors import airflow_errors, error_text
 from airflow_kitops.connection import ConnectionSettings, read_connection
+from airflow_kitops.evidence_verbs import EvidenceVerbs
 from airflow_kitops.masking import MaskedCredentials
+from airflow_kitops.results import reference_text
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
+    from kitops_orchestration.client import Copied, KitClient
     from kitops_orchestration.mlflow_bridge.export import ExportResult
     from kitops_orchestration.modelkit.diff import ModelKitDiff
     from kitops_orchestration.modelkit.inspect import ModelKit
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.modelkit.unpack import UnpackResult
-    from kitops_orchestration.promotion.promote import PromotionResult
-
-    from kitops_orchestration.client import Copied, KitClient
     from kitops_orchestration.oci.reference import Reference
 
 
-class KitOpsHook(BaseHook):
+class KitOpsHook(EvidenceVerbs, BaseHook):
     """Pack, move, read and promote ModelKits in the registry that a ``kitops`` connection names.
 
     Every verb takes references as text; one that names no registry is completed from the connection.  A
@@ -160,23 +160,6 @@ class KitOpsHook(BaseHook):
         with airflow_errors():
             return self.client.export_run(source, self.complete(reference), **options)
 
-    def promote(
-        self,
-        reference: str | Mapping[str, Any],
-        *,
-        stage: str,
-        destination: str | Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> PromotionResult:
-        """Move a ModelKit to a stage: copy by digest, then move the stage's tag."""
-        with airflow_errors():
-            return self.client.promote(
-                self.complete(reference),
-                stage=stage,
-                destination=self.complete(destination) if destination else None,
-                **options,
-            )
-
     def tag(self, reference: str | Mapping[str, Any], tag: str) -> Reference:
         """Give the ModelKit one more tag."""
         with airflow_errors():
@@ -211,8 +194,3 @@ class KitOpsHook(BaseHook):
         """Compare two ModelKits; no layer is fetched."""
         with airflow_errors():
             return self.client.diff(self.complete(left), self.complete(right))
-
-
-def reference_text(reference: str | Mapping[str, Any]) -> str:
-    """Return the text of a reference that another task handed over as its result's mapping, or as text."""
-    return str(reference["reference"]) if isinstance(reference, Mapping) else reference

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from kitops_orchestration.oci.reference import Reference, folder_registry as folder_registry_name
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.reference import folder_registry as folder_registry_name
 from kitops_orchestration.testing.registry import EmbeddedRegistry
 
 _PROGRAM = "docker-registry"

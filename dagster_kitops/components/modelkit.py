@@ -155,4 +155,6 @@ class ModelKitComponent(dg.Component, dg.Model, dg.Resolvable):
         if found is None:
             return spec
         reference = dg.LocalFileCodeReference(file_path=str(found), label="Kitfile")
-        return spec.merge_attributes(metadata={**dg.CodeReferencesMetadataSet(code_references=[reference])})
+        return spec.merge_attributes(
+            metadata={"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import threading
 import time
@@ -26,17 +27,17 @@ from kitops_orchestration.errors import (
 )
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.repository import BlobReader
-from kitops_orchestration.oci.transfer_pump import Hasher, cores, hash_prefix, hashing, pump
+from kitops_orchestration.oci.transfer_hash import FileHasher, cores, hashing
+from kitops_orchestration.oci.transfer_pump import pump
 from kitops_orchestration.oci.transfer_ranges import RangedDownload
-from kitops_orchestration.oci.transport_connection import filler
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
 from kitops_orchestration.settings import MIB, Limits
 
 SMALL_BYTES = MIB
 """Up to here a blob is fetched whole: a thread and a resumable file would cost more than they save."""
-PROBE_BYTES = 32 * MIB
-RANGED_BYTES = 128 * MIB
-FAST_BYTES_PER_SECOND = 400e6
+PROBE_BYTES = 64 * MIB
+RANGED_BYTES = 192 * MIB
+FAST_BYTES_PER_SECOND = 150e6
 """A single stream of this speed is not what limits a download."""
 
 
@@ -128,17 +129,9 @@ def _file_errors(path: Path) -> Iterator[None]:
 def _download_small(job: _Job) -> None:
     wanted = job.descriptor
     for attempt in (1, 2):
-        with _opened(job, 0) as stream, hashing(wanted.digest.algorithm, is_threaded=False) as hasher:
-            data = bytearray()
-            fill = filler(stream)
-            while len(data) <= wanted.size:
-                buffer = hasher.buffer()
-                count = fill(buffer)
-                data += buffer[:count]
-                hasher.update(buffer, count)
-                if not count:
-                    break
-        failure = _mismatch(job, len(data), hasher)
+        with _opened(job, 0) as stream:
+            data = _read(stream, wanted.size + 1)
+        failure = _mismatch(job, len(data), hashlib.new(wanted.digest.algorithm, data).hexdigest())
         if failure is None:
             break
         if attempt == 2:
@@ -150,6 +143,14 @@ def _download_small(job: _Job) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _read(stream: BinaryIO, most: int) -> bytes:
+    parts = []
+    while most and (data := stream.read(most)):
+        parts.append(data)
+        most -= len(data)
+    return b"".join(parts)
 
 
 def _download_large(job: _Job) -> None:
@@ -170,17 +171,17 @@ def _fill(job: _Job, partial: _Partial, resumed: int) -> None:
     wanted = job.descriptor
     # One core that decrypts and one that hashes leave none for the server's and the kernel's part.
     is_threaded = cores() >= 4 or not (isinstance(job.repository, RangeReader) and job.repository.is_encrypted)
-    with hashing(wanted.digest.algorithm, is_threaded=is_threaded) as hasher:
-        job.done = hash_prefix(partial.descriptor, hasher, resumed, job.cancel)
-        os.lseek(partial.descriptor, job.done, os.SEEK_SET)
+    with hashing(wanted.digest.algorithm, partial.descriptor, is_threaded=is_threaded) as hasher:
+        hasher.reached(resumed)
+        job.done = resumed
+        os.lseek(partial.descriptor, resumed, os.SEEK_SET)
         _receive(job, partial, hasher)
-        hasher.close()
-        failure = _mismatch(job, os.fstat(partial.descriptor).st_size, hasher)
+        failure = _mismatch(job, os.fstat(partial.descriptor).st_size, hasher.hexdigest())
     if failure is not None:
         raise failure
 
 
-def _receive(job: _Job, partial: _Partial, hasher: Hasher) -> None:
+def _receive(job: _Job, partial: _Partial, hasher: FileHasher) -> None:
     wanted, repository = job.descriptor, job.repository
     moved = _counter(job)
     if isinstance(repository, RangeReader) and wanted.size - job.done >= RANGED_BYTES:
@@ -188,18 +189,17 @@ def _receive(job: _Job, partial: _Partial, hasher: Hasher) -> None:
         if probe is not None:
             start = time.monotonic()
             with probe:
-                count = pump(
-                    filler(probe), partial.descriptor, hasher, most=PROBE_BYTES, cancel=job.cancel, moved=moved
-                )
-            if count / (time.monotonic() - start) < FAST_BYTES_PER_SECOND:
+                end = job.done + PROBE_BYTES
+                pump(probe, partial.descriptor, hasher, end=end, cancel=job.cancel, moved=moved)
+            if PROBE_BYTES / (time.monotonic() - start) < FAST_BYTES_PER_SECOND:
                 _receive_ranges(job, repository, partial, hasher, moved)
                 return
     with _opened(job, job.done) as stream:
-        pump(filler(stream), partial.descriptor, hasher, most=wanted.size - job.done, cancel=job.cancel, moved=moved)
+        pump(stream, partial.descriptor, hasher, end=wanted.size, cancel=job.cancel, moved=moved)
 
 
 def _receive_ranges(
-    job: _Job, repository: RangeReader, partial: _Partial, hasher: Hasher, moved: Callable[[int], None]
+    job: _Job, repository: RangeReader, partial: _Partial, hasher: FileHasher, moved: Callable[[int], None]
 ) -> None:
     def open_range(offset: int, size: int) -> BinaryIO:
         stream = repository.fetch_range(job.descriptor, offset, size, job.cancel)
@@ -240,7 +240,7 @@ def _counter(job: _Job) -> Callable[[int], None]:
     return moved
 
 
-def _mismatch(job: _Job, size: int, hasher: Hasher) -> IntegrityError | None:
+def _mismatch(job: _Job, size: int, found: str) -> IntegrityError | None:
     wanted = job.descriptor
     if size != wanted.size:
         more = " or more" if size > wanted.size else ""
@@ -248,9 +248,9 @@ def _mismatch(job: _Job, size: int, hasher: Hasher) -> IntegrityError | None:
             f"{wanted.digest} has {wanted.size} bytes, got {size}{more}",
             advice="the content was cut or replaced on its way; fetch it again",
         )
-    if hasher.hash.hexdigest() != wanted.digest.hex:
+    if found != wanted.digest.hex:
         return DigestMismatchError(
-            f"content of {wanted.digest} hashes to {wanted.digest.algorithm}:{hasher.hash.hexdigest()}",
+            f"content of {wanted.digest} hashes to {wanted.digest.algorithm}:{found}",
             advice="the content was changed in the registry or on its way; do not use it",
         )
     return None

@@ -1,7 +1,7 @@
 """One large blob over several connections at once, for sources that limit each of them.
 
 Workers write segments, taken in order, into their places of one file; the hash follows the frontier, the end
-of what is there without a gap, reading from the file what was just written (memory, not disk).
+of what is there without a gap.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from kitops_orchestration.errors import SizeMismatchError, TransferCancelledError
-from kitops_orchestration.oci.transfer_pump import RING_BUFFER_BYTES, Hasher, check_cancelled
+from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher, check_cancelled
 from kitops_orchestration.oci.transport_connection import filler
 
 SEGMENT_BYTES = 16 * 1024 * 1024
@@ -46,7 +46,7 @@ class RangedDownload:
         """Segments in work: where each starts → how far it is."""
         self._failure: BaseException | None = None
 
-    def run(self, hasher: Hasher, *, frontier: int, advanced: Callable[[int], None]) -> None:
+    def run(self, hasher: FileHasher, *, frontier: int, advanced: Callable[[int], None]) -> None:
         """Fetch everything; ``advanced`` hears of the frontier, up to which the file is complete.
 
         Raises:
@@ -61,8 +61,8 @@ class RangedDownload:
             worker.start()
         try:
             while frontier < self._size:
-                reached = self._wait_beyond(frontier)
-                frontier = self._hash(hasher, frontier, reached)
+                frontier = self._wait_beyond(frontier)
+                hasher.reached(frontier)
                 advanced(frontier)
         except BaseException as error:
             self._fail(error)
@@ -88,7 +88,7 @@ class RangedDownload:
             return start, self._next
 
     def _fetch(self, start: int, end: int) -> None:
-        buffer = memoryview(bytearray(RING_BUFFER_BYTES))
+        buffer = memoryview(bytearray(BLOCK_BYTES))
         position = start
         with self._open_range(start, end - start) as stream:
             fill = filler(stream)
@@ -130,14 +130,6 @@ class RangedDownload:
     def _frontier(self) -> int:
         # Segments are taken in order: the first one in work is where the gapless part ends.
         return self._active[min(self._active)] if self._active else self._next
-
-    def _hash(self, hasher: Hasher, position: int, reached: int) -> int:
-        while position < reached:
-            buffer = hasher.buffer()
-            count = os.preadv(self._file, [buffer[: min(len(buffer), reached - position)]], position)
-            hasher.update(buffer, count)
-            position += count
-        return position
 
     def _fail(self, error: BaseException) -> None:
         with self._changed:

@@ -18,6 +18,7 @@ MEDIA = (
     "embedded-without-referrers-api",
     "embedded-header-without-referrers-api",
     "embedded-token",
+    "embedded-folder",
     "docker-registry",
     "docker-registry-with-auth",
 )
@@ -47,6 +48,7 @@ def _registry(medium: str, request: pytest.FixtureRequest):
     if medium.startswith("docker-registry"):
         return request.getfixturevalue(medium.replace("-", "_"))
     registry = EmbeddedRegistry(
+        storage_dir=request.getfixturevalue("tmp_path") / "served" if medium == "embedded-folder" else None,
         auth="token" if medium == "embedded-token" else "none",
         behaviour=Behaviour(
             referrers_api="without-referrers-api" not in medium,

@@ -81,10 +81,15 @@ def log_classifier(classifier: LogisticRegression) -> Callable[..., Any]:
     return log
 
 
-def tree_digest(root: Path) -> str:
-    """Names, sizes, contents and times of everything below a directory: equal means untouched."""
-    lines = []
-    for path in sorted(root.rglob("*")):
-        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "dir"
-        lines.append(f"{path.relative_to(root)} {content} {path.stat().st_mtime_ns}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+@pytest.fixture
+def tree_digest() -> Callable[[Path], str]:
+    """Names, contents and times of everything below a directory in one text: equal means untouched."""
+
+    def digest(root: Path) -> str:
+        lines = []
+        for path in sorted(root.rglob("*")):
+            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "dir"
+            lines.append(f"{path.relative_to(root)} {content} {path.stat().st_mtime_ns}")
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    return digest
