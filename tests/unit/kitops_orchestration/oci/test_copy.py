@@ -250,3 +250,18 @@ def test_a_shared_blob_is_copied_once(folder, remote):
     second = push_random_modelkit(folder, seed=1, layers=1, annotations={"another": "manifest"})
     folder.push_manifest(Index.build([first.descriptor, second.descriptor]), tag="all")
     assert copy(folder, "all", remote, tag="all").blobs_copied == 2
+
+
+def test_no_more_blobs_move_at_once_than_allowed(folder, remote, embedded_registry):
+    push_random_modelkit(folder, tag="v1", layers=8, layer_bytes=50_000)
+    embedded_registry.behaviour.bytes_per_second = 2_000_000
+    open_blobs, most, lock = 0, 0, threading.Lock()
+
+    def count(event: ProgressEvent) -> None:
+        nonlocal open_blobs, most
+        with lock:
+            open_blobs += {"started": 1, "finished": -1}.get(event.state, 0)
+            most = max(most, open_blobs)
+
+    copy(folder, "v1", remote, tag="v1", progress=count, limits=Limits(concurrency=3))
+    assert 1 < most <= 3
