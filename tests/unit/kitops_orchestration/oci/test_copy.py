@@ -14,6 +14,7 @@ from kitops_orchestration.errors import (
     RegistryError,
     RegistryUnavailableError,
     TransferCancelledError,
+    UnsupportedModelKitError,
 )
 from kitops_orchestration.oci.copy import copy
 from kitops_orchestration.oci.layout import LayoutRepository
@@ -81,6 +82,22 @@ def test_blobs_move_where_the_registry_cannot_mount(remote, embedded_registry):
     destination = open_repository(embedded_registry.reference("team/prod"))
     assert copy(remote, "v1", destination, tag="v1").blobs_copied == 3
     assert destination.resolve("v1") == remote.resolve("v1")
+
+
+def test_blobs_move_where_the_writer_may_not_read_the_source(remote, embedded_registry):
+    push_random_modelkit(remote, tag="v1", layers=1)
+    embedded_registry.fail_next(path_contains="mount=", status=403, code="DENIED", times=2)
+    destination = open_repository(embedded_registry.reference("team/prod"))
+    assert copy(remote, "v1", destination, tag="v1").blobs_copied == 2
+
+
+def test_indexes_without_end_are_refused(folder, remote):
+    node = push_random_modelkit(folder).descriptor
+    for _ in range(40):
+        node = folder.push_manifest(Index.build([node]))
+    with pytest.raises(UnsupportedModelKitError, match="deep"):
+        copy(folder, node.digest, remote, tag="v1")
+    assert list(remote.tags()) == []
 
 
 def test_the_tag_moves_last(folder, remote, embedded_registry):
