@@ -29,14 +29,23 @@ class StoredConnection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """The arguments of a client.  ``credentials`` is kept out of ``repr``, so that no log can hold a secret."""
+    """The arguments of a client.  Secrets are kept out of ``repr``, so that no log can hold one."""
 
     registry: str | None
     namespace: str | None = None
     plain_http: bool | None = None
     tls: TlsOptions | None = None
     limits: Limits = field(default_factory=Limits)
+    trust_policy: str | None = None
+    """File of the trust policy: whose signatures count."""
+    web_url_template: str | None = None
+    """The registry's page of a ModelKit: ``https://…/{repository}@{digest}``."""
+    verification_public_key: str | None = None
+    """PEM text, a file, or ``env://NAME``."""
     credentials: CredentialSource | None = field(default=None, repr=False)
+    signing_private_key: str | None = field(default=None, repr=False)
+    """PEM text, a file, or ``env://NAME``."""
+    signing_private_key_password: str | None = field(default=None, repr=False)
 
 
 def read_connection(connection: StoredConnection, extra: Mapping[str, Any]) -> ConnectionSettings:
@@ -55,7 +64,12 @@ def read_connection(connection: StoredConnection, extra: Mapping[str, Any]) -> C
         plain_http=_boolean(extra, "plain_http"),
         tls=_tls(extra),
         limits=_limits(extra),
+        trust_policy=extra.get("trust_policy") or None,
+        web_url_template=extra.get("web_url_template") or None,
+        verification_public_key=extra.get("verification_public_key") or None,
         credentials=_credentials(connection, extra, registry),
+        signing_private_key=extra.get("signing_private_key") or None,
+        signing_private_key_password=extra.get("signing_private_key_password") or None,
     )
 
 
@@ -67,9 +81,7 @@ def _registry(connection: StoredConnection) -> str | None:
     return f"{host.rstrip('/')}:{connection.port}" if connection.port else host.rstrip("/")
 
 
-def _credentials(
-    connection: StoredConnection, extra: Mapping[str, Any], registry: str | None
-) -> CredentialSource | None:
+def _credentials(connection: StoredConnection, extra: Mapping[str, Any], registry: str | None) -> CredentialSource:
     auth_type = extra.get("auth_type") or "auto"
     if auth_type == "auto":
         auth_type = "basic" if connection.login and connection.password else "docker_config"
@@ -94,13 +106,11 @@ def _credentials(
     return StaticCredentials({registry: Credential(username=connection.login or "", password=connection.password)})
 
 
-def _docker_config(extra: Mapping[str, Any]) -> CredentialSource | None:
+def _docker_config(extra: Mapping[str, Any]) -> CredentialSource:
     folder = extra.get("docker_config_dir")
-    if not folder:
-        return None  # what a client does by itself
     from kitops_orchestration.oci.credentials import DockerConfig
 
-    return DockerConfig(Path(folder).expanduser())
+    return DockerConfig([Path(folder).expanduser() / "config.json"] if folder else None)
 
 
 def _tls(extra: Mapping[str, Any]) -> TlsOptions | None:
@@ -117,6 +127,7 @@ def _limits(extra: Mapping[str, Any]) -> Limits:
     standard = Limits()
     return Limits(
         concurrency=_whole_number(extra, "max_concurrency", standard.concurrency),
+        retries=_whole_number(extra, "retries", standard.retries, minimum=0),
         silence_timeout_seconds=_whole_number(extra, "silence_timeout_seconds", int(standard.silence_timeout_seconds)),
     )
 
@@ -133,7 +144,7 @@ def _boolean(extra: Mapping[str, Any], name: str) -> bool | None:
     raise KitOpsError(f"connection field {name} is {value!r}", advice="use true or false")
 
 
-def _whole_number(extra: Mapping[str, Any], name: str, default: int) -> int:
+def _whole_number(extra: Mapping[str, Any], name: str, default: int, *, minimum: int = 1) -> int:
     value = extra.get(name)
     if value is None or value == "":
         return default
@@ -141,6 +152,6 @@ def _whole_number(extra: Mapping[str, Any], name: str, default: int) -> int:
         number = int(value)
     except (TypeError, ValueError) as error:
         raise KitOpsError(f"connection field {name} is {value!r}", advice="use a whole number") from error
-    if number < 1:
-        raise KitOpsError(f"connection field {name} is {number}", advice="use a number of at least 1")
+    if number < minimum:
+        raise KitOpsError(f"connection field {name} is {number}", advice=f"use a number of at least {minimum}")
     return number

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kitops_orchestration.lineage.statements import RunContext
+    from kitops_orchestration.lineage.provenance import RunContext
 
 
 def run_context(context: Mapping[str, Any]) -> RunContext | None:
@@ -14,13 +14,18 @@ def run_context(context: Mapping[str, Any]) -> RunContext | None:
     task_instance = context.get("ti")
     if task_instance is None:
         return None
-    from kitops_orchestration.lineage.statements import RunContext
+    from kitops_orchestration.lineage.provenance import RunContext
 
+    dag_run = context.get("dag_run")
+    started = getattr(dag_run, "start_date", None) or getattr(dag_run, "run_after", None)
     return RunContext(
         orchestrator="airflow",
         job=task_instance.dag_id,
         task=task_instance.task_id,
         run_id=task_instance.run_id,
         try_number=task_instance.try_number,
-        user=getattr(context.get("dag_run"), "triggering_user_name", None),
+        map_index=task_instance.map_index if task_instance.map_index >= 0 else None,
+        user=getattr(dag_run, "triggering_user_name", None),
+        started_on=started.isoformat() if started else None,
+        url=task_instance.log_url,
     )

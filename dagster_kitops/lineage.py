@@ -11,7 +11,8 @@ from dagster_kitops._compat import extract_data_version_from_entry
 from dagster_kitops.event_log import latest_modelkit
 
 if TYPE_CHECKING:
-    from kitops_orchestration.lineage.provenance import Dependency, RunContext
+    from kitops_orchestration.lineage.dependencies import Dependency
+    from kitops_orchestration.lineage.run_context import RunContext
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.signing.statement import Statement
 
@@ -20,7 +21,7 @@ _USER_TAG = "user"  # written by Dagster+ and by many launchers; absent in plain
 
 def run_context(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> RunContext:
     """Return the run, the asset and the attempt that a statement names."""
-    from kitops_orchestration.lineage.provenance import RunContext
+    from kitops_orchestration.lineage.run_context import RunContext
 
     record = context.instance.get_run_record_by_id(context.run_id)
     started = record.start_time if record is not None else None
@@ -65,7 +66,7 @@ def _data_versions(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> dic
 
 
 def _modelkit(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[Dependency]:
-    from kitops_orchestration.lineage.provenance import Dependency
+    from kitops_orchestration.lineage.dependencies import Dependency
 
     recorded = latest_modelkit(instance, key)
     digest = recorded.reference.digest if recorded is not None else None

@@ -65,6 +65,34 @@ def docker_config_dir() -> Path:
     return Path(explicit) if explicit else Path.home() / ".docker"
 
 
+def mlflow_allowed_registries() -> tuple[str, ...] | None:
+    """Return the registries that ``modelkit://`` URIs may name: ``KITOPS_MLFLOW_ALLOWED_REGISTRIES``, by commas.
+
+    ``None`` when nobody set it: then every registry is allowed, except inside an MLflow server, which would
+    otherwise connect to any host that one of its users writes into a model version.
+    """
+    text = env("KITOPS_MLFLOW_ALLOWED_REGISTRIES")
+    if text is not None:
+        return tuple(item.strip() for item in text.split(",") if item.strip())
+    return () if is_mlflow_server() else None
+
+
+def is_mlflow_server() -> bool:
+    """Tell whether this process is (a worker of) an MLflow tracking server."""
+    return any(env(name) for name in ("_MLFLOW_SERVER_FILE_STORE", "_MLFLOW_SERVER_ARTIFACT_ROOT"))
+
+
+def mlflow_trust_policy() -> Path | None:
+    """Return the trust policy that ``modelkit://`` loads must satisfy: ``KITOPS_MLFLOW_TRUST_POLICY``."""
+    text = env("KITOPS_MLFLOW_TRUST_POLICY")
+    return Path(text) if text else None
+
+
+def input_modelkit() -> tuple[str | None, str | None]:
+    """Return the ModelKit that this process was started from: ``KITOPS_MODELKIT_REF`` and ``…_DIGEST``."""
+    return env("KITOPS_MODELKIT_REF"), env("KITOPS_MODELKIT_DIGEST")
+
+
 def credential_paths() -> tuple[Path, ...]:
     """Return the files that may hold registry credentials, in order: Docker's, the Kit CLI's, Podman's."""
     kit = env("KITOPS_HOME")
@@ -89,3 +117,30 @@ def ca_bundle_path() -> Path | None:
 def proxies() -> Mapping[str, str]:
     """Return proxies by scheme (``http``, ``https``, ``all``) and ``no``, the hosts reached without one."""
     return urllib.request.getproxies_environment()
+
+
+@dataclass(frozen=True, slots=True)
+class InitEnvironment:
+    """The environment of an init container: KitOps' own names."""
+
+    reference: str | None = None
+    path: str | None = None
+    filters: str | None = None
+    flags: str | None = None
+    public_key: str | None = None
+    wants_keyless: bool = False
+
+
+def init_environment() -> InitEnvironment:
+    """Read ``MODELKIT_REF``, ``UNPACK_PATH``, ``UNPACK_FILTER``, ``EXTRA_FLAGS`` and ``COSIGN_KEY``.
+
+    ``COSIGN_KEY_TEXT`` holds the key itself, for places that can give a secret as a variable only.
+    """
+    return InitEnvironment(
+        env("MODELKIT_REF"),
+        env("UNPACK_PATH"),
+        env("UNPACK_FILTER"),
+        env("EXTRA_FLAGS"),
+        env("COSIGN_KEY") or env("COSIGN_KEY_TEXT"),
+        bool(env("COSIGN_CERT_IDENTITY") or env("COSIGN_CERT_OIDC_ISSUER")),
+    )

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
-from airflow_kitops.operators.kit_operator import KitOperator
+from airflow_kitops.links import MlflowRunLink
+from airflow_kitops.operators.kit_operator import KitProducingOperator
 from airflow_kitops.run_context import run_context
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class KitExportRunOperator(KitOperator):
+class KitExportRunOperator(KitProducingOperator):
     """Pack an MLflow run with its model, parameters, metrics and data references, straight into a repository.
 
     :param source: what to export, in MLflow's own words: ``runs:/<run id>``, ``models:/<name>/<version>``,
@@ -28,13 +29,15 @@ class KitExportRunOperator(KitOperator):
     """
 
     template_fields: Sequence[str] = (
-        *KitOperator.template_fields,
+        *KitProducingOperator.template_fields,
         "source",
         "push_to",
         "tracking_uri",
         "registry_uri",
         "name",
     )
+
+    operator_extra_links = (*KitProducingOperator.operator_extra_links, MlflowRunLink())
 
     def __init__(
         self,
@@ -66,4 +69,4 @@ class KitExportRunOperator(KitOperator):
             run_context=run_context(context),
             **(self.export_options or {}),
         )
-        return results.exported(result)
+        return self.announce(context, results.exported(result))

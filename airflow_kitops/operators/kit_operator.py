@@ -1,14 +1,19 @@
-"""KitOperator: what every operator of this package does alike."""
+"""KitOperator and KitProducingOperator: what the operators of this package do alike."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_kitops._compat import BaseOperator
+from airflow_kitops._compat import BaseOperator, BaseOperatorLink
 from airflow_kitops.hooks import KitOpsHook
+from airflow_kitops.links import ModelKitLink
+from airflow_kitops.outlets import tell_outlets
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 
 class KitOperator(BaseOperator):
@@ -23,6 +28,7 @@ class KitOperator(BaseOperator):
     template_fields: Sequence[str] = ("kitops_conn_id",)
     template_fields_renderers: ClassVar[dict[str, str]] = {}
     ui_color = "#ffe8c7"
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (ModelKitLink(),)
 
     def __init__(
         self,
@@ -48,3 +54,19 @@ class KitOperator(BaseOperator):
     def on_kill(self) -> None:
         """Stop the running transfer; the verb then raises and leaves nothing half-written."""
         self._cancel.set()
+
+
+class KitProducingOperator(KitOperator):
+    """Put a ModelKit somewhere, and tell the task's outlets which.
+
+    :param partition_by_tag: give the asset event the tag as its partition key (Airflow 3.3).
+    """
+
+    def __init__(self, *, partition_by_tag: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.partition_by_tag = partition_by_tag
+
+    def announce(self, context: Context, facts: dict[str, Any]) -> dict[str, Any]:
+        """Tell the outlets and return ``facts``."""
+        tell_outlets(context, self.outlets, facts, partition_by_tag=self.partition_by_tag)
+        return facts

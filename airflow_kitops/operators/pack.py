@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
-from airflow_kitops.operators.kit_operator import KitOperator
+from airflow_kitops.operators.kit_operator import KitProducingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class KitPackOperator(KitOperator):
+class KitPackOperator(KitProducingOperator):
     """Pack a folder of this worker into a ModelKit.
 
     The ModelKit is written straight into ``push_to``: a registry (``ghcr.io/org/model:1.0``), or a folder
@@ -28,7 +28,7 @@ class KitPackOperator(KitOperator):
     """
 
     template_fields: Sequence[str] = (
-        *KitOperator.template_fields,
+        *KitProducingOperator.template_fields,
         "context_dir",
         "push_to",
         "kitfile",
@@ -69,4 +69,4 @@ class KitPackOperator(KitOperator):
         )
         for warning in result.warnings:
             self.log.warning("%s", warning)
-        return results.packed(result)
+        return self.announce(context, results.packed(result))

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
-from airflow_kitops.operators.kit_operator import KitOperator
+from airflow_kitops.operators.kit_operator import KitProducingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class _KitCopyOperator(KitOperator):
-    template_fields: Sequence[str] = (*KitOperator.template_fields, "source", "destination")
+class _KitCopyOperator(KitProducingOperator):
+    template_fields: Sequence[str] = (*KitProducingOperator.template_fields, "source", "destination")
 
     def __init__(
         self, *, source: str | Mapping[str, Any], destination: str, referrers: bool = False, **kwargs: Any
@@ -36,7 +36,9 @@ class KitPushOperator(_KitCopyOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Push and return where the ModelKit is now."""
-        return results.copied(self.hook.push(self.source, self.destination, referrers=self.referrers))
+        return self.announce(
+            context, results.copied(self.hook.push(self.source, self.destination, referrers=self.referrers))
+        )
 
 
 class KitPullOperator(_KitCopyOperator):
@@ -50,4 +52,6 @@ class KitPullOperator(_KitCopyOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Pull and return where the ModelKit is now."""
-        return results.copied(self.hook.pull(self.source, self.destination, referrers=self.referrers))
+        return self.announce(
+            context, results.copied(self.hook.pull(self.source, self.destination, referrers=self.referrers))
+        )

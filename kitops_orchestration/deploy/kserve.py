@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kitops_orchestration.deploy.kubernetes import Handoff, annotations
+from kitops_orchestration.deploy.kubernetes import Handoff, tracing_annotations
 
 SCHEME = "kit://"
 KSERVE_PATH = "/mnt/models"
@@ -42,6 +42,6 @@ def inference_service(handoff: Handoff, *, model_format: str, runtime: str | Non
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
-        "metadata": {"name": handoff.name, "annotations": annotations(handoff)},
+        "metadata": {"name": handoff.name, "annotations": tracing_annotations(handoff)},
         "spec": {"predictor": {"model": model}},
     }

@@ -54,7 +54,7 @@ class Handoff:
         return f"{self.reference.name}@{self.reference.digest}"
 
 
-def annotations(handoff: Handoff) -> dict[str, str]:
+def tracing_annotations(handoff: Handoff) -> dict[str, str]:
     """Return annotations that lead from an object in the cluster back to the ModelKit."""
     found = {"ml.kitops.orchestration/modelkit": handoff.pinned}
     if handoff.reference.tag:
@@ -130,11 +130,11 @@ def deployment(
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": handoff.name, "labels": own, "annotations": annotations(handoff)},
+        "metadata": {"name": handoff.name, "labels": own, "annotations": tracing_annotations(handoff)},
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": {"app.kubernetes.io/name": handoff.name}},
-            "template": {"metadata": {"labels": own, "annotations": annotations(handoff)}, "spec": pod},
+            "template": {"metadata": {"labels": own, "annotations": tracing_annotations(handoff)}, "spec": pod},
         },
     }
 
@@ -157,6 +157,6 @@ def image_volume_pod(handoff: Handoff, *, image_reference: Reference, server_ima
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": handoff.name, "annotations": annotations(handoff)},
+        "metadata": {"name": handoff.name, "annotations": tracing_annotations(handoff)},
         "spec": {"containers": [server], "volumes": [volume]},
     }

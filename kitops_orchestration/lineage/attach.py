@@ -95,7 +95,7 @@ def attach(
             advice="build the statement for the digest that it is attached to",
         )
     event_id = _event_id(statement)
-    same = _find_same(repository, subject, statement, event_id, signer)
+    same = _find_same(repository, subject, event_id, signer)
     if same is not None:
         return Attached(same, is_new=False, is_signed=signer is not None)
     if signer is None:
@@ -167,9 +167,7 @@ def _annotations(statement: Statement, event_id: str, *, is_signed: bool) -> dic
     return {key: value for key, value in found.items() if isinstance(value, str) and value}
 
 
-def _find_same(
-    repository: Repository, subject: Descriptor, statement: Statement, event_id: str, signer: Signer | None
-) -> Descriptor | None:
+def _find_same(repository: Repository, subject: Descriptor, event_id: str, signer: Signer | None) -> Descriptor | None:
     """Find the statement that an earlier try of the same run attached.
 
     The annotation only nominates; the content has to be the same, and signed with the same key.

@@ -189,7 +189,7 @@ def where_deployed(
         resolved = dict(zip(pointers, pool.map(lambda tag: _resolve(repository, tag), pointers), strict=True))
         digests = sorted({digest for digest in resolved.values() if digest})
 
-        def newest(digest: str) -> dict[str, Recorded[Deployment]]:
+        def newest(digest: str) -> Mapping[str, Recorded[Deployment]]:
             return _newest_by_pointer(repository, digest, trust, at)
 
         statements = dict(zip(digests, pool.map(newest, digests), strict=True))
@@ -208,14 +208,14 @@ def where_deployed(
 
 def _newest_by_pointer(
     repository: Repository, digest: str, trust: TrustPolicy | None, at: datetime | None
-) -> Mapping[str, Recorded[Deployment]] | Any:
+) -> Mapping[str, Recorded[Deployment]]:
     evidence = read_evidence(
         repository,
         digest,
         predicate_types={predicate_types.DEPLOYMENT},
         trust=trust,
         at=at,
-        limits=Limits(concurrency=2),  # digests are asked for at the same time already
+        limits=Limits(concurrency=1),  # digests are asked for side by side already
     )
     kept, _ = counted(evidence, is_trust_given=trust is not None)
     records, _ = read(kept, Deployment, predicate_types.DEPLOYMENT)

@@ -6,7 +6,7 @@ Times are RFC 3339 in UTC.  Unknown members of a predicate are ignored, as in-to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, Self
 
@@ -18,6 +18,104 @@ from kitops_orchestration.signing.timestamps import format_timestamp
 Decision = Literal["APPROVED", "REJECTED", "REVOKED"]
 Outcome = Literal["PASSED", "WARNED", "FAILED"]
 Action = Literal["deployed", "undeployed"]
+Reader = Callable[[Any, str], Any]
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, ResourceDescriptor | _Plain):
+        return value.to_json()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value] or None
+    return dict(sorted(value.items())) if isinstance(value, Mapping) else value
+
+
+def _present(value: Mapping[str, Any], *, keep: Sequence[str] = ()) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if item is not None or key in keep}
+
+
+def _time(value: str | None) -> str | None:
+    return None if value is None else format_timestamp(value)
+
+
+def _resources(items: Sequence[ResourceDescriptor]) -> list[dict[str, Any]]:
+    return [item.to_json() for item in items]
+
+
+def _read_resources(value: Any, what: str) -> tuple[ResourceDescriptor, ...]:
+    return tuple(map(ResourceDescriptor.from_json, _list({what: value}, what)))
+
+
+def _read_resource(value: Any, _what: str) -> ResourceDescriptor:
+    return ResourceDescriptor.from_json(value)
+
+
+def _read_target(value: Any, _what: str) -> Any:
+    return DeploymentTarget.from_json(value)
+
+
+def _read_text(value: Any, what: str) -> str:
+    return _text({what: value}, what)
+
+
+def _read_texts(value: Any, what: str) -> tuple[str, ...]:
+    return _texts({what: value}, what)
+
+
+def _read_object(value: Any, what: str) -> dict[str, Any]:
+    return dict(_object(value, what))
+
+
+def _object(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise SignatureError(f"{what} is not an object")
+    return value
+
+
+def _text_map(value: Any, what: str) -> dict[str, str]:
+    found = _object(value, what)
+    if not all(isinstance(item, str) for item in found.values()):
+        raise SignatureError(f"{what} is not a map of text")
+    return dict(found)
+
+
+def _list(value: Mapping[str, Any], member: str) -> list[Any]:
+    found = value.get(member)
+    if found is not None and not isinstance(found, list):
+        raise SignatureError(f"{member} is not a list")
+    return found or []
+
+
+def _texts(value: Mapping[str, Any], member: str) -> tuple[str, ...]:
+    found = _list(value, member)
+    if not all(isinstance(item, str) for item in found):
+        raise SignatureError(f"{member} is not a list of text")
+    return tuple(found)
+
+
+def _text(value: Mapping[str, Any], member: str) -> str:
+    found = value.get(member)
+    if not isinstance(found, str):
+        raise SignatureError(f"{member} is missing or not text")
+    return found
+
+
+def _optional(value: Mapping[str, Any], member: str) -> str | None:
+    return None if value.get(member) is None else _text(value, member)
+
+
+def _one_of(value: Any, what: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SignatureError(f"{what} is {value!r}, not one of {', '.join(allowed)}")
+
+
+def _filled(value: str, what: str) -> None:
+    if not isinstance(value, str) or not value:
+        raise SignatureError(f"{what} is empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +202,7 @@ class TestResult:
         value = _object(value, "the test result")
         return cls(
             value.get("result", ""),
-            _read_resources(value.get("configuration")),
+            _read_resources(value.get("configuration"), "configuration"),
             _texts(value, "passedTests"),
             _texts(value, "warnedTests"),
             _texts(value, "failedTests"),
@@ -138,7 +236,7 @@ class VerificationResult:
         """Read a predicate; raises :class:`SignatureError`."""
         value = _object(value, "the verification result")
         verifier = _object(value.get("verifier"), "the verifier")
-        policies = _read_resources(verifier.get("policies"))
+        policies = _read_resources(verifier.get("policies"), "policies")
         return cls(_text(verifier, "id"), policies, _text(value, "timeCreated"), _texts(value, "properties"))
 
 
@@ -146,8 +244,9 @@ class _Plain:
     """What approval, promotion and deployment share: members are the fields, in camel case."""
 
     __slots__ = ()
-    _required: ClassVar[tuple[str, ...]] = ()
     _times: ClassVar[tuple[str, ...]] = ()
+    _readers: ClassVar[Mapping[str, Reader]] = {}
+    """How to read the fields that are not text."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the predicate object."""
@@ -165,17 +264,12 @@ class _Plain:
         for item in fields(cls):  # type: ignore[arg-type]
             found = value.get(_camel(item.name))
             if found is not None:
-                known[item.name] = cls._read_member(item.name, found)
+                reader: Reader = cls._readers.get(item.name, _read_text)
+                known[item.name] = reader(found, _camel(item.name))
         try:
             return cls(**known)
         except TypeError as error:
             raise SignatureError(f"{cls.__name__.lower()} lacks a member: {error}") from error
-
-    @classmethod
-    def _read_member(cls, name: str, value: Any) -> Any:
-        if not isinstance(value, str):
-            raise SignatureError(f"{_camel(name)} of the {cls.__name__.lower()} is not text")
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +283,11 @@ class Approval(_Plain):
 
     predicate_type: ClassVar[str] = predicate_types.APPROVAL
     _times: ClassVar[tuple[str, ...]] = ("created_on", "expires_on")
+    _readers: ClassVar[Mapping[str, Reader]] = {
+        "approver": _text_map,
+        "policy": _read_resource,
+        "evidence": _read_resources,
+    }
 
     decision: Decision
     environment: str
@@ -208,14 +307,6 @@ class Approval(_Plain):
         _one_of(self.decision, "decision", ("APPROVED", "REJECTED", "REVOKED"))
         _filled(self.environment, "environment")
 
-    @classmethod
-    def _read_member(cls, name: str, value: Any) -> Any:
-        if name == "approver":
-            return _text_map(value, "approver")
-        if name == "policy":
-            return ResourceDescriptor.from_json(value)
-        return _read_resources(value) if name == "evidence" else super()._read_member(name, value)
-
 
 @dataclass(frozen=True, slots=True)
 class Promotion(_Plain):
@@ -223,6 +314,11 @@ class Promotion(_Plain):
 
     predicate_type: ClassVar[str] = predicate_types.PROMOTION
     _times: ClassVar[tuple[str, ...]] = ("timestamp",)
+    _readers: ClassVar[Mapping[str, Reader]] = {
+        "policy": _read_resource,
+        "approvals": _read_texts,
+        "orchestrator": _read_object,
+    }
 
     src_ref: str
     dst_ref: str
@@ -242,16 +338,6 @@ class Promotion(_Plain):
 
     def __post_init__(self) -> None:
         _filled(self.to_stage, "toStage")
-
-    @classmethod
-    def _read_member(cls, name: str, value: Any) -> Any:
-        if name == "orchestrator":
-            return dict(_object(value, "orchestrator"))
-        if name == "policy":
-            return ResourceDescriptor.from_json(value)
-        if name == "approvals":
-            return _texts({"approvals": value}, "approvals")
-        return super()._read_member(name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +367,11 @@ class Deployment(_Plain):
 
     predicate_type: ClassVar[str] = predicate_types.DEPLOYMENT
     _times: ClassVar[tuple[str, ...]] = ("deployed_on",)
+    _readers: ClassVar[Mapping[str, Reader]] = {
+        "target": _read_target,
+        "orchestrator": _read_object,
+        "configuration": _read_resources,
+    }
 
     action: Action
     environment: str
@@ -296,88 +387,3 @@ class Deployment(_Plain):
     def __post_init__(self) -> None:
         _one_of(self.action, "action", ("deployed", "undeployed"))
         _filled(self.environment, "environment")
-
-    @classmethod
-    def _read_member(cls, name: str, value: Any) -> Any:
-        if name == "target":
-            return DeploymentTarget.from_json(value)
-        if name == "orchestrator":
-            return dict(_object(value, "orchestrator"))
-        return _read_resources(value) if name == "configuration" else super()._read_member(name, value)
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, ResourceDescriptor | DeploymentTarget):
-        return value.to_json()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value] or None
-    return dict(sorted(value.items())) if isinstance(value, Mapping) else value
-
-
-def _present(value: Mapping[str, Any], *, keep: Sequence[str] = ()) -> dict[str, Any]:
-    return {key: item for key, item in value.items() if item is not None or key in keep}
-
-
-def _time(value: str | None) -> str | None:
-    return None if value is None else format_timestamp(value)
-
-
-def _resources(items: Sequence[ResourceDescriptor]) -> list[dict[str, Any]]:
-    return [item.to_json() for item in items]
-
-
-def _read_resources(value: Any) -> tuple[ResourceDescriptor, ...]:
-    return tuple(map(ResourceDescriptor.from_json, _list({"resources": value}, "resources")))
-
-
-def _object(value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise SignatureError(f"{what} is not an object")
-    return value
-
-
-def _text_map(value: Any, what: str) -> dict[str, str]:
-    found = _object(value, what)
-    if not all(isinstance(item, str) for item in found.values()):
-        raise SignatureError(f"{what} is not a map of text")
-    return dict(found)
-
-
-def _list(value: Mapping[str, Any], member: str) -> list[Any]:
-    found = value.get(member)
-    if found is not None and not isinstance(found, list):
-        raise SignatureError(f"{member} is not a list")
-    return found or []
-
-
-def _texts(value: Mapping[str, Any], member: str) -> tuple[str, ...]:
-    found = _list(value, member)
-    if not all(isinstance(item, str) for item in found):
-        raise SignatureError(f"{member} is not a list of text")
-    return tuple(found)
-
-
-def _text(value: Mapping[str, Any], member: str) -> str:
-    found = value.get(member)
-    if not isinstance(found, str):
-        raise SignatureError(f"{member} is missing or not text")
-    return found
-
-
-def _optional(value: Mapping[str, Any], member: str) -> str | None:
-    return None if value.get(member) is None else _text(value, member)
-
-
-def _one_of(value: Any, what: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SignatureError(f"{what} is {value!r}, not one of {', '.join(allowed)}")
-
-
-def _filled(value: str, what: str) -> None:
-    if not isinstance(value, str) or not value:
-        raise SignatureError(f"{what} is empty")

@@ -67,7 +67,8 @@ def counted(evidence: Sequence[Evidence], *, is_trust_given: bool) -> tuple[list
     With a trust policy only verified statements count.  Without one, everything that can be read and is about
     the right digest is shown, and each answer says that nobody checked it.
     """
-    kept, left = [], []
+    kept: list[Evidence] = []
+    left: list[Evidence] = []
     for item in evidence:
         is_good = item.is_verified if is_trust_given else item.statement is not None and item.is_about_subject
         (kept if is_good else left).append(item)

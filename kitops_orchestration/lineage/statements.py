@@ -19,8 +19,8 @@ from kitops_orchestration.lineage.predicates import (
     TestResult,
     VerificationResult,
 )
+from kitops_orchestration.lineage.provenance import Provenance, provenance
 from kitops_orchestration.lineage.run_context import RunContext
-from kitops_orchestration.lineage.slsa import Provenance, provenance
 from kitops_orchestration.signing.statement import ResourceDescriptor, Statement
 
 __all__ = [

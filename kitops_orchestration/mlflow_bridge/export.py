@@ -9,9 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from kitops_orchestration.modelkit.kitfile import Kitfile
-from kitops_orchestration.modelkit.pack import PackResult, pack
-
 from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.mlflow_bridge import kitfile_of_run as kit
 from kitops_orchestration.mlflow_bridge.artifacts import META_FILE, ArtifactEntry, ArtifactStore
@@ -25,6 +22,8 @@ from kitops_orchestration.mlflow_bridge.source import ResolvedSource, parse_sour
 from kitops_orchestration.mlflow_bridge.staging import Staging, chosen, without_meta
 from kitops_orchestration.mlflow_bridge.write_back import WriteBack
 from kitops_orchestration.mlflow_bridge.write_back import write_back as tag_in_mlflow
+from kitops_orchestration.modelkit.kitfile import Kitfile
+from kitops_orchestration.modelkit.pack import PackResult, pack
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.repository import Repository
@@ -32,10 +31,10 @@ from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
 if TYPE_CHECKING:
-    from kitops_orchestration.lineage.attach import Attached
     from mlflow import MlflowClient
 
-    from kitops_orchestration.lineage.provenance import RunContext
+    from kitops_orchestration.lineage.attach import Attached
+    from kitops_orchestration.lineage.run_context import RunContext
     from kitops_orchestration.signing.keys import Signer
 
 
@@ -227,7 +226,6 @@ def _attach(
     signer: Signer | None,
 ) -> Attached:
     from kitops_orchestration.lineage.attach import attach
-
     from kitops_orchestration.lineage.provenance import provenance
     from kitops_orchestration.mlflow_bridge.source_run import source_run
 
@@ -237,10 +235,9 @@ def _attach(
 
 def _report_existing(resolved: ResolvedSource, record: RunRecord, repository: Repository) -> ExportResult:
     """Return the ModelKit that the registered version already is; its manifest is read, nothing is written."""
+    from kitops_orchestration.mlflow_bridge.modelkit_uri import ModelKitUri
     from kitops_orchestration.modelkit.inspect import inspect
     from kitops_orchestration.modelkit.pack import PackedLayer
-
-    from kitops_orchestration.mlflow_bridge.modelkit_uri import ModelKitUri
     from kitops_orchestration.oci.schemes import open_repository
 
     uri = ModelKitUri.parse(str(resolved.modelkit_uri))

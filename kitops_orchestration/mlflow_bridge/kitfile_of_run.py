@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from kitops_orchestration.modelkit.kitfile import Dataset, Doc, Kitfile, Model, Package, Prompt
-
 from kitops_orchestration.mlflow_bridge.artifacts import ArtifactEntry
 from kitops_orchestration.mlflow_bridge.record import RunRecord
+from kitops_orchestration.modelkit.kitfile import Dataset, Doc, Kitfile, Model, Package, Prompt
 
 MODEL_DIR = "model"
 RECORD_DIR = "mlflow"

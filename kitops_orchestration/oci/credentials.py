@@ -47,7 +47,10 @@ class Credential:
 
 
 class CredentialSource(Protocol):
-    """Knows credentials; asked once per repository and kept until a registry refuses them."""
+    """Knows credentials; asked once per repository and kept until a registry refuses them.
+
+    A source that also has ``minted(token: str)`` hears of every token that a registry gives for its credentials.
+    """
 
     def lookup(self, reference: Reference) -> Credential | None:
         """Return the credential for this repository, or ``None`` to go on anonymously."""

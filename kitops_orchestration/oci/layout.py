@@ -6,16 +6,16 @@ registries with folder storage (zot, olareg) serve the root that holds such dire
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from kitops_orchestration.errors import KitOpsError, NotFoundError, RegistryResponseError
+from kitops_orchestration.errors import KitOpsError, NotFoundError, RegistryError, RegistryResponseError
 from kitops_orchestration.oci import layout_files, layout_index, manifest
 from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
 from kitops_orchestration.oci.layout_files import Place
-from kitops_orchestration.oci.layout_index import LayoutIndex
+from kitops_orchestration.oci.layout_index import Entry, LayoutIndex
 from kitops_orchestration.oci.manifest import Index, Node
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.referrers import complete, describe, is_referrer_tag
@@ -87,10 +87,39 @@ class LayoutRepository(Repository):
 
     def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
         """Store and verify a blob; hashed and copied in one pass, returns False when it was there already."""
+        path = self.blob_path(descriptor.digest)
         if self.has_blob(descriptor):
+            layout_files.touch(path)
             return False
         self._index.ensure()
-        layout_files.store_blob(self._place, self.blob_path(descriptor.digest), descriptor, source)
+        layout_files.store_blob(self._place, path, descriptor, source)
+        return True
+
+    def receive_blob(self, descriptor: Descriptor, fetch: Callable[[Path], None]) -> bool:
+        """Store a blob that ``fetch`` writes to the path it is given, in full and verified, or not at all.
+
+        The path is the same in every process, so that ``fetch`` may resume what an earlier one left beside it.
+        Returns False, without a call, when the blob was there already.
+        """
+        final_path = self.blob_path(descriptor.digest)
+        if self.has_blob(descriptor):
+            layout_files.touch(final_path)
+            return False
+        self._index.ensure()
+        path = self.directory / layout_files.UPLOADS / final_path.name
+        try:
+            fetch(path)
+        except KitOpsError as error:
+            if isinstance(error.__cause__, OSError) and not isinstance(error, RegistryError):
+                with self._place.errors("push blob"):
+                    raise error.__cause__ from None
+            raise
+        with self._place.errors("push blob"):
+            try:
+                path.replace(final_path)
+            except FileNotFoundError:
+                if not self.has_blob(descriptor):  # else another process had the same blob a moment earlier
+                    raise
         return True
 
     def mount_blob(self, descriptor: Descriptor, from_repository: Reference) -> bool:
@@ -123,10 +152,14 @@ class LayoutRepository(Repository):
                 BytesSource(manifest.content),
                 is_synced=True,
             )
-        if tag is None:
-            self._index.change(lambda entries: layout_index.with_manifest(entries, descriptor))
-        else:
-            self._index.change(lambda entries: layout_index.with_tag(entries, tag, descriptor))
+
+        def listed(entries: list[Entry]) -> list[Entry]:
+            self._require_content(manifest)  # once more, under the lock: a prune may have come in between
+            if tag is None:
+                return layout_index.with_manifest(entries, descriptor)
+            return layout_index.with_tag(entries, tag, descriptor)
+
+        self._index.change(listed)
         return descriptor
 
     def set_tag(self, tag: str, descriptor: Descriptor) -> None:

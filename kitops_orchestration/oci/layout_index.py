@@ -38,8 +38,11 @@ class LayoutIndex:
         """Return the entries in their order; none when there is no layout."""
         return self._read()["manifests"]  # type: ignore[no-any-return]
 
-    def change(self, edit: Callable[[list[Entry]], list[Entry]]) -> None:
-        """Create the layout if need be, and replace its entries by ``edit(entries)``."""
+    def change(self, edit: Callable[[list[Entry]], list[Entry]], *, then: Callable[[], None] | None = None) -> None:
+        """Create the layout if need be, and replace its entries by ``edit(entries)``.
+
+        ``edit`` and ``then``, which is called once the change is on disk, run under the lock.
+        """
         self.ensure()
         with self._lock():
             document = self._read()
@@ -47,6 +50,8 @@ class LayoutIndex:
             if entries != document["manifests"]:
                 document["manifests"] = entries
                 write_file(self._place, self._path, canonical.encode(document), "write index.json")
+            if then is not None:
+                then()
 
     def ensure(self) -> None:
         """Create an empty layout where there is none."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote
 
@@ -86,6 +87,11 @@ class RemoteRepository:
         """What is known of the registry's referrers API; ``None`` before it was asked."""
         return self._session.abilities.has_referrers
 
+    @property
+    def is_encrypted(self) -> bool:
+        """True for https."""
+        return self._session.origin.scheme == "https"
+
     def __repr__(self) -> str:
         return f"RemoteRepository({self._reference})"
 
@@ -136,11 +142,13 @@ class RemoteRepository:
 
     def push_manifest(self, manifest: Node, *, tag: str | None = None) -> Descriptor:
         """Store a manifest, and point ``tag`` at it last."""
+        if tag is not None:
+            self._reference.with_tag(tag)  # the grammar is checked there
         descriptor = manifest.descriptor
         has_subject = manifest.subject is not None
         if tag is None or has_subject:
             response = self._put_manifest(manifest.content, manifest.media_type, descriptor.digest)
-            if manifest.subject is not None and not response.headers.get("OCI-Subject"):
+            if manifest.subject is not None and not self._lists_referrers(response, manifest.subject.digest):
                 from kitops_orchestration.oci.referrers import add_to_fallback, describe
 
                 add_to_fallback(self, manifest.subject.digest, describe(manifest))
@@ -150,6 +158,7 @@ class RemoteRepository:
 
     def set_tag(self, tag: str, descriptor: Descriptor) -> None:
         """Point ``tag`` at a manifest of this repository; the manifest is sent again, as the protocol wants it."""
+        self._reference.with_tag(tag)
         manifest = self.fetch_manifest(descriptor.digest)
         self._put_manifest(manifest.content, manifest.media_type, tag, descriptor.digest)
 
@@ -201,14 +210,23 @@ class RemoteRepository:
         """Tell whether the blob is there, by HEAD."""
         return self._has_blob(descriptor, ("pull",))
 
-    def fetch_blob(self, descriptor: Descriptor, *, offset: int = 0, size: int | None = None) -> BinaryIO:
-        """Open the blob at ``offset``, or ``size`` bytes from there; unverified, resumed when the connection breaks."""
-        end = None if size is None else min(offset + size, descriptor.size)
-        url = f"{self._root}/blobs/{descriptor.digest}"
-        stream = BlobStream(
-            self._session, self._reference, url, descriptor, offset=offset, end=end, cancel=self._cancel
-        )
+    def fetch_blob(self, descriptor: Descriptor, *, offset: int = 0) -> BinaryIO:
+        """Open the blob at ``offset``; unverified, resumed when the connection breaks."""
+        return cast(BinaryIO, self._stream(descriptor, offset, None, self._cancel))
+
+    def fetch_range(
+        self, descriptor: Descriptor, offset: int, size: int, cancel: threading.Event | None = None
+    ) -> BinaryIO | None:
+        """Open ``size`` bytes at ``offset``; ``None`` when the registry sends the whole blob instead."""
+        stream = self._stream(descriptor, offset, offset + size, cancel or self._cancel, skips=False)
+        if not stream.is_ranged:
+            stream.close()
+            return None
         return cast(BinaryIO, stream)
+
+    def pull_slot(self) -> AbstractContextManager[object]:
+        """Return the permission to receive one more blob from this registry."""
+        return self._session.slot("pull")
 
     def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
         """Stream a blob from its source into the registry; False when it was there already.
@@ -268,6 +286,26 @@ class RemoteRepository:
 
     # Inside
 
+    def _stream(
+        self,
+        descriptor: Descriptor,
+        offset: int,
+        end: int | None,
+        cancel: threading.Event | None,
+        *,
+        skips: bool = True,
+    ) -> BlobStream:
+        return BlobStream(
+            self._session,
+            self._reference,
+            f"{self._root}/blobs/{descriptor.digest}",
+            descriptor,
+            offset=offset,
+            end=end,
+            cancel=cancel,
+            skips=skips,
+        )
+
     def _client(self) -> OrasRegistry:
         if self._oras is None:
             from kitops_orchestration.oci.remote_oras import OrasRegistry
@@ -318,6 +356,14 @@ class RemoteRepository:
             if error.status not in (400, 405, 501):
                 raise
             abilities.has_referrers = False
+
+    def _lists_referrers(self, response: requests.Response, subject: Digest) -> bool:
+        # A registry (ECR) sent the header before it had the API: the header alone proves nothing.
+        if not response.headers.get("OCI-Subject"):
+            return False
+        if self._session.abilities.has_referrers is None:
+            list(self._api_referrers(subject, None))
+        return self._session.abilities.has_referrers is not False
 
     def _has_manifest(self, target: str) -> bool:
         try:

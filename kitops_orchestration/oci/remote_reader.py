@@ -21,7 +21,9 @@ _SKIP_BYTES = 64 * 1024
 class BlobStream(io.RawIOBase):
     """Bytes ``offset`` to ``end`` of a blob, unverified; resumed by Range when the connection is lost.
 
-    The first request is sent on construction, so that a missing blob is an error there.
+    The first request is sent on construction, so that a missing blob is an error there.  A registry that does
+    not know ranges sends all: what comes before ``offset`` is then read and dropped, unless ``skips`` is false;
+    that is for who will look at ``is_ranged`` and not read.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class BlobStream(io.RawIOBase):
         offset: int = 0,
         end: int | None = None,
         cancel: threading.Event | None = None,
+        skips: bool = True,
     ) -> None:
         self._session = session
         self._repository = repository
@@ -42,8 +45,11 @@ class BlobStream(io.RawIOBase):
         self._position = offset
         self._end = descriptor.size if end is None else end
         self._cancel = cancel
+        self._skips = skips
         self._budget = RetryBudget(session.limits, cancel)
         self._response: Response | None = None
+        self.is_ranged = True
+        """False when the registry answered a part with the whole: it does not know ranges."""
         # A Range that starts at the size is an error by the protocol, and hangs clients of some servers.
         if self._position < self._end or descriptor.size == 0:
             self._response = self._open()
@@ -73,6 +79,19 @@ class BlobStream(io.RawIOBase):
             self._position += count
             return count
 
+    def move_to(self, file_descriptor: int) -> int | None:
+        """Append some of the bytes to a file inside the kernel; 0 at the end, ``None`` when they have to be read."""
+        while self._response is not None and self._position < self._end:
+            try:
+                count = self._response.move_to(file_descriptor)
+            except RegistryUnavailableError as failure:
+                self._response = None
+                self._resume(failure)
+                continue
+            self._position += count or 0
+            return count
+        return 0 if self._position >= self._end else None
+
     def close(self) -> None:
         """Close the stream; a body not read to its end costs the connection."""
         if self._response is not None:
@@ -99,12 +118,14 @@ class BlobStream(io.RawIOBase):
         if response.status != 200:
             raise self._session.error(call, response)
         if is_part:
-            self._skip(response)
+            self.is_ranged = False
+            if self._skips:
+                self._skip(response)
         return response
 
     def _checked_part(self, response: Response) -> Response:
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if match is None or int(match[1]) != self._position:
+        if match is None or int(match[1]) != self._position or int(match[2]) >= self._end:
             response.close()
             raise RegistryResponseError(
                 f"{self._session.registry} answered another range of {self._descriptor.digest} than was asked for",

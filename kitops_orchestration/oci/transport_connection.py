@@ -6,9 +6,12 @@ there is a limit on the time without a byte but none on the time of a whole tran
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import http.client
 import io
+import os
 import selectors
 import socket
 import ssl
@@ -19,11 +22,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, TypeVar, cast
 
-from kitops_orchestration.errors import SizeMismatchError, TransferCancelledError
+from kitops_orchestration.errors import KitOpsError, SizeMismatchError, TransferCancelledError
 from kitops_orchestration.oci.transport_url import Origin
 
 SLICE_SECONDS = 0.5
 BLOCK_BYTES = 256 * 1024
+PIPE_BYTES = 1024 * 1024
+_SPLICE_FLAGS = 1  # SPLICE_F_MOVE
 _CONNECTING = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 _GONE = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _T = TypeVar("_T")
@@ -58,16 +63,20 @@ class _WatchedReader(io.RawIOBase):
     """The reading side of a socket; holds the socket open until it is closed itself."""
 
     def __init__(self, sock: socket.socket, watch: Watch, seconds: float) -> None:
-        self._sock = sock
+        self.sock = sock
         self._hold = sock.makefile("rb", buffering=0)
         self._watch = watch
         self._seconds = seconds
+        self.is_held = False
+        """While true, reading yields nothing new: what a buffer above has already taken can be told."""
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        receive = self._sock.recv_into
+    def readinto(self, buffer: Any) -> int | None:
+        if self.is_held:
+            return None
+        receive = self.sock.recv_into
         try:
             self._watch.check()
             count = receive(buffer)  # the common case: no closure, no loop
@@ -79,6 +88,44 @@ class _WatchedReader(io.RawIOBase):
     def close(self) -> None:
         self._hold.close()
         super().close()
+
+
+class _Pipe:
+    """The kernel's intermediate stop between a socket and a file."""
+
+    def __init__(self) -> None:
+        self.read_end, self.write_end = os.pipe()
+        with contextlib.suppress(OSError, AttributeError):  # a smaller pipe only takes more calls
+            fcntl.fcntl(self.write_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    def move_to(self, file_descriptor: int, left: int) -> None:
+        while left:
+            try:
+                left -= os.splice(self.read_end, file_descriptor, left)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                # A file system that cannot take pages over: copy them.
+                left -= os.write(file_descriptor, os.read(self.read_end, left))
+
+    def close(self) -> None:
+        if self.read_end >= 0:
+            os.close(self.read_end)
+            os.close(self.write_end)
+            self.read_end = self.write_end = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _taken(buffered: io.BufferedReader) -> bytes:
+    """Return what a buffered reader has taken from the socket already, without taking more."""
+    reader = cast(_WatchedReader, buffered.raw)
+    reader.is_held = True
+    try:
+        return buffered.peek()
+    finally:
+        reader.is_held = False
 
 
 class _Readable:
@@ -107,6 +154,7 @@ class Connection(http.client.HTTPConnection):
         self._create_connection = self._dial
         self.response_class = self._response  # type: ignore[assignment]
         self.requests = 0
+        self._pipe: _Pipe | None = None
 
     def connect(self) -> None:
         """Open the socket: TCP, the proxy's tunnel, then TLS, each within the connect timeout."""
@@ -140,6 +188,55 @@ class Connection(http.client.HTTPConnection):
         # A server may commit what it got before it answers; that takes longer for more.
         self._patience = watch.silence_seconds + size / 50e6
         return self.getresponse()
+
+    def splice(self, response: http.client.HTTPResponse, file_descriptor: int) -> int | None:
+        """Append a part of the body to a file inside the kernel; see :meth:`Response.move_to`."""
+        buffered: Any = response.fp
+        if buffered is None:
+            return 0
+        if response.length is None or isinstance(self.sock, ssl.SSLSocket) or not hasattr(os, "splice"):
+            return None
+        head = _taken(buffered)
+        if head:
+            count = os.write(file_descriptor, buffered.read1(min(len(head), response.length)))
+        else:
+            count = self._splice(buffered.raw, file_descriptor, response.length)
+        response.length -= count
+        if not count or not response.length:
+            short = response.length
+            response.close()
+            if short:
+                raise EOFError("the body was cut")
+        return count
+
+    def _splice(self, reader: _WatchedReader, file_descriptor: int, most: int) -> int:
+        if self._pipe is None:
+            self._pipe = _Pipe()
+        pipe = self._pipe
+        sock = reader.sock
+
+        def receive() -> int:
+            try:
+                return os.splice(sock.fileno(), pipe.write_end, min(most, PIPE_BYTES), flags=_SPLICE_FLAGS)
+            except BlockingIOError:
+                _wait(sock, selectors.EVENT_READ, SLICE_SECONDS)
+                raise TimeoutError from None
+
+        count = self._watch.repeat(receive)
+        try:
+            pipe.move_to(file_descriptor, count)
+        except OSError as error:  # of the file, not of the connection
+            raise KitOpsError(
+                f"cannot write what is received: {error.strerror or error}", advice="check the disk's free space"
+            ) from error
+        return count
+
+    def close(self) -> None:
+        """Close the connection."""
+        super().close()
+        if self._pipe is not None:
+            self._pipe.close()
+            self._pipe = None
 
     def is_stale(self) -> bool:
         """Tell whether a kept connection was closed, or spoken on, by the other side."""

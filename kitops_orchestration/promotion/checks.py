@@ -19,6 +19,7 @@ from kitops_orchestration.promotion.facts import Facts, kitfile_metrics, kitfile
 from kitops_orchestration.promotion.policy import CheckSpec
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.timestamps import parse_timestamp
+from kitops_orchestration.signing.verify import check_signatures
 
 NO_TRUST = "no trust policy was given, so no signature counts"
 _PICKLES = {"pkl": "pickle", "pickle": "pickle", "joblib": "joblib", "dill": "dill", "pt": "pickle", "pth": "pickle"}
@@ -62,7 +63,7 @@ class CheckResult:
 
 
 Outcome = tuple[bool, str, str, Sequence[Any]]
-"""Passed, expected, actual, evidence."""
+"""Passed, expected, actual, and the evidence: statements, or their digests."""
 
 
 def run_check(spec: CheckSpec, facts: Facts) -> CheckResult:
@@ -89,22 +90,23 @@ def run_check(spec: CheckSpec, facts: Facts) -> CheckResult:
         if error.transient:
             raise  # the registry is away: that is no verdict on the ModelKit
         return CheckResult(spec.id, False, "the check can be made", str(error), is_approval=is_approval)
-    digests = tuple(str(item.descriptor.digest) for item in evidence)
+    digests = tuple(item if isinstance(item, str) else str(item.descriptor.digest) for item in evidence)
     return CheckResult(spec.id, is_passed, expected, actual, digests, is_approval)
 
 
 def check_signature(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
-    """Enough distinct identities with one of the roles signed the digest."""
+    """Enough distinct identities with one of the roles signed the digest, in cosign's new form or its old."""
     roles, count = arguments.get("roles") or ["releaser"], arguments.get("count", 1)
     expected = f"signed by {count} with role {' or '.join(roles)}"
     if facts.trust is None:
         return False, expected, NO_TRUST, ()
-    good = [
-        item for item in facts.verified(predicate_types.SIGNATURE) if facts.roles_of(item.signer) & set(roles)
-    ]
-    signers = sorted({item.signer_name or item.signer or "" for item in good})
-    identities = {item.signer for item in good}
-    return len(identities) >= count, expected, f"signed by {_listed(signers)}", good
+    found = check_signatures(facts.repository, facts.digest, trust=facts.trust, at=facts.moment).signatures
+    good = [item for item in found if item.counts and facts.roles_of(item.signer) & set(roles)]
+    identities = sorted({item.signer for item in good if item.signer})
+    actual = (
+        f"signed by {', '.join(identities)}" if identities else _first([item.reason for item in found], "not signed")
+    )
+    return len(identities) >= count, expected, actual, [item.digest for item in good if item.digest]
 
 
 def check_attestation(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
@@ -127,7 +129,10 @@ def check_attestation(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
 def check_metric(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
     """A metric lies within its bounds; the newest verified test result decides, else the Kitfile."""
     name = arguments["name"]
-    bounds = [f">= {arguments['min']}" if "min" in arguments else "", f"<= {arguments['max']}" if "max" in arguments else ""]
+    bounds = [
+        f">= {arguments['min']}" if "min" in arguments else "",
+        f"<= {arguments['max']}" if "max" in arguments else "",
+    ]
     expected = f"{name} {' and '.join(filter(None, bounds))}"
     value, where, evidence = metric_of(facts, name, only_attested=arguments.get("attested", False))
     if value is None:
@@ -180,7 +185,7 @@ def check_license(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
     own = (model.license if model else None) or kitfile.package.license
     if not own:
         return False, expected, "the Kitfile states no licence for model or package", ()
-    parts = [*(model.parts if model else ()), *kitfile.datasets, *kitfile.code]
+    parts: list[Any] = [*(model.parts if model else ()), *kitfile.datasets, *kitfile.code]
     stated = {own, kitfile.package.license, *(part.license for part in parts)} - {None, ""}
     wrong = sorted(str(name) for name in stated if name not in allowed)
     return not wrong, expected, _listed(wrong or sorted(map(str, stated))), ()
@@ -229,6 +234,10 @@ def metric_of(facts: Facts, name: str, *, only_attested: bool = False) -> tuple[
         return None, f"no verified test result states {name}", ()
     value = _number(kitfile_metrics(facts.kit).get(name))
     return value, "Kitfile" if value is not None else f"no metric {name} is stated", ()
+
+
+def _first(reasons: Sequence[str], otherwise: str) -> str:
+    return reasons[0] if reasons else otherwise
 
 
 def _number(value: Any) -> Decimal | None:

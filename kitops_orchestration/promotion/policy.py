@@ -221,7 +221,7 @@ def _check_argument(value: Any, kind: Kind, word: str, place: str) -> None:
         raise _wrong(place, f"has the wrong type: {value!r}")
     if isinstance(value, list) and not all(isinstance(entry, str) for entry in value):
         raise _wrong(place, "must be a list of texts")
-    if word in ("count", "days", "maxAgeDays") and value <= 0:
+    if word in ("count", "days", "maxAgeDays") and float(value) <= 0:  # type: ignore[arg-type]  # checked above
         raise _wrong(place, f"must be more than 0, not {value}")
     if word in _NUMBERS:
         try:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from kitops_orchestration.errors import SignatureError
-from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.oci.descriptor import EMPTY, Digest
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -149,11 +149,17 @@ class Statement:
         predicate: Mapping[str, Any],
         *,
         name: str | None = None,
+        annotations: Mapping[str, str] = EMPTY,
         more_subjects: Sequence[ResourceDescriptor] = (),
     ) -> Self:
         """Make a statement about the manifest ``digest``; member order is the caller's."""
         wanted = Digest(digest)
-        subject = (ResourceDescriptor(name=name, digest={wanted.algorithm: wanted.hex}), *more_subjects)
+        main = ResourceDescriptor(name=name, digest={wanted.algorithm: wanted.hex}, annotations=annotations)
+        return cls.of((main, *more_subjects), predicate_type, predicate)
+
+    @classmethod
+    def of(cls, subject: tuple[ResourceDescriptor, ...], predicate_type: str, predicate: Mapping[str, Any]) -> Self:
+        """Make a statement about any subjects."""
         if ":" not in predicate_type:
             raise SignatureError(f"a predicate type is a URI, not {predicate_type!r}")
         value = {

@@ -63,7 +63,7 @@ class Gate:
             scope = form.get("scope", "")
         else:
             is_known = self._is_basic(exchange)
-            scope = exchange.query.get("scope", "")
+            scope = " ".join(exchange.queries.get("scope", ()))
         if not is_known:
             exchange.send_error(401, "UNAUTHORIZED", "wrong credentials")
             return

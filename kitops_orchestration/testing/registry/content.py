@@ -15,6 +15,7 @@ from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.oci import manifest, media_types
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Index, Node
+from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.referrers import is_referrer_tag
 from kitops_orchestration.testing.registry.behaviour import Behaviour
 from kitops_orchestration.testing.registry.exchange import Exchange
@@ -77,6 +78,7 @@ class Content:
 
     def manifest(self, exchange: Exchange, name: str, target: str) -> None:
         """Answer HEAD, GET, PUT and DELETE of a manifest by tag or digest."""
+        Reference(exchange.host, name, *((None, Digest(target)) if ":" in target else (target,)))
         if exchange.method == "PUT":
             self._put_manifest(exchange, name, target)
         elif exchange.method == "DELETE":

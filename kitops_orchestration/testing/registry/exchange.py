@@ -42,12 +42,15 @@ class Exchange:
         self.host = host
         self.method = handler.command
         self.path = parts.path
-        self.query = {key: values[0] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        self.queries = parse_qs(parts.query, keep_blank_values=True)
+        self.query = {key: values[0] for key, values in self.queries.items()}
         self.headers: Message = handler.headers
         self.fault = fault
         self._raw_query = parts.query
         self._handler = handler
         self._bytes_per_second = bytes_per_second
+        # Slow is steady: pieces of a twentieth of a second, not seconds of silence and a gush.
+        self._piece_bytes = max(1, min(PIECE_BYTES, bytes_per_second // 20)) if bytes_per_second else PIECE_BYTES
         self._stopping = stopping
         self._received = self._sent = self._status = 0
         self._body_left = self._declared()
@@ -158,7 +161,7 @@ class Exchange:
 
     def _plain(self) -> Iterator[bytes]:
         while self._body_left:
-            data = self._handler.rfile.read1(min(PIECE_BYTES, self._body_left))
+            data = self._handler.rfile.read1(min(self._piece_bytes, self._body_left))
             if not data:
                 raise DroppedConnectionError
             self._body_left -= len(data)
@@ -167,7 +170,7 @@ class Exchange:
     def _chunked(self) -> Iterator[bytes]:
         while size := self._chunk_size():
             while size:
-                data = self._handler.rfile.read1(min(PIECE_BYTES, size))
+                data = self._handler.rfile.read1(min(self._piece_bytes, size))
                 if not data:
                     raise DroppedConnectionError
                 size -= len(data)
@@ -184,15 +187,15 @@ class Exchange:
     def _send_stream(self, stream: BinaryIO, size: int) -> None:
         left = size
         while left:
-            data = stream.read(min(PIECE_BYTES, left))
+            data = stream.read(min(self._piece_bytes, left))
             if not data:
                 raise DroppedConnectionError
             left -= len(data)
             data = self._damage(self._cut(data, self._sent))
+            self._pace(len(data))
             self._sent += len(data)  # before it is sent: whoever has it finds it in the log
             self._handler.wfile.write(data)
             self._act(self._sent)
-            self._pace(len(data))
 
     def _cut(self, data: bytes, done: int) -> bytes:
         """Keep what passes before the place where the fault acts."""

@@ -75,7 +75,7 @@ class EmbeddedRegistry:
     def start(self) -> Self:
         """Begin to serve."""
         for server in self._servers:
-            threading.Thread(target=server.serve_forever, args=(0.05,), name="embedded-registry", daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(0.01,), name="embedded-registry", daemon=True).start()
         return self
 
     def stop(self) -> None:

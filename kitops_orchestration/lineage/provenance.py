@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from kitops_orchestration._version import __version__
 from kitops_orchestration.errors import InvalidReferenceError, SignatureError
-from kitops_orchestration.lineage.dependencies import Dependency, SourceRun, base_model
+from kitops_orchestration.lineage.dependencies import Dependency, SourceRun, base_model, git_source
 from kitops_orchestration.lineage.run_context import RunContext
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.signing import predicate_types
@@ -22,6 +22,18 @@ from kitops_orchestration.signing.timestamps import format_timestamp
 
 if TYPE_CHECKING:
     from kitops_orchestration.modelkit.pack import PackResult
+
+__all__ = [
+    "BUILDER",
+    "BUILD_TYPE",
+    "Dependency",
+    "Provenance",
+    "RunContext",
+    "SourceRun",
+    "base_model",
+    "git_source",
+    "provenance",
+]
 
 BUILD_TYPE = "urn:kitops-orchestration:build:modelkit-pack:v1"
 BUILDER = "urn:kitops-orchestration:builder:"

@@ -1,0 +1,161 @@
+"""ModelKitComponent: directories that are packed into ModelKits, in YAML."""
+
+# No `from __future__ import annotations`: pydantic and Dagster read the field annotations.
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import dagster as dg
+from dagster.components.resolved.core_models import OpSpec
+from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
+from pydantic import Field, PrivateAttr
+
+from dagster_kitops.asset_checks import build_modelkit_checks
+from dagster_kitops.assets import modelkit_assets
+from dagster_kitops.components.connection import RegistryConnection
+from dagster_kitops.components.promotion import PromotionModel
+from dagster_kitops.components.scaffolders import ModelKitScaffolder
+from dagster_kitops.modelkit_checks import named_check
+from dagster_kitops.publish import Target, publish
+from dagster_kitops.resources import KitOpsResource
+from dagster_kitops.translator import DagsterKitOpsTranslator, ModelKitTranslatorData
+
+CheckName = Literal["integrity", "provenance", "signature", "tag"]
+
+
+class ChecksModel(dg.Model, dg.Resolvable):
+    """Asset checks of a kit."""
+
+    names: list[CheckName] = Field(default=["integrity"], description="What to ask of the registry.")
+    blocking: bool = Field(default=False, description="Hold back downstream assets, and automatic promotion.")
+
+
+class KitModel(dg.Model, dg.Resolvable):
+    """One directory and the ModelKit it becomes."""
+
+    repository: str = Field(description="Where the ModelKit goes.", examples=["team/churn"])
+    path: str = Field(default=".", description="Directory to pack, from the component's own.", examples=["model"])
+    kitfile: str | None = Field(default=None, description="Kitfile, from the component's directory; unset: in path.")
+    tag: str | None = Field(default=None, description="Tag that moves last; unset: the partition, or latest.")
+    extra_tags: list[str] = Field(default=[], description="More tags.")
+    pack_options: dict[str, Any] = Field(default={}, description="Options of the core's pack, such as compression.")
+    checks: ChecksModel | None = Field(default=None, description="Asset checks.")
+    promotion: PromotionModel | None = Field(default=None, description="Stages.")
+    op: OpSpec | None = Field(default=None, description="Name, tags, pool and backfill policy of the step.")
+
+
+@dg.scaffold_with(ModelKitScaffolder)
+class ModelKitComponent(dg.Component, dg.Model, dg.Resolvable):
+    """Directories that become ModelKits: one asset each, with checks and promotion stages where asked for.
+
+    Override :meth:`execute` to make the content, and :meth:`get_asset_spec` to change the assets' definitions::
+
+        class Churn(ModelKitComponent):
+            def execute(self, context, kit, kitops):
+                return train_into(super().execute(context, kit, kitops))
+    """
+
+    kits: list[KitModel] = Field(description="One asset each.")
+    registry: RegistryConnection | None = Field(
+        default=None, description="A registry of this component's own; unset: the resource of resource_key."
+    )
+    resource_key: str = Field(default="kitops", description="Key of the KitOpsResource.")
+    translation: (
+        Annotated[
+            TranslationFn[ModelKitTranslatorData],
+            TranslationFnResolver(template_vars_for_translation_fn=lambda data: {"props": data}),
+        ]
+        | None
+    ) = Field(default=None, description="Attributes of the assets; sees props (repository, kitfile) and spec.")
+
+    _directory: Path = PrivateAttr(default=Path())
+
+    @classmethod
+    def get_spec(cls) -> dg.ComponentTypeSpec:
+        """What the component makes."""
+        return dg.ComponentTypeSpec(
+            description="Directories that become ModelKits.",
+            tags=["kitops"],
+            produces=["asset", "asset_check", "job", "resource"],
+        )
+
+    def get_asset_spec(self, data: ModelKitTranslatorData) -> dg.AssetSpec:
+        """Return the spec of one kit's asset; override to change it.
+
+        ::
+
+            def get_asset_spec(self, data):
+                return super().get_asset_spec(data).replace_attributes(group_name="models")
+        """
+        return DagsterKitOpsTranslator().get_asset_spec(data)
+
+    def execute(self, context: dg.AssetExecutionContext, kit: KitModel, kitops: KitOpsResource) -> Any:  # noqa: ARG002
+        """Return the content of one kit, by default its directory; override to make it first."""
+        return self._directory / kit.path
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Return assets, checks, stages and, where it has one, the component's own resource."""
+        self._directory = context.path
+        merged = [self._kit_defs(kit) for kit in self.kits]
+        if self.registry is not None:
+            merged.append(dg.Definitions(resources={self.resource_key: self.registry.resource()}))
+        return dg.Definitions.merge(*merged)
+
+    def _kit_defs(self, kit: KitModel) -> dg.Definitions:
+        asset = self._asset(kit)
+        parts = [dg.Definitions(assets=[asset])]
+        if kit.checks is not None:
+            checks = build_modelkit_checks(
+                assets=[asset.key],
+                checks=[named_check(name) for name in kit.checks.names],
+                blocking=kit.checks.blocking,
+                resource_key=self.resource_key,
+            )
+            parts.append(dg.Definitions(asset_checks=checks))
+        if kit.promotion is not None:
+            parts.append(kit.promotion.definitions(asset.key, self.resource_key))
+        return dg.Definitions.merge(*parts)
+
+    def _asset(self, kit: KitModel) -> dg.AssetsDefinition:
+        kitfile_path = self._directory / kit.kitfile if kit.kitfile else None
+        spec = self._spec(kit, kitfile_path)
+        op = kit.op or OpSpec()
+        target = Target(
+            repository=kit.repository,
+            tag=kit.tag,
+            extra_tags=tuple(kit.extra_tags),
+            kitfile=kitfile_path,
+            pack_options=kit.pack_options,
+        )
+
+        def make(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+            kitops: KitOpsResource = getattr(context.resources, self.resource_key)
+            yield publish(context, kitops, self.execute(context, kit, kitops), target, key=spec.key)
+
+        return modelkit_assets(
+            specs=[spec],
+            resource_key=self.resource_key,
+            can_subset=False,
+            name=op.name or spec.key.to_python_identifier(),
+            op_tags=op.tags,
+            description=op.description,
+            pool=op.pool,
+            backfill_policy=op.backfill_policy,
+        )(make)
+
+    def _spec(self, kit: KitModel, kitfile_path: Path | None) -> dg.AssetSpec:
+        from kitops_orchestration.modelkit.kitfile import KITFILE_NAMES, Kitfile
+
+        places = [self._directory / kit.path / name for name in KITFILE_NAMES]
+        found = kitfile_path or next((place for place in places if place.is_file()), None)
+        data = ModelKitTranslatorData(repository=kit.repository, kitfile=Kitfile.load(found) if found else None)
+        spec = self.get_asset_spec(data)
+        if self.translation is not None:
+            spec = self.translation(spec, data)
+        if found is None:
+            return spec
+        reference = dg.LocalFileCodeReference(file_path=str(found), label="Kitfile")
+        return spec.merge_attributes(
+            metadata={"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}
+        )

@@ -1,0 +1,137 @@
+"""ModelKitRegistryComponent: a catalogue of ModelKits that are made elsewhere, in YAML."""
+
+# No `from __future__ import annotations`: pydantic and Dagster read the field annotations.
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import dagster as dg
+from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfigArgs, ResolvedDefsStateConfig
+from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
+from pydantic import Field
+
+from dagster_kitops.asset_checks import build_modelkit_checks
+from dagster_kitops.components.connection import RegistryConnection
+from dagster_kitops.components.modelkit import ChecksModel
+from dagster_kitops.components.scaffolders import RegistryScaffolder
+from dagster_kitops.modelkit_checks import named_check
+from dagster_kitops.observation import build_observable_modelkits
+from dagster_kitops.sensors import build_modelkit_tag_sensor
+from dagster_kitops.translator import DagsterKitOpsTranslator, ModelKitTranslatorData
+
+
+class SensorModel(dg.Model, dg.Resolvable):
+    """A sensor on the catalogue's tags."""
+
+    tags: str = Field(default="*", description="A name, a pattern or a range of versions.", examples=[">=1.0", "v*"])
+    minimum_interval_seconds: int = Field(default=60, description="Between two looks.")
+    is_running: bool = Field(default=False, description="Start it with the code location.")
+
+
+@dg.scaffold_with(RegistryScaffolder)
+class ModelKitRegistryComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
+    """One observable asset per repository of a registry, described by the Kitfile that its tag points at.
+
+    The registry is asked when the state is refreshed (``dg utils refresh-defs-state``, and by itself in development);
+    loading definitions reads the state alone.
+    """
+
+    registry: RegistryConnection = Field(description="The registry.")
+    repositories: list[str] = Field(description="What the catalogue holds.", examples=[["team/churn", "team/fraud"]])
+    tag: str = Field(default="latest", description="Tag that is observed.")
+    sensor: SensorModel | None = Field(default=None, description="Report new digests without an observation run.")
+    checks: ChecksModel | None = Field(default=None, description="Asset checks.")
+    resource_key: str = Field(default="kitops", description="Key of the resource that the component adds.")
+    translation: (
+        Annotated[
+            TranslationFn[ModelKitTranslatorData],
+            TranslationFnResolver(template_vars_for_translation_fn=lambda data: {"props": data}),
+        ]
+        | None
+    ) = Field(default=None, description="Attributes of the assets; sees props (repository, kitfile) and spec.")
+    defs_state: ResolvedDefsStateConfig = DefsStateConfigArgs.local_filesystem()
+
+    @classmethod
+    def get_spec(cls) -> dg.ComponentTypeSpec:
+        """What the component makes."""
+        return dg.ComponentTypeSpec(
+            description="A catalogue of ModelKits.",
+            tags=["kitops"],
+            produces=["asset", "asset_check", "sensor", "resource"],
+        )
+
+    @property
+    def defs_state_config(self) -> DefsStateConfig:
+        """Where the catalogue's state is kept."""
+        key = f"{type(self).__name__}[{self.registry.registry}/{self.registry.namespace}]"
+        return DefsStateConfig.from_args(self.defs_state, default_key=key)
+
+    def write_state_to_path(self, state_path: Path) -> None:
+        """Ask the registry for the Kitfile of each repository."""
+        with self.registry.resource().process_config_and_initialize_cm() as kitops:
+            client = kitops.get_client()
+            found = {
+                name: client.inspect(kitops.reference(name).with_tag(self.tag)).kitfile.to_yaml()
+                for name in self.repositories
+            }
+        state_path.parent.mkdir(parents=True, exist_ok=True)
+        state_path.write_text(json.dumps(found, indent=2, sort_keys=True), encoding="utf-8")
+
+    def get_asset_spec(self, data: ModelKitTranslatorData) -> dg.AssetSpec:
+        """Return the spec of one repository's asset; override to change it."""
+        return DagsterKitOpsTranslator().get_asset_spec(data)
+
+    def build_defs_from_state(self, context: dg.ComponentLoadContext, state_path: Path | None) -> dg.Definitions:  # noqa: ARG002
+        """Return observable assets, and checks and a sensor where asked for."""
+        if state_path is None:
+            return dg.Definitions()
+        kitfiles: dict[str, str] = json.loads(state_path.read_text(encoding="utf-8"))
+        specs = {name: self._spec(name, text) for name, text in kitfiles.items()}
+        if not specs:
+            return dg.Definitions()
+        keys = {name: spec.key for name, spec in specs.items()}
+        observed = build_observable_modelkits(
+            {keys[name].to_user_string(): f"{name}:{self.tag}" for name in specs},
+            specs=list(specs.values()),
+            resource_key=self.resource_key,
+        )
+        return dg.Definitions(
+            assets=[observed],
+            asset_checks=self._checks(list(keys.values())),
+            sensors=self._sensors(keys),
+            resources={self.resource_key: self.registry.resource()},
+        )
+
+    def _spec(self, name: str, kitfile_text: str) -> dg.AssetSpec:
+        from kitops_orchestration.modelkit.kitfile import Kitfile
+
+        data = ModelKitTranslatorData(
+            repository=name, kitfile=Kitfile.parse(kitfile_text), reference=f"{name}:{self.tag}"
+        )
+        spec = self.get_asset_spec(data)
+        return self.translation(spec, data) if self.translation is not None else spec
+
+    def _checks(self, keys: list[dg.AssetKey]) -> list[dg.AssetChecksDefinition]:
+        if self.checks is None:
+            return []
+        return build_modelkit_checks(
+            assets=keys,
+            checks=[named_check(name) for name in self.checks.names],
+            blocking=self.checks.blocking,
+            resource_key=self.resource_key,
+        )
+
+    def _sensors(self, keys: dict[str, dg.AssetKey]) -> list[Any]:
+        if self.sensor is None:
+            return []
+        status = dg.DefaultSensorStatus.RUNNING if self.sensor.is_running else dg.DefaultSensorStatus.STOPPED
+        return [
+            build_modelkit_tag_sensor(
+                repositories=keys,
+                tags=self.sensor.tags,
+                resource_key=self.resource_key,
+                minimum_interval_seconds=self.sensor.minimum_interval_seconds,
+                default_status=status,
+            )
+        ]

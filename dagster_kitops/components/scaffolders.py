@@ -1,0 +1,109 @@
+"""What ``dg scaffold defs`` writes for the components."""
+
+# No `from __future__ import annotations`: Dagster reads the scaffolder's parameters.
+
+import dagster as dg
+from pydantic import BaseModel, Field
+
+_KITFILE = """\
+manifestVersion: "1.0.0"
+package:
+  name: {name}
+  version: 0.1.0
+  description: What the model is for
+  authors: []
+model:
+  name: {name}
+  path: {model_path}
+"""
+
+
+class ModelKitScaffoldParams(BaseModel):
+    """Parameters of ``dg scaffold defs dagster_kitops.ModelKitComponent``."""
+
+    repository: str = Field(default="team/model", description="Where the ModelKit goes.")
+    model_path: str = Field(default="model", description="Model file or directory, from the component's directory.")
+
+
+class ModelKitScaffolder(dg.Scaffolder[ModelKitScaffoldParams]):
+    """Writes ``defs.yaml`` and a ``Kitfile``."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[ModelKitScaffoldParams]:
+        """The parameters' model."""
+        return ModelKitScaffoldParams
+
+    def scaffold(self, request: dg.ScaffoldRequest[ModelKitScaffoldParams]) -> None:
+        """Write the files; a Kitfile that is there stays."""
+        params = request.params
+        dg.scaffold_component(
+            request, {"kits": [{"repository": params.repository, "path": ".", "checks": {"names": ["integrity"]}}]}
+        )
+        kitfile = request.target_path / "Kitfile"
+        if not request.append and not kitfile.exists():
+            name = params.repository.rsplit("/", 1)[-1]
+            kitfile.write_text(_KITFILE.format(name=name, model_path=params.model_path), encoding="utf-8")
+
+
+class RegistryScaffoldParams(BaseModel):
+    """Parameters of ``dg scaffold defs dagster_kitops.ModelKitRegistryComponent``."""
+
+    registry: str = Field(default="localhost:5000", description="Registry host[:port], or file:///folder.")
+    repository: str = Field(default="team/model", description="First repository of the catalogue.")
+
+
+class RegistryScaffolder(dg.Scaffolder[RegistryScaffoldParams]):
+    """Writes ``defs.yaml``."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[RegistryScaffoldParams]:
+        """The parameters' model."""
+        return RegistryScaffoldParams
+
+    def scaffold(self, request: dg.ScaffoldRequest[RegistryScaffoldParams]) -> None:
+        """Write the file."""
+        params = request.params
+        dg.scaffold_component(
+            request,
+            {"registry": {"registry": params.registry}, "repositories": [params.repository], "tag": "latest"},
+        )
+
+
+class ResourceScaffoldParams(BaseModel):
+    """Parameters of ``dg scaffold defs dagster_kitops.KitOpsResourceComponent``."""
+
+    registry: str = Field(default="localhost:5000", description="Registry host[:port], or file:///folder.")
+
+
+class ResourceScaffolder(dg.Scaffolder[ResourceScaffoldParams]):
+    """Writes ``defs.yaml``."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[ResourceScaffoldParams]:
+        """The parameters' model."""
+        return ResourceScaffoldParams
+
+    def scaffold(self, request: dg.ScaffoldRequest[ResourceScaffoldParams]) -> None:
+        """Write the file."""
+        dg.scaffold_component(request, {"registry": request.params.registry})
+
+
+class PromotionScaffoldParams(BaseModel):
+    """Parameters of ``dg scaffold defs dagster_kitops.ModelKitPromotionComponent``."""
+
+    source: str = Field(default="model", description="Asset that makes the ModelKit.")
+
+
+class PromotionScaffolder(dg.Scaffolder[PromotionScaffoldParams]):
+    """Writes ``defs.yaml``."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[PromotionScaffoldParams]:
+        """The parameters' model."""
+        return PromotionScaffoldParams
+
+    def scaffold(self, request: dg.ScaffoldRequest[PromotionScaffoldParams]) -> None:
+        """Write the file."""
+        dg.scaffold_component(
+            request, {"source": request.params.source, "stages": [{"name": "staging"}, {"name": "production"}]}
+        )

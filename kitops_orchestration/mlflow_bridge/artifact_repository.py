@@ -1,0 +1,107 @@
+"""``modelkit://`` as an MLflow artifact store: load and register models straight from a registry, verified."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from mlflow.entities import FileInfo  # noqa: TID253 - MLflow itself loads this module, through its plugin
+from mlflow.store.artifact.artifact_repo import ArtifactRepository  # noqa: TID253 - as above
+
+from kitops_orchestration import settings
+from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.mlflow_bridge.checkout import (
+    MODEL_FILTERS,
+    model_root,
+    private_view,
+    unpacked,
+)
+from kitops_orchestration.mlflow_bridge.modelkit_uri import ModelKitUri
+from kitops_orchestration.mlflow_bridge.registry_policy import check_registry, verify_trusted
+from kitops_orchestration.oci.schemes import open_repository
+
+if TYPE_CHECKING:
+    from kitops_orchestration.oci.descriptor import Digest
+    from kitops_orchestration.oci.repository import Repository
+
+
+class ModelKitArtifactRepository(ArtifactRepository):  # type: ignore[misc] # MLflow is not followed by mypy
+    """Reads a ModelKit; writing raises, because a ModelKit is what its digest says.
+
+    MLflow cuts a URI at its last slash, so this object may be made of ``modelkit://host/team`` and asked for
+    ``iris:v1``: the pieces are joined first and taken apart by the rules of :class:`ModelKitUri`.
+    """
+
+    def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
+        """Return the files directly below ``path``."""
+        place = self._locate(path or "")
+        if place.is_file():
+            return []
+        prefix = f"{path.strip('/')}/" if path and path.strip("/") else ""
+        return [
+            FileInfo(prefix + item.name, item.is_dir(), None if item.is_dir() else item.stat().st_size)
+            for item in sorted(place.iterdir())
+        ]
+
+    def download_artifacts(self, artifact_path: str | None, dst_path: str | None = None) -> str:
+        """Return a writable local copy of the model, or of one path in it, verified against digest and policy."""
+        place = self._locate(artifact_path or "")
+        return str(private_view(place, Path(dst_path) if dst_path else None))
+
+    def _download_file(self, remote_file_path: str, local_path: str) -> None:
+        place = self._locate(remote_file_path)
+        shutil.copyfile(place, local_path)
+
+    def log_artifact(self, local_file: str, artifact_path: str | None = None) -> NoReturn:
+        """Raise: a ModelKit never changes."""
+        raise self._refusal(f"write {local_file} to {artifact_path or 'its root'}")
+
+    def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> NoReturn:
+        """Raise: a ModelKit never changes."""
+        raise self._refusal(f"write {local_dir} to {artifact_path or 'its root'}")
+
+    def delete_artifacts(self, artifact_path: str | None = None) -> NoReturn:
+        """Raise: a ModelKit never changes."""
+        raise self._refusal(f"delete {artifact_path or 'all'}")
+
+    def _refusal(self, action: str) -> Exception:
+        return _as_mlflow(
+            KitOpsError(
+                f"cannot {action}: {self.artifact_uri} is a ModelKit, which never changes", advice="pack another"
+            )
+        )
+
+    def _locate(self, path: str) -> Path:
+        """Return the file or directory in the cache that this URI and ``path`` mean."""
+        try:
+            uri = ModelKitUri.parse("/".join(filter(None, (self.artifact_uri.rstrip("/"), path.strip("/")))))
+            check_registry(uri.reference)
+            repository = open_repository(uri.reference, plain_http=uri.plain_http)
+            digest = repository.resolve(uri.reference.target).digest
+            verify_trusted(repository, digest, settings.mlflow_trust_policy())
+            return _place(repository, digest, uri.path)
+        except KitOpsError as error:
+            raise _as_mlflow(error) from error
+
+
+def _place(repository: Repository, digest: Digest, path: str) -> Path:
+    """Unpack the model's layers; everything only when the path lies in none of them."""
+    content = unpacked(repository, digest, filters=MODEL_FILTERS)
+    try:
+        return model_root(content, path)
+    except KitOpsError:
+        if not path:
+            raise
+    return model_root(unpacked(repository, digest, filters=()), path)
+
+
+def _as_mlflow(error: KitOpsError) -> Exception:
+    """Return the error as MLflow's callers catch it; the text carries the advice."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
+
+    code = TEMPORARILY_UNAVAILABLE if error.transient else INVALID_PARAMETER_VALUE
+    text = f"{error} ({error.advice})" if error.advice else str(error)
+    result: Exception = MlflowException(text, error_code=code)
+    return result

@@ -1,0 +1,169 @@
+"""Unpacked ModelKits on this machine: a read-only cache by digest, and private views of it that may be written to.
+
+MLflow writes into directories that it loads models from; a cache that many processes share must not see that.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kitops_orchestration import settings
+from kitops_orchestration.errors import ModelKitError
+from kitops_orchestration.modelkit.unpack import unpack
+from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.progress import ProgressCallback, ignore_progress
+from kitops_orchestration.settings import Limits
+
+MODEL_FILTERS: tuple[str, ...] = ("model", "code")
+_LISTING = "files.json"
+_CONTENT = "content"
+_COPY_BELOW_BYTES = 1024 * 1024
+
+
+def unpacked(
+    repository: Repository,
+    digest: Digest,
+    *,
+    filters: Sequence[str] = MODEL_FILTERS,
+    limits: Limits = Limits(),
+    progress: ProgressCallback = ignore_progress,
+) -> Path:
+    """Return a directory with the layers that ``filters`` choose, from the cache or freshly unpacked and verified.
+
+    The directory is shared and read-only: use :func:`private_view` to hand it to somebody else.  An entry whose
+    files changed in size or time since it was unpacked is thrown away and made again.
+    """
+    root = settings.cache_dir() / "unpacked"
+    entry = root / f"{digest.hex}-{'-'.join(sorted(filters)) or 'all'}"
+    if _is_intact(entry):
+        return entry / _CONTENT
+    root.mkdir(parents=True, exist_ok=True)
+    _remove(entry)
+    scratch = Path(tempfile.mkdtemp(dir=root, prefix=".unpacking-"))
+    try:
+        (scratch / _CONTENT).mkdir()
+        unpack(repository, digest, scratch / _CONTENT, filters=filters, limits=limits, progress=progress)
+        _seal(scratch)
+        try:
+            scratch.rename(entry)
+        except OSError:
+            # Another process was faster; what it made has the same digest.
+            if not _is_intact(entry):
+                raise
+    finally:
+        _remove(scratch)
+    return entry / _CONTENT
+
+
+def model_root(content_dir: Path, path: str = "") -> Path:
+    """Return the directory that ``path`` means inside an unpacked ModelKit, the model's own when it is empty.
+
+    The model's directory is the one that holds ``MLmodel``: the root, else the only one below it.
+
+    Raises:
+        ModelKitError: there is none or there are several (named).
+    """
+    found = sorted(file.parent for file in content_dir.rglob("MLmodel"))
+    if path:
+        inside = [base / path for base in (*found, content_dir) if (base / path).exists()]
+        if not inside:
+            raise ModelKitError(f"the ModelKit has no {path!r}", advice="list it with kitctl inspect")
+        return inside[0]
+    # A model may carry others inside itself: the outermost ones count.
+    outermost = [folder for folder in found if not any(other in folder.parents for other in found)]
+    if len(outermost) == 1:
+        return outermost[0]
+    if not outermost:
+        raise ModelKitError(
+            "the ModelKit holds no MLflow model (no MLmodel file)",
+            advice="kitctl unpack it, and load it without MLflow",
+        )
+    names = ", ".join(folder.relative_to(content_dir).as_posix() for folder in outermost)
+    raise ModelKitError(
+        f"the ModelKit holds several MLflow models: {names}", advice="add the folder to the URI: …:tag/<folder>"
+    )
+
+
+def private_view(source: Path, target: Path | None = None) -> Path:
+    """Return a writable directory (or file) with the content of ``source``; removed at exit when it is ours.
+
+    Small files are copied, large ones hard-linked where the file system allows: a view costs no space, and
+    writing a new file into it leaves the cache as it was.
+    """
+    if target is None:
+        views = settings.cache_dir() / "views"
+        views.mkdir(parents=True, exist_ok=True)
+        target = Path(tempfile.mkdtemp(dir=views))
+        _remove_at_exit(target)
+    if source.is_file():
+        place = target / source.name
+        _take(source, place)
+        return place
+    for folder, names, files in os.walk(source):
+        here = target / Path(folder).relative_to(source)
+        for name in names:
+            (here / name).mkdir(exist_ok=True)
+        for name in files:
+            _take(Path(folder) / name, here / name)
+    return target
+
+
+def _take(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    if source.stat().st_size >= _COPY_BELOW_BYTES:
+        try:
+            target.hardlink_to(source)
+        except OSError:
+            pass  # another file system, or one without hard links
+        else:
+            return
+    shutil.copyfile(source, target)
+
+
+def _remove_at_exit(path: Path) -> None:
+    owner = os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:  # a forked worker must not take its parent's files away
+            shutil.rmtree(path, ignore_errors=True)
+
+    atexit.register(remove)
+
+
+def _seal(entry: Path) -> None:
+    """Make files read-only and write down what they are."""
+    listing = {}
+    for file in _files(entry / _CONTENT):
+        file.chmod(0o444)
+        status = file.stat()
+        listing[file.relative_to(entry / _CONTENT).as_posix()] = [status.st_size, status.st_mtime_ns]
+    (entry / _LISTING).write_text(json.dumps(listing), encoding="utf-8")
+
+
+def _is_intact(entry: Path) -> bool:
+    try:
+        listing = json.loads((entry / _LISTING).read_text(encoding="utf-8"))
+        found = {
+            file.relative_to(entry / _CONTENT).as_posix(): [file.stat().st_size, file.stat().st_mtime_ns]
+            for file in _files(entry / _CONTENT)
+        }
+    except (OSError, ValueError):
+        return False
+    return bool(found == listing)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(root):
+        yield from (Path(folder) / name for name in names)
+
+
+def _remove(entry: Path) -> None:
+    if entry.exists():
+        shutil.rmtree(entry, ignore_errors=True)

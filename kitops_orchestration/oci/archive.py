@@ -1,0 +1,325 @@
+"""ModelKits with all their evidence in one file: an OCI image layout as a tar, for crossing an air gap.
+
+The archive is a medium like any other, so :func:`~kitops_orchestration.oci.copy.copy` fills it and empties it:
+:class:`ArchiveWriter` takes blobs as they stream by, :class:`ArchiveRepository` reads them in place.  Both
+verify every digest.  The same content gives the same bytes; ``skopeo … oci-archive:FILE:TAG`` reads it.
+
+Source: OCI image-spec v1.1, image-layout.md.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kitops_orchestration.errors import KitOpsError, ModelKitError, NotFoundError, RegistryResponseError
+from kitops_orchestration.oci import canonical, manifest, media_types
+from kitops_orchestration.oci.blob_source import FileSource
+from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest, VerifyingReader
+from kitops_orchestration.oci.manifest import Node
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.referrers import describe, is_referrer_tag
+
+ANNOTATION_REPOSITORY = "ml.kitops.orchestration.repository"
+_REGISTRY = "archive.invalid"
+_MAX_SMALL = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedEntry:
+    """One manifest that an archive names: what it is, where it came from, and its tag there."""
+
+    descriptor: Descriptor
+    repository: str | None
+    tag: str | None
+
+
+class ArchiveWriter:
+    """Writes an archive to a temporary name and renames it when it is whole.
+
+    Use as a context manager; :meth:`repository` gives the destination of a copy.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        self._lock = threading.Lock()
+        self._written: set[str] = set()
+        self._entries: list[dict[str, Any]] = []
+        self._nodes: dict[Digest, Node] = {}
+
+    def __enter__(self) -> ArchiveWriter:
+        try:
+            self._tar = tarfile.open(self._partial, "w", format=tarfile.PAX_FORMAT)
+        except OSError as error:
+            raise _cannot_write(self._path, error) from error
+        self.add_file("oci-layout", canonical.encode({"imageLayoutVersion": "1.0.0"}))
+        return self
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        try:
+            if kind is None:
+                index = {"schemaVersion": 2, "mediaType": media_types.INDEX, "manifests": self._entries}
+                self.add_file("index.json", canonical.encode(index))
+            self._tar.close()
+            if kind is None:
+                self._partial.replace(self._path)
+        except OSError as error:
+            raise _cannot_write(self._path, error) from error
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    def repository(self, origin: Reference) -> _ArchiveDestination:
+        """Return the place in the archive for manifests that come from ``origin``."""
+        return _ArchiveDestination(self, origin)
+
+    def add_file(self, name: str, content: bytes) -> None:
+        """Add a small file beside the layout, for example ``trust.yaml``."""
+        self.add_member(name, len(content), io.BytesIO(content))
+
+    def add_member(self, name: str, size: int, stream: Any) -> bool:
+        """Stream one member in; returns False when the archive has it."""
+        with self._lock:
+            if name in self._written:
+                return False
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = size, 0o644
+            try:
+                self._tar.addfile(info, stream)
+            except OSError as error:
+                raise _cannot_write(self._path, error) from error
+            self._written.add(name)
+            return True
+
+    def holds(self, digest: Digest) -> bool:
+        """Tell whether the blob is written."""
+        return _blob_name(digest) in self._written
+
+    def add_entry(self, node: Node, repository: str, tag: str | None) -> None:
+        """Name a manifest in ``index.json``; the same entry stands there once."""
+        annotations = {ANNOTATION_REPOSITORY: repository}
+        if tag is not None:
+            annotations[media_types.ANNOTATION_REF_NAME] = tag
+        entry = {**node.descriptor.to_json(), "annotations": annotations}
+        with self._lock:
+            self._nodes[node.digest] = node
+            if entry not in self._entries:
+                self._entries.append(entry)
+
+    def node(self, digest: str) -> Node | None:
+        """Return a manifest that was written."""
+        return self._nodes.get(Digest(digest))
+
+    def referrers_of(self, digest: str) -> list[Descriptor]:
+        """Return the manifests written so far whose subject is ``digest``."""
+        wanted = Digest(digest)
+        return [describe(node) for node in self._nodes.values() if node.subject and node.subject.digest == wanted]
+
+
+class _ArchiveDestination:
+    """The part of the :class:`Repository` protocol that a copy into an archive needs."""
+
+    def __init__(self, writer: ArchiveWriter, origin: Reference) -> None:
+        self._writer = writer
+        self._origin = origin.name
+        # Another name than the source's: a copy moves no blobs between one and the same repository.
+        self.reference = Reference(_REGISTRY, origin.repository)
+        self._tags: dict[str, Descriptor] = {}
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        return self._writer.holds(descriptor.digest)
+
+    def mount_blob(self, descriptor: Descriptor, from_repository: Reference) -> bool:  # noqa: ARG002 - protocol
+        return False
+
+    def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
+        with VerifyingReader(source.open(), descriptor) as stream:
+            is_new = self._writer.add_member(_blob_name(descriptor.digest), descriptor.size, stream)
+            if is_new and stream.read(1):  # the read that meets the end is the one that verifies
+                raise ModelKitError(f"{descriptor.digest} is longer than its descriptor says")
+        return is_new
+
+    def resolve(self, target: str) -> Descriptor:
+        if target in self._tags:
+            return self._tags[target]
+        node = self._writer.node(target) if ":" in target else None
+        if node is None:
+            raise NotFoundError(f"{target} is not in the archive", operation="resolve")
+        return node.descriptor
+
+    def fetch_manifest(self, target: str) -> Node:
+        node = self._writer.node(self.resolve(target).digest)
+        if node is None:
+            raise NotFoundError(f"{target} is not in the archive", operation="fetch manifest")
+        return node
+
+    def push_manifest(self, manifest: Node, *, tag: str | None = None) -> Descriptor:
+        self._writer.add_member(_blob_name(manifest.digest), len(manifest.content), io.BytesIO(manifest.content))
+        self._writer.add_entry(manifest, self._origin, tag)
+        if tag is not None:
+            self._tags[tag] = manifest.descriptor
+        return manifest.descriptor
+
+    def referrers(self, digest: str, *, artifact_type: str | None = None) -> list[Descriptor]:
+        found = self._writer.referrers_of(digest)
+        return [item for item in found if artifact_type in (None, item.artifact_type)]
+
+
+class ArchiveRepository:
+    """An archive, read in place; every read that asks by digest is verified by its caller or here.
+
+    Raises:
+        ModelKitError: the file is not an OCI image layout in a tar.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.reference = Reference(_REGISTRY, "archive")
+        self._members = _members(path)
+        try:
+            document = json.loads(self._small("index.json"))
+            entries = document["manifests"]
+            self.entries: Sequence[ArchivedEntry] = tuple(_entry(item) for item in entries)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise _not_an_archive(path, str(error)) from error
+
+    def roots(self) -> list[ArchivedEntry]:
+        """Return what was exported by tag, in the order of the archive."""
+        return [entry for entry in self.entries if entry.tag and not is_referrer_tag(entry.tag)]
+
+    def extra_file(self, name: str) -> bytes | None:
+        """Return a file that stands beside the layout, or ``None``."""
+        return self._small(name) if name in self._members else None
+
+    def resolve(self, target: str) -> Descriptor:
+        """Return what a digest, or an unambiguous tag, points at."""
+        for entry in self.entries:
+            if target in (entry.descriptor.digest, entry.tag):
+                return entry.descriptor
+        raise NotFoundError(
+            f"{target} is not in {self._path}", operation="resolve", advice="list what the archive holds"
+        )
+
+    def fetch_manifest(self, target: str) -> Node:
+        """Return a manifest, verified."""
+        descriptor = self.resolve(target)
+        content = self._small(_blob_name(descriptor.digest))
+        return manifest.parse(content, descriptor.media_type, expected=descriptor.digest)
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        """Tell whether the blob is there in full length."""
+        return self._members.get(_blob_name(descriptor.digest), (0, -1))[1] == descriptor.size
+
+    def fetch_blob(self, descriptor: Descriptor, *, offset: int = 0) -> BinaryIO:
+        """Open the blob at ``offset``; not verified here."""
+        place = self._members.get(_blob_name(descriptor.digest))
+        if place is None:
+            raise NotFoundError(
+                f"blob {descriptor.digest} is not in {self._path}",
+                operation="fetch blob",
+                advice="the archive was cut or changed: bring it over again",
+            )
+        start, size = place
+        return FileSource(self._path, offset=start + offset, size=size - offset).open()
+
+    def tags(self) -> Iterator[str]:
+        """Yield the tags in lexical order."""
+        yield from sorted({entry.tag for entry in self.roots() if entry.tag})
+
+    def referrers(self, digest: str, *, artifact_type: str | None = None) -> list[Descriptor]:
+        """Return the manifests whose subject is ``digest``."""
+        wanted, found = Digest(digest), {}
+        for entry in self.entries:
+            node = self.fetch_manifest(entry.descriptor.digest)
+            if node.subject is not None and node.subject.digest == wanted:
+                found[node.digest] = describe(node)
+        return [item for item in found.values() if artifact_type in (None, item.artifact_type)]
+
+    def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:  # noqa: ARG002 - protocol
+        """Refuse: an archive is read-only."""
+        raise _read_only(self._path)
+
+    def mount_blob(self, descriptor: Descriptor, from_repository: Reference) -> bool:  # noqa: ARG002 - protocol
+        """Refuse: an archive is read-only."""
+        raise _read_only(self._path)
+
+    def push_manifest(self, manifest: Node, *, tag: str | None = None) -> Descriptor:  # noqa: ARG002 - protocol
+        """Refuse: an archive is read-only."""
+        raise _read_only(self._path)
+
+    def set_tag(self, tag: str, descriptor: Descriptor) -> None:  # noqa: ARG002 - protocol
+        """Refuse: an archive is read-only."""
+        raise _read_only(self._path)
+
+    def delete_tag(self, tag: str) -> None:  # noqa: ARG002 - protocol
+        """Refuse: an archive is read-only."""
+        raise _read_only(self._path)
+
+    def _small(self, name: str) -> bytes:
+        place = self._members.get(name)
+        if place is None:
+            raise _not_an_archive(self._path, f"it has no {name}")
+        start, size = place
+        if size > _MAX_SMALL:
+            raise _not_an_archive(self._path, f"its {name} has {size} bytes")
+        with self._path.open("rb") as stream:
+            stream.seek(start)
+            return stream.read(size)
+
+
+def _members(path: Path) -> Mapping[str, tuple[int, int]]:
+    """Return where each member's content is: name to offset and size. Nothing is extracted."""
+    found: dict[str, tuple[int, int]] = {}
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for info in tar:
+                if info.isreg():
+                    found[info.name.removeprefix("./")] = (info.offset_data, info.size)
+    except (OSError, tarfile.TarError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise _not_an_archive(path, reason) from error
+    total = path.stat().st_size
+    # tarfile takes a cut last member for a whole one.
+    if any(start + size > total for start, size in found.values()):
+        raise _not_an_archive(path, "it was cut")
+    return found
+
+
+def _entry(item: Mapping[str, Any]) -> ArchivedEntry:
+    annotations = item.get("annotations") or {}
+    try:
+        descriptor = Descriptor.from_json(item)
+    except KitOpsError as error:
+        raise ValueError(str(error)) from error
+    bare = Descriptor(descriptor.media_type, descriptor.digest, descriptor.size)
+    return ArchivedEntry(bare, annotations.get(ANNOTATION_REPOSITORY), annotations.get(media_types.ANNOTATION_REF_NAME))
+
+
+def _blob_name(digest: Digest) -> str:
+    return f"blobs/{digest.algorithm}/{digest.hex}"
+
+
+def _not_an_archive(path: Path, why: str) -> ModelKitError:
+    return ModelKitError(
+        f"{path} is not an archive of ModelKits: {why}", advice="give a file that `kitctl export` wrote, and whole"
+    )
+
+
+def _cannot_write(path: Path, error: OSError) -> KitOpsError:
+    return KitOpsError(
+        f"cannot write the archive {path}: {error.strerror or error}",
+        advice="choose a folder that exists, is writable and has room",
+    )
+
+
+def _read_only(path: Path) -> RegistryResponseError:
+    return RegistryResponseError(
+        f"the archive {path} is read-only", operation="write", advice="import it into a repository first"
+    )

@@ -1,0 +1,322 @@
+"""Download of a blob: from the socket into the final file, hashed while it passes, resumed where possible.
+
+Nothing unverified is ever seen under the final name: bytes are written to a hidden file beside it, which is
+renamed when size and digest are right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
+
+from kitops_orchestration.errors import (
+    DigestMismatchError,
+    IntegrityError,
+    KitOpsError,
+    RegistryUnavailableError,
+    SizeMismatchError,
+)
+from kitops_orchestration.oci.descriptor import Descriptor
+from kitops_orchestration.oci.repository import BlobReader
+from kitops_orchestration.oci.transfer_hash import FileHasher, cores, hashing
+from kitops_orchestration.oci.transfer_pump import pump
+from kitops_orchestration.oci.transfer_ranges import RangedDownload
+from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
+from kitops_orchestration.settings import MIB, Limits
+
+SMALL_BYTES = MIB
+"""Up to here a blob is fetched whole: a thread and a resumable file would cost more than they save."""
+PROBE_BYTES = 64 * MIB
+RANGED_BYTES = 192 * MIB
+FAST_BYTES_PER_SECOND = 150e6
+"""A single stream of this speed is not what limits a download."""
+
+
+@runtime_checkable
+class RangeReader(Protocol):
+    """A repository that reads parts of blobs, several at once; what a remote registry adds to ``BlobReader``."""
+
+    @property
+    def is_encrypted(self) -> bool:
+        """True when receiving already costs a core: decryption."""
+        ...
+
+    def fetch_range(
+        self, descriptor: Descriptor, offset: int, size: int, cancel: threading.Event | None
+    ) -> BinaryIO | None:
+        """Open ``size`` bytes at ``offset``; ``None`` when the registry does not know ranges."""
+        ...
+
+    def pull_slot(self) -> AbstractContextManager[object]:
+        """Return the permission to receive one more blob."""
+        ...
+
+
+@dataclass(slots=True)
+class _Job:
+    repository: BlobReader
+    descriptor: Descriptor
+    path: Path
+    limits: Limits
+    cancel: threading.Event | None
+    progress: ProgressCallback
+    done: int = 0
+
+    def tell(self, state: State) -> None:
+        self.progress(ProgressEvent("pull", str(self.descriptor.digest), state, self.done, self.descriptor.size))
+
+
+def download_blob(
+    repository: BlobReader,
+    descriptor: Descriptor,
+    path: Path,
+    *,
+    progress: ProgressCallback = ignore_progress,
+    cancel: threading.Event | None = None,
+    limits: Limits = Limits(),
+) -> None:
+    """Fetch a blob into ``path``, verified; an existing file is replaced in one step.
+
+    What a process that died, or a failure that may pass, left behind is read again and continued.  A source
+    that is slow per connection is read by several (``2 * limits.concurrency``).  Content that does not verify
+    is fetched once more from its start, then given up.
+
+    Raises:
+        NotFoundError: no such blob.
+        DigestMismatchError, SizeMismatchError: the repository holds other content; nothing was written.
+        TransferCancelledError: ``cancel`` was set; nothing was left.
+        KitOpsError: the file cannot be written.
+    """
+    job = _Job(repository, descriptor, path, limits, cancel, progress)
+    job.tell("started")
+    try:
+        with _slot(repository), _file_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if descriptor.size <= SMALL_BYTES:
+                _download_small(job)
+            else:
+                _download_large(job)
+    except BaseException:
+        job.tell("failed")
+        raise
+    job.done = descriptor.size
+    job.tell("finished")
+
+
+def _slot(repository: BlobReader) -> AbstractContextManager[object]:
+    return repository.pull_slot() if isinstance(repository, RangeReader) else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise KitOpsError(
+            f"cannot write {path}: {error.strerror or error}", advice="check the folder, its rights and its free space"
+        ) from error
+
+
+def _download_small(job: _Job) -> None:
+    wanted = job.descriptor
+    for attempt in (1, 2):
+        with _opened(job, 0) as stream:
+            data = _read(stream, wanted.size + 1)
+        failure = _mismatch(job, len(data), hashlib.new(wanted.digest.algorithm, data).hexdigest())
+        if failure is None:
+            break
+        if attempt == 2:
+            raise failure
+    temporary = job.path.with_name(f".{job.path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(job.path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _read(stream: BinaryIO, most: int) -> bytes:
+    parts = []
+    while most and (data := stream.read(most)):
+        parts.append(data)
+        most -= len(data)
+    return b"".join(parts)
+
+
+def _download_large(job: _Job) -> None:
+    with _Partial(job) as partial:
+        while True:
+            resumed = partial.resumable()
+            try:
+                _fill(job, partial, resumed)
+                break
+            except IntegrityError:
+                partial.discard()
+                if not resumed and not partial.may_start_over():
+                    raise
+        partial.publish()
+
+
+def _fill(job: _Job, partial: _Partial, resumed: int) -> None:
+    wanted = job.descriptor
+    # One core that decrypts and one that hashes leave none for the server's and the kernel's part.
+    is_threaded = cores() >= 4 or not (isinstance(job.repository, RangeReader) and job.repository.is_encrypted)
+    with hashing(wanted.digest.algorithm, partial.descriptor, is_threaded=is_threaded) as hasher:
+        hasher.reached(resumed)
+        job.done = resumed
+        os.lseek(partial.descriptor, resumed, os.SEEK_SET)
+        _receive(job, partial, hasher)
+        failure = _mismatch(job, os.fstat(partial.descriptor).st_size, hasher.hexdigest())
+    if failure is not None:
+        raise failure
+
+
+def _receive(job: _Job, partial: _Partial, hasher: FileHasher) -> None:
+    wanted, repository = job.descriptor, job.repository
+    moved = _counter(job)
+    if isinstance(repository, RangeReader) and wanted.size - job.done >= RANGED_BYTES:
+        probe = repository.fetch_range(wanted, job.done, PROBE_BYTES, job.cancel)
+        if probe is not None:
+            start = time.monotonic()
+            with probe:
+                end = job.done + PROBE_BYTES
+                pump(probe, partial.descriptor, hasher, end=end, cancel=job.cancel, moved=moved)
+            if PROBE_BYTES / (time.monotonic() - start) < FAST_BYTES_PER_SECOND:
+                _receive_ranges(job, repository, partial, hasher, moved)
+                return
+    with _opened(job, job.done) as stream:
+        pump(stream, partial.descriptor, hasher, end=wanted.size, cancel=job.cancel, moved=moved)
+
+
+def _receive_ranges(
+    job: _Job, repository: RangeReader, partial: _Partial, hasher: FileHasher, moved: Callable[[int], None]
+) -> None:
+    def open_range(offset: int, size: int) -> BinaryIO:
+        stream = repository.fetch_range(job.descriptor, offset, size, job.cancel)
+        if stream is None:
+            raise RegistryUnavailableError(f"{job.descriptor.digest}: the registry stopped serving ranges")
+        return stream
+
+    partial.complete_to(job.done)
+    ranged = RangedDownload(
+        open_range,
+        partial.descriptor,
+        start=job.done,
+        size=job.descriptor.size,
+        streams=2 * job.limits.concurrency,
+        cancel=job.cancel,
+        moved=moved,
+    )
+    ranged.run(hasher, frontier=job.done, advanced=partial.complete_to)
+
+
+def _opened(job: _Job, offset: int) -> AbstractContextManager[BinaryIO]:
+    repository = job.repository
+    if isinstance(repository, RangeReader) and job.descriptor.size > offset:
+        stream = repository.fetch_range(job.descriptor, offset, job.descriptor.size - offset, job.cancel)
+        if stream is not None:
+            return contextlib.closing(stream)
+    return contextlib.closing(repository.fetch_blob(job.descriptor, offset=offset))
+
+
+def _counter(job: _Job) -> Callable[[int], None]:
+    lock = threading.Lock()
+
+    def moved(count: int) -> None:
+        with lock:  # ranges report from several threads; events of one item arrive in order
+            job.done += count
+            job.tell("moved")
+
+    return moved
+
+
+def _mismatch(job: _Job, size: int, found: str) -> IntegrityError | None:
+    wanted = job.descriptor
+    if size != wanted.size:
+        more = " or more" if size > wanted.size else ""
+        return SizeMismatchError(
+            f"{wanted.digest} has {wanted.size} bytes, got {size}{more}",
+            advice="the content was cut or replaced on its way; fetch it again",
+        )
+    if found != wanted.digest.hex:
+        return DigestMismatchError(
+            f"content of {wanted.digest} hashes to {wanted.digest.algorithm}:{found}",
+            advice="the content was changed in the registry or on its way; do not use it",
+        )
+    return None
+
+
+class _Partial:
+    """The hidden file beside the final one; locked while it is written, kept only if it is worth resuming."""
+
+    def __init__(self, job: _Job) -> None:
+        self._path = job.path.with_name(f".{job.path.name}.{job.descriptor.digest.hex[:16]}.partial")
+        # Ranges leave gaps: what is complete is then noted here, and the size of the file says nothing.
+        self._mark = self._path.with_name(self._path.name + ".end")
+        self._final = job.path
+        self._limit = job.descriptor.size
+        self._may_start_over = True
+        self._published = False
+        self.descriptor = -1
+
+    def __enter__(self) -> _Partial:
+        self.descriptor = self._open(self._path)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._path.stat().st_ino != os.fstat(self.descriptor).st_ino:
+                raise BlockingIOError  # another process published this very file a moment ago
+        except (OSError, BlockingIOError):
+            # Somebody else is fetching the same: both finish, and the second rename replaces equal content.
+            os.close(self.descriptor)
+            self._path = self._path.with_name(f"{self._path.name}.{os.getpid()}.{threading.get_ident()}")
+            self._mark = self._path.with_name(self._path.name + ".end")
+            self.descriptor = self._open(self._path)
+        return self
+
+    def _open(self, path: Path) -> int:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+
+    def resumable(self) -> int:
+        """Return how many bytes are there to go on from."""
+        size = os.fstat(self.descriptor).st_size
+        with contextlib.suppress(OSError, ValueError):
+            size = min(size, int(self._mark.read_text(encoding="ascii")))
+        size = size if size <= self._limit else 0
+        os.ftruncate(self.descriptor, size)
+        return size
+
+    def complete_to(self, size: int) -> None:
+        """Note that the first ``size`` bytes are there."""
+        self._mark.write_text(str(size), encoding="ascii")
+
+    def discard(self) -> None:
+        """Forget what is there."""
+        self._mark.unlink(missing_ok=True)
+        os.ftruncate(self.descriptor, 0)
+
+    def may_start_over(self) -> bool:
+        """Tell, once, that wrong content is worth a second try."""
+        allowed, self._may_start_over = self._may_start_over, False
+        return allowed
+
+    def publish(self) -> None:
+        """Show the file under its final name."""
+        self._path.replace(self._final)
+        self._mark.unlink(missing_ok=True)
+        self._published = True
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if not self._published and not isinstance(error, RegistryUnavailableError):
+            self._path.unlink(missing_ok=True)
+            self._mark.unlink(missing_ok=True)
+        os.close(self.descriptor)

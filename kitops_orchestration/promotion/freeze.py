@@ -1,0 +1,110 @@
+"""Freeze a stage: nothing is promoted into it until somebody thaws it, and the registry says who and why.
+
+The statement is attached to the digest that the stage has, and holds as long as that digest is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from kitops_orchestration.errors import PromotionError, SignatureError
+from kitops_orchestration.lineage.attach import Attached, attach, load_evidence
+from kitops_orchestration.promotion.predicate_types import FREEZE
+from kitops_orchestration.settings import Limits
+from kitops_orchestration.signing.timestamps import format_timestamp, now
+
+if TYPE_CHECKING:
+    from kitops_orchestration.oci.descriptor import Digest
+    from kitops_orchestration.oci.repository import Repository
+    from kitops_orchestration.signing.evidence import Evidence
+    from kitops_orchestration.signing.keys import Signer
+    from kitops_orchestration.signing.trust import TrustPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """A stage was closed or opened again."""
+
+    predicate_type: ClassVar[str] = FREEZE
+
+    stage: str
+    is_frozen: bool
+    reason: str
+    created_on: str
+    by: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the predicate object."""
+        value = {
+            "stage": self.stage,
+            "action": "frozen" if self.is_frozen else "thawed",
+            "reason": self.reason,
+            "createdOn": format_timestamp(self.created_on),
+            "by": self.by,
+        }
+        return {key: item for key, item in value.items() if item is not None}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read a predicate; raises :class:`SignatureError`."""
+        try:
+            action = value["action"]
+            if action not in ("frozen", "thawed"):
+                raise SignatureError(f"a freeze says neither frozen nor thawed but {action!r}")
+            return cls(value["stage"], action == "frozen", value["reason"], value["createdOn"], value.get("by"))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise SignatureError(f"a freeze lacks a member: {error}") from error
+
+
+def freeze(
+    repository: Repository,
+    stage: str,
+    *,
+    reason: str,
+    tag: str | None = None,
+    is_frozen: bool = True,
+    signer: Signer | None = None,
+    by: str | None = None,
+) -> Attached:
+    """Close a stage (``is_frozen=False`` opens it again); raises :class:`NotFoundError` when it is empty."""
+    if not reason.strip():
+        raise PromotionError(f"freezing {stage} needs a reason", advice="say why, for those who meet the freeze")
+    digest = repository.resolve(tag or stage).digest
+    statement = Freeze(stage, is_frozen, reason, format_timestamp(now()), by)
+    return attach(repository, digest, statement, signer=signer)
+
+
+def why_frozen(
+    repository: Repository,
+    stage: str,
+    current: Digest | None,
+    *,
+    trust: TrustPolicy | None = None,
+    limits: Limits = Limits(),
+) -> str | None:
+    """Return why nothing may enter the stage now, or ``None`` when it is open.
+
+    With a trust policy anybody's freeze holds, and only a thaw that counts opens: both fail closed.
+    """
+    if current is None:
+        return None
+    found = load_evidence(repository, current, predicate_types={FREEZE}, trust=trust, limits=limits)
+    state: Freeze | None = None
+    for item in found:
+        said = _read(item, stage)
+        if said is not None and (said.is_frozen or trust is None or item.is_verified):
+            state = said
+    if state is None or not state.is_frozen:
+        return None
+    return f"frozen since {state.created_on}: {state.reason}" + (f" ({state.by})" if state.by else "")
+
+
+def _read(item: Evidence, stage: str) -> Freeze | None:
+    if item.statement is None:
+        return None
+    try:
+        said = Freeze.from_json(item.statement.predicate)
+    except SignatureError:
+        return None
+    return said if said.stage == stage else None

@@ -1,0 +1,102 @@
+"""One Airflow for the session: a home, a database on sqlite, the examples as its DAG folder.
+
+The environment has to be complete before Airflow is imported, so it is set when this file is read.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "airflow"
+HOME = Path(tempfile.mkdtemp(prefix="airflow-e2e-"))
+
+os.environ.update(
+    {
+        "AIRFLOW_HOME": str(HOME),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__OPENLINEAGE__DISABLED": "True",
+    }
+)
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> Iterator[None]:
+    from airflow.utils.db import initdb
+
+    initdb()
+    yield
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def example(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Import an example by the name of its file."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+    def load(name: str) -> Any:
+        sys.modules.pop(name, None)
+        return importlib.import_module(name)
+
+    return load
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What all machines of this deployment reach: MLflow and a folder registry."""
+    registry = tmp_path / "registry"
+    monkeypatch.setenv("AIRFLOW_CONN_KITOPS_DEFAULT", json.dumps({"conn_type": "kitops", "host": f"file://{registry}"}))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", str(tmp_path / "artifacts"))
+    return tmp_path
+
+
+@pytest.fixture
+def a_machine_per_task(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Give every task a home, a temporary and a working folder of its own, all gone when it ends."""
+    from airflow.sdk.execution_time import task_runner
+
+    machines: list[Path] = []
+    original = task_runner.run
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        machine = tmp_path_factory.mktemp("machine")
+        machines.append(machine)
+        before, kept = Path.cwd(), {name: os.environ.get(name) for name in ("HOME", "TMPDIR")}
+        os.environ.update({"HOME": str(machine), "TMPDIR": str(machine)})
+        tempfile.tempdir = None
+        os.chdir(machine)
+        try:
+            return original(*args, **kwargs)
+        finally:
+            os.chdir(before)
+            tempfile.tempdir = None
+            for name, value in kept.items():
+                os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+            shutil.rmtree(machine)
+
+    monkeypatch.setattr(task_runner, "run", run)
+    return machines
+
+
+@pytest.fixture
+def returned() -> Callable[[Any, str], Any]:
+    """What a task of a run returned."""
+
+    def pull(run: Any, task_id: str) -> Any:
+        (instance,) = (found for found in run.get_task_instances() if found.task_id == task_id)
+        assert str(instance.state) == "success", f"{task_id} is {instance.state}"
+        return instance.xcom_pull(task_id)
+
+    return pull

@@ -1,0 +1,291 @@
+"""export_run from a local store: what goes in, what stays as it was, and the same digest every time."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from kitops_orchestration.errors import RunExportError
+from kitops_orchestration.lineage.attach import load_evidence
+from kitops_orchestration.lineage.run_context import RunContext
+from kitops_orchestration.mlflow_bridge.export import ExportResult, export_run
+from kitops_orchestration.oci.layout import LayoutRepository
+
+
+def layer_of(result: ExportResult, path: str) -> Any:
+    return next(layer for layer in result.pack.layers if layer.path == path)
+
+
+def files_in(repository: LayoutRepository, result: ExportResult, path: str) -> dict[str, bytes]:
+    """Names and contents of one layer."""
+    with (
+        repository.fetch_blob(layer_of(result, path).descriptor) as stream,
+        tarfile.open(fileobj=stream, mode="r|") as archive,
+    ):
+        return {item.name: archive.extractfile(item).read() for item in archive if item.isfile()}  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def export(repository: LayoutRepository) -> Callable[..., ExportResult]:
+    def run(source: str, **options: Any) -> ExportResult:
+        return export_run(source, repository, **{"tag": "v1", **options})
+
+    return run
+
+
+@pytest.fixture
+def run_id(tracking: Any, log_classifier: Any) -> str:
+    with mlflow.start_run(run_name="first") as run:
+        mlflow.log_params({"C": "1.0", "api_token": "hunter2"})
+        mlflow.log_metric("loss", math.nan, step=0)
+        mlflow.log_metric("loss", 0.25, step=1)
+        mlflow.log_metric("up", math.inf)
+        mlflow.set_tags({"mlflow.note.content": "A small classifier", "license": "Apache-2.0"})
+        mlflow.log_text("hello", "notes.md")
+        mlflow.log_text("a,b", "plots/one.csv")
+        log_classifier(registered_model_name="Clf", input_example=np.array([[0.0, 1.0]]))
+    return str(run.info.run_id)
+
+
+def test_a_run_becomes_a_modelkit_with_a_filled_kitfile(
+    run_id: str, export: Any, tracking: Any, repository: LayoutRepository
+) -> None:
+    result = export("models:/Clf/1", tracking_uri=tracking.uri)
+    assert repository.resolve("v1").digest == result.digest == result.reference.digest
+    kitfile = result.pack.kitfile
+    assert (kitfile.package.name, kitfile.package.version) == ("Clf", "1")
+    assert (kitfile.package.license, kitfile.package.description) == ("Apache-2.0", "A small classifier")
+    assert (kitfile.model.name, kitfile.model.framework, kitfile.model.format) == ("clf", "sklearn", "skops")
+    facts = kitfile.model.parameters["mlflow"]
+    assert (facts["run_id"], facts["model_id"]) == (run_id, result.source.model_id)
+    assert facts["metrics"] == {"loss": 0.25, "up": "Infinity"}
+    assert facts["params"] == {"C": "1.0", "api_token": "[redacted]"}
+    assert "hunter2" not in json.dumps(result.record.to_json()) + kitfile.to_yaml()
+
+
+def test_the_model_directory_goes_in_untouched_and_is_not_written_to(
+    run_id: str, export: Any, tracking: Any, repository: LayoutRepository, tree_digest: Callable[[Path], str]
+) -> None:
+    before = tree_digest(tracking.artifact_dir)
+    result = export(run_id)
+    assert tree_digest(tracking.artifact_dir) == before
+    model_dir = tracking.artifact_dir / "models" / result.source.model_id / "artifacts"
+    packed = files_in(repository, result, "model")
+    assert packed == {f"model/{path.name}": path.read_bytes() for path in model_dir.iterdir()}
+
+
+def test_the_run_record_and_a_card_are_packed_beside_the_model(
+    run_id: str, export: Any, repository: LayoutRepository
+) -> None:
+    result = export(run_id)
+    record = json.loads(files_in(repository, result, "mlflow")["mlflow/run.json"])
+    assert record == json.loads(json.dumps(result.record.to_json()))
+    assert record["metrics"]["loss"] | {"timestamp": 0} == {
+        "last": 0.25, "step": 1, "timestamp": 0, "min": 0.25, "max": 0.25, "count": 2,
+    }  # fmt: skip
+    assert record["model"]["signature"]["inputs"]
+    assert "scikit-learn" in record["model"]["requirements"]
+    card = files_in(repository, result, "docs/MODEL_CARD.md")["docs/MODEL_CARD.md"].decode()
+    assert "A small classifier" in card
+    assert "hunter2" not in card
+
+
+def test_the_same_run_gives_the_same_digest_whoever_loaded_it_between(run_id: str, export: Any, tracking: Any) -> None:
+    first = export(run_id)
+    assert first.write_back is not None
+    assert first.write_back.warnings == ()
+    mlflow.sklearn.load_model("models:/Clf/1")
+    mlflow.pyfunc.load_model(f"models:/{first.source.model_id}")
+    tracking.client.set_registered_model_alias("Clf", "champion", 1)
+    again = export(run_id, tag="again")
+    assert again.digest == first.digest
+    assert again.pack.uploaded_layers == 0
+
+
+def test_the_same_version_gives_the_same_digest_by_alias_and_number(run_id: str, export: Any, tracking: Any) -> None:
+    tracking.client.set_registered_model_alias("Clf", "champion", 1)
+    assert export("models:/Clf@champion").digest == export("models:/Clf/1").digest
+
+
+def test_reference_and_digest_are_written_back(run_id: str, export: Any, tracking: Any) -> None:
+    result = export(run_id)
+    digest = str(result.digest)
+    version = tracking.client.get_model_version("Clf", "1")
+    places = (
+        tracking.client.get_run(run_id).data.tags,
+        tracking.client.get_logged_model(result.source.model_id).tags,
+        version.tags,
+    )
+    for tags in places:
+        assert tags["kitops.modelkit.digest"] == digest
+        assert tags["kitops.modelkit.ref"] == str(result.reference)
+        assert tags["kitops.modelkit.uri"].endswith(f"models/clf@{digest}")
+        assert tags["kitops.modelkit.pushed_at"].endswith("Z")
+
+
+def test_chosen_artifacts_go_in_and_others_stay(run_id: str, export: Any, repository: LayoutRepository) -> None:
+    result = export(run_id, artifacts=["plots/*"])
+    assert files_in(repository, result, "artifacts") == {"artifacts/plots/one.csv": b"a,b"}
+    assert [item["path"] for item in result.record.artifacts] == ["notes.md", "plots/one.csv"]
+    with pytest.raises(RunExportError, match=r"matches \*\.png") as refusal:
+        export(run_id, artifacts=["*.png"])
+    assert "notes.md" in str(refusal.value.advice)
+
+
+def test_datasets_are_copied_on_request(
+    tracking: Any, log_classifier: Any, export: Any, repository: LayoutRepository, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0]})
+    frame.to_csv(tmp_path / "train.csv", index=False)
+    with mlflow.start_run() as run:
+        mlflow.log_input(mlflow.data.from_pandas(frame, source=str(tmp_path / "train.csv"), name="train"), "training")
+        log_classifier()
+    by_reference = export(run.info.run_id)
+    assert by_reference.pack.kitfile.datasets == ()
+    result = export(run.info.run_id, datasets="copy")
+    assert files_in(repository, result, "datasets/train") == {
+        "datasets/train/train.csv": (tmp_path / "train.csv").read_bytes()
+    }
+    assert result.record.inputs[0].path == "datasets/train"
+    assert result.record.inputs[0].sha256 == by_reference.record.inputs[0].sha256
+
+
+def test_a_dataset_that_cannot_be_copied_is_an_error(tracking: Any, log_classifier: Any, export: Any) -> None:
+    with mlflow.start_run() as run:
+        mlflow.log_input(mlflow.data.from_pandas(pd.DataFrame({"a": [1.0]}), name="made"), "training")
+        log_classifier()
+    with pytest.raises(RunExportError, match="'made'"):
+        export(run.info.run_id, datasets="copy")
+
+
+def test_the_full_history_is_a_file_of_its_own(run_id: str, export: Any, repository: LayoutRepository) -> None:
+    files = files_in(repository, export(run_id, history="full"), "mlflow")
+    points = json.loads(files["mlflow/metrics.json"])["loss"]
+    assert [(step, value) for step, value, _ in points] == [(0, "NaN"), (1, 0.25)]
+
+
+def test_prompts_of_the_run_go_in(tracking: Any, log_classifier: Any, export: Any, repository: Any) -> None:
+    prompt = mlflow.genai.register_prompt("greet", "Hello {{name}}")
+    with mlflow.start_run() as run:
+        log_classifier()
+        tracking.client.link_prompt_version_to_run(run.info.run_id, prompt)
+    result = export(run.info.run_id)
+    (prompt_file,) = result.pack.kitfile.prompts
+    assert prompt_file.path == "prompts/greet.v1.json"
+    assert json.loads(files_in(repository, result, prompt_file.path)[prompt_file.path])["template"] == "Hello {{name}}"
+
+
+def test_the_layout_of_mlflow_2_is_exported_without_packing_the_model_twice(
+    tracking: Any, classifier: Any, export: Any, repository: LayoutRepository, tmp_path: Path
+) -> None:
+    mlflow.sklearn.save_model(classifier, str(tmp_path / "saved"), pip_requirements=["scikit-learn"])
+    with mlflow.start_run() as run:
+        mlflow.log_artifacts(str(tmp_path / "saved"), "model")
+        mlflow.log_text("hello", "notes.md")
+    result = export(run.info.run_id, artifacts=["*"])
+    assert "model/MLmodel" in files_in(repository, result, "model")
+    assert set(files_in(repository, result, "artifacts")) == {"artifacts/notes.md"}
+
+
+class Doubler(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return [value * 2 for value in model_input]
+
+
+def test_a_python_model_with_code_and_a_large_file_is_packed_whole(
+    tracking: Any, export: Any, repository: LayoutRepository, tmp_path: Path
+) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(range(256)) * 4096 * 8)
+    (tmp_path / "mylib.py").write_text("FACTOR = 2\n")
+    with mlflow.start_run() as run:
+        mlflow.pyfunc.log_model(
+            name="doubler",
+            python_model=Doubler(),
+            artifacts={"weights": str(tmp_path / "weights.bin")},
+            code_paths=[str(tmp_path / "mylib.py")],
+            pip_requirements=["mlflow"],
+        )
+    result = export(run.info.run_id)
+    packed = files_in(repository, result, "model")
+    assert packed["model/artifacts/weights.bin"] == (tmp_path / "weights.bin").read_bytes()
+    assert packed["model/code/mylib.py"] == b"FACTOR = 2\n"
+    assert (result.pack.kitfile.model.framework, result.pack.kitfile.model.format) == ("python_function", "cloudpickle")
+
+
+def test_a_model_whose_files_are_gone_is_said_so_and_nothing_is_pushed(
+    run_id: str, export: Any, tracking: Any, repository: LayoutRepository
+) -> None:
+    shutil.rmtree(tracking.artifact_dir / "models")
+    with pytest.raises(RunExportError, match="there is no model at"):
+        export(run_id)
+    assert list(repository.tags()) == []
+
+
+def test_no_scratch_is_left_behind(run_id: str, export: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    export(run_id)
+    with pytest.raises(RunExportError):
+        export(run_id, artifacts=["nothing*"])
+    assert list(scratch.iterdir()) == []
+
+
+def test_provenance_is_attached_to_the_digest(run_id: str, export: Any, repository: LayoutRepository) -> None:
+    context = RunContext(orchestrator="airflow", job="train", task="export", run_id="manual-1")
+    result = export(run_id, run_context=context)
+    assert result.provenance is not None
+    assert result.provenance.is_new
+    (evidence,) = load_evidence(repository, result.digest)
+    predicate = evidence.statement.predicate
+    assert predicate["buildDefinition"]["externalParameters"]["source"]["uri"].endswith(f"runs/{run_id}")
+    roles = {item["annotations"]["role"] for item in predicate["buildDefinition"]["resolvedDependencies"]}
+    assert "environment" in roles
+    assert predicate["runDetails"]["metadata"]["startedOn"]
+
+
+def test_a_second_export_of_the_same_run_adds_no_second_provenance(
+    run_id: str, export: Any, repository: LayoutRepository
+) -> None:
+    export(run_id)
+    again = export(run_id)
+    assert again.provenance is not None
+    assert not again.provenance.is_new
+    assert len(repository.referrers(again.digest)) == 1
+
+
+def test_a_model_without_a_run_is_exported(tracking: Any, export: Any, repository: Any, tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "weights.gguf").write_bytes(b"GGUF" + bytes(100))
+    model = tracking.client.create_logged_model(tracking.experiment_id, name="llm")
+    tracking.client.log_model_artifacts(model.model_id, str(weights))
+    tracking.client.finalize_logged_model(model.model_id, "READY")
+    result = export(f"models:/{model.model_id}")
+    assert result.record.run_id is None
+    assert (result.pack.kitfile.model.name, result.pack.kitfile.model.format) == ("llm", "gguf")
+    assert "model/weights.gguf" in files_in(repository, result, "model")
+
+
+def test_a_version_that_is_a_modelkit_already_is_reported_and_not_exported(
+    run_id: str, export: Any, tracking: Any, repository: LayoutRepository
+) -> None:
+    first = export(run_id)
+    assert first.is_exported
+    version = tracking.client.create_model_version("Clf", f"modelkit+{first.reference}")
+    tags = list(repository.tags())
+    result = export(f"models:/Clf/{version.version}", tag="v2")
+    assert not result.is_exported
+    assert result.digest == first.digest
+    assert "already is a ModelKit" in result.warnings[0]
+    assert list(repository.tags()) == tags

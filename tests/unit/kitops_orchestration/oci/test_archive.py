@@ -1,0 +1,155 @@
+"""The archive medium: whole or not at all, the same bytes for the same content, and never trusted."""
+
+import hashlib
+import io
+import tarfile
+
+import pytest
+
+from kitops_orchestration.errors import DigestMismatchError, ModelKitError, NotFoundError, RegistryResponseError
+from kitops_orchestration.oci.archive import ArchiveRepository
+from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.oci.reference import Reference, folder_registry
+from kitops_orchestration.oci.referrers import attach
+from kitops_orchestration.promotion.air_gap import export_archive, import_archive, trust_of
+from kitops_orchestration.testing.builders import push_random_modelkit
+
+
+def layout(folder, name):
+    return LayoutRepository(Reference.parse(f"{folder_registry(folder)}/{name}"))
+
+
+@pytest.fixture
+def source(tmp_path):
+    repository = layout(tmp_path / "origin", "iris")
+    built = push_random_modelkit(repository, tag="v1", layers=3)
+    first = attach(
+        repository, built.descriptor, artifact_type="a/b", layers=[(b"evidence", "a/b")], annotations={"x": "y"}
+    )
+    attach(repository, first.descriptor, artifact_type="a/c", layers=[(b"about it", "a/c")], annotations={})
+    return repository
+
+
+def test_what_was_exported_arrives_with_all_evidence_and_the_same_digests(source, tmp_path):
+    trust = tmp_path / "trust.yaml"
+    trust.write_text("version: 1\n")
+    archive = tmp_path / "out.tar"
+
+    exported = export_archive([(source, "v1")], archive, trust_path=trust)
+    arrived = layout(tmp_path / "inside", "iris")
+    (imported,) = import_archive(archive, lambda origin: arrived)
+
+    digest = source.resolve("v1").digest
+    assert imported.reference.digest == exported.references[0].digest == digest
+    assert arrived.resolve("v1").digest == digest
+    assert [item.artifact_type for item in arrived.referrers(digest)] == ["a/b"]
+    assert [item.artifact_type for item in arrived.referrers(arrived.referrers(digest)[0].digest)] == ["a/c"]
+    assert exported.referrers == 2
+    assert trust_of(archive) == b"version: 1\n"
+    for blob in arrived.fetch_manifest("v1").blobs:
+        assert hashlib.sha256(arrived.fetch_blob(blob).read()).hexdigest() == blob.digest.hex
+
+
+def test_the_same_content_gives_the_same_bytes(source, tmp_path):
+    export_archive([(source, "v1")], tmp_path / "a.tar")
+    export_archive([(source, "v1")], tmp_path / "b.tar")
+
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+
+
+def test_several_modelkits_share_their_blobs_in_one_archive(source, tmp_path):
+    other = layout(tmp_path / "origin", "wine")
+    push_random_modelkit(other, tag="v7", layers=3)  # the same seed: the same blobs
+    archive = tmp_path / "both.tar"
+
+    export_archive([(source, "v1"), (other, "v7")], archive)
+    imported = import_archive(archive, lambda origin: layout(tmp_path / "inside", origin.rsplit("/", 1)[-1]))
+
+    assert [(item.reference.repository, item.reference.tag) for item in imported] == [("iris", "v1"), ("wine", "v7")]
+    with tarfile.open(archive) as tar:
+        names = tar.getnames()
+    assert len(names) == len(set(names))
+
+
+def test_a_second_import_moves_nothing(source, tmp_path):
+    archive = tmp_path / "out.tar"
+    export_archive([(source, "v1")], archive)
+    arrived = layout(tmp_path / "inside", "iris")
+    import_archive(archive, lambda origin: arrived)
+
+    (again,) = import_archive(archive, lambda origin: arrived)
+
+    assert (again.copy.blobs_copied, again.copy.bytes_moved, again.copy.referrers_copied) == (0, 0, 0)
+
+
+def test_a_failed_export_leaves_neither_the_file_nor_a_part_of_it(source, tmp_path):
+    blob = source.fetch_manifest("v1").layers[1]
+    source.blob_path(blob.digest).unlink()
+    folder = tmp_path / "target"
+    folder.mkdir()
+
+    with pytest.raises(NotFoundError):
+        export_archive([(source, "v1")], folder / "out.tar")
+
+    assert list(folder.iterdir()) == []
+
+
+def test_changed_bytes_in_an_archive_are_found_and_no_tag_appears(source, tmp_path):
+    archive = tmp_path / "out.tar"
+    export_archive([(source, "v1")], archive)
+    place = ArchiveRepository(archive)._members["blobs/sha256/" + source.fetch_manifest("v1").layers[0].digest.hex][0]
+    with archive.open("r+b") as stream:
+        stream.seek(place)
+        stream.write(b"tampered")
+    arrived = layout(tmp_path / "inside", "iris")
+
+    with pytest.raises(DigestMismatchError):
+        import_archive(archive, lambda origin: arrived)
+
+    assert list(arrived.tags()) == []
+
+
+def write_tar(path, members):
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"index.json": b"not json"},
+        {"index.json": b"[]"},
+        {"index.json": b'{"manifests": [{"digest": "x"}]}'},
+        {"index.json": b'{"manifests": []}'},
+    ],
+)
+def test_what_is_no_archive_is_one_error_with_advice(tmp_path, members):
+    write_tar(tmp_path / "x.tar", members)
+
+    with pytest.raises(ModelKitError) as caught:
+        import_archive(tmp_path / "x.tar", lambda origin: layout(tmp_path, "iris"))
+
+    assert caught.value.advice
+
+
+def test_a_cut_archive_a_missing_file_and_noise_are_refused(source, tmp_path):
+    archive = tmp_path / "out.tar"
+    export_archive([(source, "v1")], archive)
+    archive.write_bytes(archive.read_bytes()[:9000])
+    (tmp_path / "noise").write_bytes(b"\x01" * 2048)
+
+    for path in (archive, tmp_path / "missing.tar", tmp_path / "noise"):
+        with pytest.raises(ModelKitError):
+            ArchiveRepository(path)
+
+
+def test_an_archive_is_read_only(source, tmp_path):
+    archive = tmp_path / "out.tar"
+    export_archive([(source, "v1")], archive)
+
+    with pytest.raises(RegistryResponseError, match="read-only"):
+        ArchiveRepository(archive).set_tag("v2", source.resolve("v1"))
