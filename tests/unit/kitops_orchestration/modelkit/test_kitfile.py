@@ -231,7 +231,8 @@ def test_all_broken_rules_are_reported_together() -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [b"", b"[]", b"{", b'{"model":[]}', b'{"code":{}}', b'{"package":{"name":1}}', b'{"package":{"authors":[1]}}']
+    "config",
+    [b"", b"[]", b"{", b'{"model":[]}', b'{"code":{}}', b'{"package":{"name":1}}', b'{"package":{"authors":[1]}}'],
 )
 def test_a_broken_config_is_an_error(config: bytes) -> None:
     with pytest.raises(ModelKitError):
