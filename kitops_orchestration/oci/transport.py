@@ -20,7 +20,8 @@ from typing import Any, Self
 from kitops_orchestration import settings
 from kitops_orchestration._version import __version__
 from kitops_orchestration.errors import KitOpsError, RegistryError, RegistryUnavailableError
-from kitops_orchestration.oci.transport_connection import Connection, Upload, Watch, connection_for
+from kitops_orchestration.oci.transport_body import Upload
+from kitops_orchestration.oci.transport_connection import Connection, Watch, connection_for
 from kitops_orchestration.oci.transport_proxy import proxy_for
 from kitops_orchestration.oci.transport_url import Origin, redacted, request_target
 from kitops_orchestration.settings import Limits
@@ -213,6 +214,10 @@ class _Pool:
         with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:
+            connection.close()
+
+    def __del__(self) -> None:
+        for connection in self._idle:
             connection.close()
 
 
