@@ -83,10 +83,9 @@ class RemoteRepository(RemoteBlobs):
     def ping(self) -> None:
         """Ask whether the registry is there and takes the credentials; raises the tree's errors."""
         call = Call("GET", f"{self._session.root}/v2/", self._reference, "reach the registry of", actions=())
-        response = self._session.send(call, cancel=self._cancel)
+        response = self._session.ask(call, cancel=self._cancel)
         if response.status != 200:
             raise self._session.error(call, response)
-        response.load()
 
     def resolve(self, target: str) -> Descriptor:
         """Return what a tag or digest points at; raises ``NotFoundError``."""

@@ -153,7 +153,7 @@ class RemoteBlobs:
         call = Call(
             "POST", url, self._reference, "mount blob in", ("pull", "push"), mount_from=from_repository.without_target()
         )
-        response = self._session.send(call, cancel=self._cancel).load()
+        response = self._session.ask(call, cancel=self._cancel)
         if response.status == 201:
             self._tell(descriptor, "mounted", descriptor.size)
             return True

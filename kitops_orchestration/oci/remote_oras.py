@@ -75,7 +75,7 @@ class OrasRegistry(oras.provider.Registry):  # type: ignore[misc]  # oras has no
             headers or {},
             data,
         )
-        return _as_requests(self.registry_session.send(call, cancel=cancel).load(limit), method)
+        return _as_requests(self.registry_session.ask(call, limit=limit, cancel=cancel), method)
 
 
 def container_for(session: RegistrySession, repository: Reference) -> Any:

@@ -105,7 +105,7 @@ class OverlappedUpload:
             self._failure = error
 
     def _open(self) -> str:
-        response = self._session.send(self._call("POST", self._uploads_url), cancel=self._cancel).load()
+        response = self._session.ask(self._call("POST", self._uploads_url), cancel=self._cancel)
         if response.status != 202:
             raise RegistryError(f"HTTP {response.status}")
         return self._session.location(response)
@@ -126,7 +126,7 @@ class OverlappedUpload:
         joint = "&" if urlsplit(location).query else "?"
         assert self._descriptor is not None  # noqa: S101 - see run
         url = f"{location}{joint}digest={self._descriptor.digest}"
-        response = self._session.send(self._call("PUT", url), cancel=self._cancel).load()
+        response = self._session.ask(self._call("PUT", url), cancel=self._cancel)
         return response.status in (201, 204)
 
     def _started(self) -> None:

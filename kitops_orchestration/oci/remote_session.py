@@ -30,6 +30,7 @@ from kitops_orchestration.oci.transport_retry import RETRIED_STATUSES, RetryBudg
 from kitops_orchestration.oci.transport_url import Origin, is_loopback, redacted
 from kitops_orchestration.settings import Limits
 
+SMALL_ANSWER_BYTES = 256 * 1024
 Direction = Literal["pull", "push"]
 MOST_TRANSFERS = 16
 """Blobs that one process moves in one direction at the same time, over all registries."""
@@ -104,8 +105,28 @@ class RegistrySession:
         is_official = self.registry in DOCKER_HUB and "/" not in repository.repository
         return f"library/{repository.repository}" if is_official else repository.repository
 
-    def send(self, call: Call, *, budget: RetryBudget | None = None, cancel: threading.Event | None = None) -> Response:
+    def ask(
+        self,
+        call: Call,
+        *,
+        limit: int = SMALL_ANSWER_BYTES,
+        budget: RetryBudget | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Response:
+        """Send a call like :meth:`send` and read its answer, up to ``limit`` bytes; a lost body is asked for again."""
+        return self.send(call, budget=budget, cancel=cancel, limit=limit)
+
+    def send(
+        self,
+        call: Call,
+        *,
+        budget: RetryBudget | None = None,
+        cancel: threading.Event | None = None,
+        limit: int | None = None,
+    ) -> Response:
         """Send a call until it is answered with something other than a passing failure.
+
+        ``limit`` reads the answer's body here, so that losing it counts as a failure too.
 
         Raises:
             AuthenticationError: a 401 that no credential or token could help.
@@ -115,6 +136,8 @@ class RegistrySession:
         while True:
             try:
                 response = self.once(call, cancel=cancel)
+                if limit is not None:
+                    response.load(limit)
             except RegistryUnavailableError as error:
                 budget.pause(error, retry_after_seconds=error.retry_after_seconds)
                 continue
@@ -155,20 +178,20 @@ class RegistrySession:
         text = response.headers.get("Location", "")
         if not text:
             raise RegistryError(f"{redacted(response.url)} answered HTTP {response.status} without a Location")
-        url = urljoin(response.url, text)
-        target = Origin.of(url)
-        if target.scheme == "http" and self.origin.scheme == "https" and target.host == self.origin.host:
-            parts = urlsplit(url)
-            return parts._replace(scheme="https", netloc=self.origin.netloc).geturl()
-        return url
+        return self._encrypted(urljoin(response.url, text))
 
     def followed(self, url: str, link: str) -> str:
         """Return the address of the next page; raises :class:`RegistryError` when it leads to another host."""
-        following = urljoin(url, link)
-        target = Origin.of(following)
-        if target.host != self.origin.host:
+        following = self._encrypted(urljoin(url, link))
+        if Origin.of(following) != self.origin:
             raise RegistryError(f"{redacted(url)} continues a list on another host: {redacted(following)}")
-        return urlsplit(following)._replace(scheme=self.origin.scheme, netloc=self.origin.netloc).geturl()
+        return following
+
+    def _encrypted(self, url: str) -> str:
+        behind_proxy = Origin("http", self.origin.host, 80)
+        if self.origin.scheme == "https" and Origin.of(url) == behind_proxy:
+            return urlsplit(url)._replace(scheme="https", netloc=self.origin.netloc).geturl()
+        return url
 
     def _authorized(
         self, call: Call, cancel: threading.Event | None, authorization: str | None

@@ -149,7 +149,7 @@ class BlobUpload:
 
     def _open(self) -> None:
         call = self._call("POST", self._uploads_url)
-        response = self._session.send(call, budget=self._budget, cancel=self._cancel).load()
+        response = self._session.ask(call, budget=self._budget, cancel=self._cancel)
         if response.status not in (201, 202):
             raise self._session.error(call, response)
         self._resumed = False
@@ -161,7 +161,7 @@ class BlobUpload:
             return False
         call = self._call("GET", location)
         try:
-            response = self._session.send(call, budget=self._budget, cancel=self._cancel).load()
+            response = self._session.ask(call, budget=self._budget, cancel=self._cancel)
         except TransferCancelledError:
             raise
         except RegistryError:

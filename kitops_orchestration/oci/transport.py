@@ -257,7 +257,9 @@ class Transport:
             except _LOST as error:
                 connection.close()
                 # A kept connection may have been closed under our hands; that says nothing about the server.
-                if not (was_kept and isinstance(error, (ConnectionError, http.client.RemoteDisconnected))):
+                # A streamed body is not sent again from here: the server may have kept a part of it.
+                is_stale = was_kept and isinstance(error, (ConnectionError, http.client.RemoteDisconnected))
+                if not is_stale or isinstance(request.body, Upload):
                     raise lost(request.url, error) from error
             except BaseException:
                 connection.close()

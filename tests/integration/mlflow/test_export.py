@@ -98,9 +98,7 @@ def test_the_run_record_and_a_card_are_packed_beside_the_model(
     assert "hunter2" not in card
 
 
-def test_the_same_run_gives_the_same_digest_whoever_loaded_it_between(
-    run_id: str, export: Any, tracking: Any
-) -> None:
+def test_the_same_run_gives_the_same_digest_whoever_loaded_it_between(run_id: str, export: Any, tracking: Any) -> None:
     first = export(run_id)
     assert first.write_back is not None
     assert first.write_back.warnings == ()
@@ -231,9 +229,7 @@ def test_a_model_whose_files_are_gone_is_said_so_and_nothing_is_pushed(
     assert list(repository.tags()) == []
 
 
-def test_no_scratch_is_left_behind(
-    run_id: str, export: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_scratch_is_left_behind(run_id: str, export: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
