@@ -11,9 +11,13 @@ from airflow.providers.common.compat.sdk import (
     AssetAlias,
     BaseHook,
     BaseOperator,
+    BaseOperatorLink,
     BaseSensorOperator,
     DecoratedOperator,
+    Param,
     PokeReturnValue,
+    TaskDeferred,
+    XCom,
     conf,
     determine_kwargs,
     mask_secret,
@@ -22,6 +26,11 @@ from airflow.providers.common.compat.sdk import (
 from airflow.sdk import AssetWatcher
 from airflow.sdk.definitions.asset import Model
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
+
+try:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+except ImportError:  # before Airflow 3.3 a person's answer is waited for in the triggerer
+    TaskAwaitingInput = TaskDeferred
 
 __all__ = [
     "AirflowException",
@@ -33,12 +42,17 @@ __all__ = [
     "BaseEventTrigger",
     "BaseHook",
     "BaseOperator",
+    "BaseOperatorLink",
     "BaseSensorOperator",
     "BaseTrigger",
     "DecoratedOperator",
     "Model",
+    "Param",
     "PokeReturnValue",
+    "TaskAwaitingInput",
+    "TaskDeferred",
     "TriggerEvent",
+    "XCom",
     "conf",
     "determine_kwargs",
     "get_async_connection",

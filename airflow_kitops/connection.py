@@ -29,14 +29,23 @@ class StoredConnection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """The arguments of a client.  ``credentials`` is kept out of ``repr``, so that no log can hold a secret."""
+    """The arguments of a client.  Secrets are kept out of ``repr``, so that no log can hold one."""
 
     registry: str | None
     namespace: str | None = None
     plain_http: bool | None = None
     tls: TlsOptions | None = None
     limits: Limits = field(default_factory=Limits)
+    trust_policy: str | None = None
+    """File of the trust policy: whose signatures count."""
+    web_url_template: str | None = None
+    """The registry's page of a ModelKit: ``https://…/{repository}@{digest}``."""
+    verification_public_key: str | None = None
+    """PEM text, a file, or ``env://NAME``."""
     credentials: CredentialSource | None = field(default=None, repr=False)
+    signing_private_key: str | None = field(default=None, repr=False)
+    """PEM text, a file, or ``env://NAME``."""
+    signing_private_key_password: str | None = field(default=None, repr=False)
 
 
 def read_connection(connection: StoredConnection, extra: Mapping[str, Any]) -> ConnectionSettings:
@@ -55,7 +64,12 @@ def read_connection(connection: StoredConnection, extra: Mapping[str, Any]) -> C
         plain_http=_boolean(extra, "plain_http"),
         tls=_tls(extra),
         limits=_limits(extra),
+        trust_policy=extra.get("trust_policy") or None,
+        web_url_template=extra.get("web_url_template") or None,
+        verification_public_key=extra.get("verification_public_key") or None,
         credentials=_credentials(connection, extra, registry),
+        signing_private_key=extra.get("signing_private_key") or None,
+        signing_private_key_password=extra.get("signing_private_key_password") or None,
     )
 
 

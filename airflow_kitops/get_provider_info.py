@@ -30,6 +30,13 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_kitops.operators.unpack",
                     "airflow_kitops.operators.export_run",
                     "airflow_kitops.operators.promote",
+                    "airflow_kitops.operators.approve",
+                    "airflow_kitops.operators.rollback",
+                    "airflow_kitops.operators.tag",
+                    "airflow_kitops.operators.inspect",
+                    "airflow_kitops.operators.record_deployment",
+                    "airflow_kitops.operators.sign",
+                    "airflow_kitops.operators.attest",
                 ],
             }
         ],
@@ -42,6 +49,11 @@ def get_provider_info() -> dict[str, Any]:
                 "factory": "airflow_kitops.assets.create_asset",
                 "to_openlineage_converter": "airflow_kitops.assets.convert_asset_to_openlineage",
             }
+        ],
+        "extra-links": [
+            "airflow_kitops.links.ModelKitLink",
+            "airflow_kitops.links.MlflowRunLink",
+            "airflow_kitops.links.ApprovalLink",
         ],
         "config": _CONFIG,
         "task-decorators": [
@@ -98,6 +110,22 @@ _FIELDS: dict[str, Any] = {
     "plain_http": _switch("Plain HTTP", "Empty: only for a registry on this machine.", default=None),
     "tls_verify": _switch("Verify TLS", "Check the registry's certificate.", default=True),
     "ca_bundle": _text("CA bundle", "File on the worker with the certificates to trust."),
+    "signing_private_key": _text(
+        "Signing key",
+        "PEM text, a file on the worker, or env://NAME. Signs promotions and approvals.",
+        format="multiline",
+    ),
+    "signing_private_key_password": _text("Password of the signing key", "Where the key has one.", format="password"),
+    "verification_public_key": _text(
+        "Verification key",
+        "PEM text, a file on the worker, or env://NAME. Used where there is no trust policy.",
+        format="multiline",
+    ),
+    "web_url_template": _text(
+        "Web page of a ModelKit",
+        "For links: https://registry.example/{repository}?digest={digest}; also {registry}, {tag}.",
+    ),
+    "trust_policy": _text("Trust policy", "File on the worker (trust.yaml): whose signatures count."),
     "max_concurrency": _number("Concurrency", "Blobs moved at the same time.", minimum=1, maximum=64, default=4),
     "retries": _number("Retries", "Attempts after a failed request, before the task fails.", minimum=0, default=5),
     "silence_timeout_seconds": _number("Silence timeout (s)", "Longest wait for the next byte.", minimum=1, default=60),

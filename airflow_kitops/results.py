@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kitops_orchestration.client import Copied
     from kitops_orchestration.mlflow_bridge.export import ExportResult
+    from kitops_orchestration.mlflow_bridge.record import RunRecord
+    from kitops_orchestration.modelkit.inspect import ModelKit
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.modelkit.unpack import UnpackResult
+    from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.promotion.promote import PromotionResult
 
-    from kitops_orchestration.client import Copied
-    from kitops_orchestration.oci.reference import Reference
-
 _MOST_METRICS = 50  # a mapping for XCom stays small; the ModelKit has all of them
+
+
+def reference_text(reference: str | Mapping[str, Any]) -> str:
+    """Return the text of a reference that another task handed over as its result's mapping, or as text."""
+    return str(reference["reference"]) if isinstance(reference, Mapping) else reference
 
 
 def located(reference: Reference) -> dict[str, Any]:
@@ -62,14 +69,43 @@ def exported(result: ExportResult) -> dict[str, Any]:
     return {
         **packed(result.pack),
         "run_id": result.record.run_id,
+        "run_url": _run_url(result.record),
         "metrics": {name: metric.last for name, metric in list(result.record.metrics.items())[:_MOST_METRICS]},
     }
 
 
-def promoted(result: PromotionResult, *, stage: str) -> dict[str, Any]:
+def _run_url(record: RunRecord) -> str | None:
+    if not record.tracking_uri.startswith("http") or record.run_id is None:
+        return None
+    experiment = record.experiment.get("id", "0")
+    return f"{record.tracking_uri.rstrip('/')}/#/experiments/{experiment}/runs/{record.run_id}"
+
+
+def promoted(result: PromotionResult) -> dict[str, Any]:
     """Return where the ModelKit is now, and the digest that the stage had before."""
     return {
         **located(result.reference),
-        "stage": stage,
+        "stage": result.stage,
         "previous_digest": result.previous_digest and str(result.previous_digest),
+        "is_new": result.is_new,
+    }
+
+
+def inspected(found: ModelKit) -> dict[str, Any]:
+    """Return what a ModelKit is made of; sizes in bytes."""
+    package = found.kitfile.package
+    return {
+        **located(found.reference),
+        "name": package.name if package else None,
+        "version": package.version if package else None,
+        "size_bytes": found.size_bytes,
+        "layers": [
+            {
+                "kind": layer.kind,
+                "path": layer.path,
+                "digest": str(layer.descriptor.digest),
+                "size_bytes": layer.descriptor.size,
+            }
+            for layer in found.layers
+        ],
     }

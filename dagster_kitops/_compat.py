@@ -10,4 +10,9 @@ from dagster._utils.names import clean_name
 CONTEXT_NAMES = frozenset(get_valid_name_permutations("context"))
 """Names by which Dagster recognises a function's first parameter as the context."""
 
-__all__ = ["CONTEXT_NAMES", "NamespacedMetadataSet", "clean_name", "extract_data_version_from_entry"]
+__all__ = [
+    "CONTEXT_NAMES",
+    "NamespacedMetadataSet",
+    "clean_name",
+    "extract_data_version_from_entry",
+]

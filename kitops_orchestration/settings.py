@@ -117,3 +117,30 @@ def ca_bundle_path() -> Path | None:
 def proxies() -> Mapping[str, str]:
     """Return proxies by scheme (``http``, ``https``, ``all``) and ``no``, the hosts reached without one."""
     return urllib.request.getproxies_environment()
+
+
+@dataclass(frozen=True, slots=True)
+class InitEnvironment:
+    """The environment of an init container: KitOps' own names."""
+
+    reference: str | None = None
+    path: str | None = None
+    filters: str | None = None
+    flags: str | None = None
+    public_key: str | None = None
+    wants_keyless: bool = False
+
+
+def init_environment() -> InitEnvironment:
+    """Read ``MODELKIT_REF``, ``UNPACK_PATH``, ``UNPACK_FILTER``, ``EXTRA_FLAGS`` and ``COSIGN_KEY``.
+
+    ``COSIGN_KEY_TEXT`` holds the key itself, for places that can give a secret as a variable only.
+    """
+    return InitEnvironment(
+        env("MODELKIT_REF"),
+        env("UNPACK_PATH"),
+        env("UNPACK_FILTER"),
+        env("EXTRA_FLAGS"),
+        env("COSIGN_KEY") or env("COSIGN_KEY_TEXT"),
+        bool(env("COSIGN_CERT_IDENTITY") or env("COSIGN_CERT_OIDC_ISSUER")),
+    )

@@ -14,21 +14,24 @@ if TYPE_CHECKING:
 
 
 class KitPromoteOperator(KitProducingOperator):
-    """Copy a ModelKit by digest and move the stage's tag, which moves last.
+    """Copy a ModelKit by digest, with its evidence, and move the stage's tag, which moves last.
+
+    The connection's key signs the record, its trust policy says whose signatures count.  A check that fails,
+    or an approval that is missing, fails the task without a retry.
 
     :param reference: reference, or the mapping that another task returned; its digest is what is promoted.
     :param stage: the stage, for example ``staging``.
-    :param from_stage: the stage it comes from, for the record.
+    :param policy: file of the promotion policy; without one nothing is checked, and the record says so.
     :param destination: another repository, or tag; empty means the same repository and the stage's own tag.
     :param reason: why, for the record.
-    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``stage``, ``previous_digest``.
+    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``stage``, ``previous_digest``, ``is_new``.
     """
 
     template_fields: Sequence[str] = (
         *KitProducingOperator.template_fields,
         "reference",
         "stage",
-        "from_stage",
+        "policy",
         "destination",
         "reason",
     )
@@ -38,15 +41,15 @@ class KitPromoteOperator(KitProducingOperator):
         *,
         reference: str | Mapping[str, Any],
         stage: str,
-        from_stage: str | None = None,
-        destination: str | None = None,
+        policy: str | None = None,
+        destination: str | Mapping[str, Any] | None = None,
         reason: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.reference = reference
         self.stage = stage
-        self.from_stage = from_stage
+        self.policy = policy
         self.destination = destination
         self.reason = reason
 
@@ -55,9 +58,9 @@ class KitPromoteOperator(KitProducingOperator):
         result = self.hook.promote(
             self.reference,
             stage=self.stage,
-            from_stage=self.from_stage,
-            destination=self.destination or None,
+            policy=self.policy,
+            destination=self.destination,
             reason=self.reason,
             run_context=run_context(context),
         )
-        return self.announce(context, results.promoted(result, stage=self.stage))
+        return self.announce(context, results.promoted(result))

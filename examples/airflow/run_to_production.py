@@ -33,7 +33,7 @@ def run_to_production():
         return run.info.run_id
 
     export = KitExportRunOperator(task_id="export", source=train(), push_to="{{ params.repository }}:dev", name="iris")
-    promote = KitPromoteOperator(task_id="promote", reference=export.output, stage="staging", from_stage="dev")
+    promote = KitPromoteOperator(task_id="promote", reference=export.output, stage="staging")
 
     @task.kit_unpack(reference=promote.output, filters=["model"])
     def predict(model_dir: Path) -> str:

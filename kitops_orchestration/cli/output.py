@@ -39,3 +39,12 @@ def human_bytes(size: int | float) -> str:
             return f"{int(value)} B" if unit == "B" else f"{int(value * 10) / 10} {unit}"
         value /= 1024
     raise AssertionError  # unreachable: the last unit always returns
+
+
+def print_answer(answer: Any, *, as_json: bool, reference: object = None) -> None:
+    """Print a result that has ``to_json`` and ``to_markdown``."""
+    if as_json:
+        value = answer.to_json()
+        print_json({"reference": str(reference), **value} if reference is not None else value)
+    else:
+        click.echo(answer.to_markdown().rstrip())

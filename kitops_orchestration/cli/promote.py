@@ -2,31 +2,73 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import click
 
+from kitops_orchestration.cli.keys import key_option, load_policy, load_signer, load_trust, policy_option, trust_option
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import print_facts, print_json
+from kitops_orchestration.cli.promoted import print_promoted
 from kitops_orchestration.client import KitClient
+from kitops_orchestration.errors import PromotionError
+from kitops_orchestration.promotion.plan import PromotionPlan
 
 
 @click.command("promote")
 @click.argument("reference")
-@click.option("--stage", required=True, help="The stage to promote to; its name is the tag unless --to has one.")
-@click.option("--to", "destination", help="Destination repository[:tag]; the same repository otherwise.")
+@click.option("--stage", required=True, help="The stage; without a policy its name is the tag unless --to has one.")
+@click.option(
+    "--to", "destination", help="Destination repository[:tag]; the policy's, or the same repository, otherwise."
+)
+@policy_option(required=False)
+@trust_option
+@key_option
+@click.option(
+    "--plan", "plan_path", type=click.Path(path_type=Path, dir_okay=False), help="A plan (JSON) that people saw."
+)
 @click.option("--reason", help="Why; recorded with the promotion.")
 @json_option
 @network_options
 def command(
-    client: KitClient, reference: str, stage: str, destination: str | None, reason: str | None, as_json: bool
+    client: KitClient,
+    reference: str,
+    stage: str,
+    destination: str | None,
+    policy_path: Path | None,
+    trust_path: Path | None,
+    key_path: Path | None,
+    plan_path: Path | None,
+    reason: str | None,
+    as_json: bool,
 ) -> None:
     """Copy a ModelKit by digest to a stage, its evidence along, and move the stage's tag last.
 
+    With a policy every check is made first, and a red one, or a missing approval, ends with exit 1.
+
     kitctl promote registry.example/dev/iris:1.4.0 --stage staging --to registry.example/staging/iris
     """
-    result = client.promote(reference, stage=stage, destination=destination, reason=reason)
-    if as_json:
-        previous = {"stage": stage, "previous_digest": result.previous_digest, "is_new": result.is_new}
-        print_json({"reference": str(result.reference), "digest": result.digest, **previous})
-        return
-    before = result.previous_digest.short if result.previous_digest else "nothing"
-    print_facts([("promoted", result.reference), ("stage", stage), ("before", before)])
+    result = client.promote(
+        reference,
+        stage=stage,
+        destination=destination,
+        policy=load_policy(policy_path),
+        trust=load_trust(trust_path),
+        signer=load_signer(key_path),
+        approved_plan=_read_plan(plan_path),
+        reason=reason,
+    )
+    print_promoted(result, as_json=as_json)
+
+
+def _read_plan(path: Path | None) -> PromotionPlan | None:
+    if path is None:
+        return None
+    try:
+        return PromotionPlan.from_json(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        if isinstance(error, PromotionError):
+            raise
+        raise PromotionError(
+            f"cannot read the plan {path}: {error}", advice="write one with `kitctl plan --json`"
+        ) from error

@@ -17,6 +17,7 @@ CYCLONEDX = "https://cyclonedx.org/bom"
 APPROVAL = OURS + "approval:v1"
 PROMOTION = OURS + "promotion:v1"
 DEPLOYMENT = OURS + "deployment:v1"
+FILE_LIST = OURS + "file-list:v1"
 
 SHORT_NAMES = {
     "signature": SIGNATURE,
@@ -28,12 +29,14 @@ SHORT_NAMES = {
     "approval": APPROVAL,
     "promotion": PROMOTION,
     "deployment": DEPLOYMENT,
+    "file-list": FILE_LIST,
 }
 """How a trust policy and the command line may call them."""
 
 DEFAULT_ROLES = {
     SIGNATURE: "releaser",
     DIRECTORY: "builder",
+    FILE_LIST: "builder",
     PROVENANCE: "builder",
     TEST_RESULT: "evaluator",
     VERIFICATION: "releaser",

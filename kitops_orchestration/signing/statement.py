@@ -155,7 +155,11 @@ class Statement:
         """Make a statement about the manifest ``digest``; member order is the caller's."""
         wanted = Digest(digest)
         main = ResourceDescriptor(name=name, digest={wanted.algorithm: wanted.hex}, annotations=annotations)
-        subject = (main, *more_subjects)
+        return cls.of((main, *more_subjects), predicate_type, predicate)
+
+    @classmethod
+    def of(cls, subject: tuple[ResourceDescriptor, ...], predicate_type: str, predicate: Mapping[str, Any]) -> Self:
+        """Make a statement about any subjects."""
         if ":" not in predicate_type:
             raise SignatureError(f"a predicate type is a URI, not {predicate_type!r}")
         value = {

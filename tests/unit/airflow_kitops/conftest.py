@@ -52,3 +52,39 @@ def put_tag(registry: str) -> Callable[[str, str], str]:
         return repository.push_manifest(Index.build([], annotations={"content": content}), tag=tag).digest
 
     return put
+
+
+@pytest.fixture
+def put_modelkit(registry: str) -> Callable[..., str]:
+    """Push something shaped like a ModelKit to a repository of the folder registry; returns its pinned reference."""
+    from kitops_orchestration.client import KitClient
+    from kitops_orchestration.testing.builders import push_random_modelkit
+
+    client = KitClient(registry)
+
+    def put(reference: str, *, seed: int = 0) -> str:
+        where = client.reference(reference)
+        push_random_modelkit(client.repository(where), tag=where.tag, seed=seed)
+        return str(client.resolve(where))
+
+    return put
+
+
+@pytest.fixture
+def signing_connection(registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the default connection a key, and a trust policy in which the key's owner may release and approve."""
+    from kitops_orchestration.signing.keys import generate_key_pair
+
+    pair = generate_key_pair("geheim-1234")
+    (tmp_path / "airflow.pub").write_text(pair.public_key.pem)
+    (tmp_path / "trust.yaml").write_text(
+        "version: 1\nidentities:\n  - {id: airflow, roles: [releaser, risk], keys: [{publicKey: airflow.pub}]}\n"
+    )
+    extra = {
+        "signing_private_key": pair.private_pem.decode(),
+        "signing_private_key_password": "geheim-1234",
+        "trust_policy": str(tmp_path / "trust.yaml"),
+    }
+    connection = {"conn_type": "kitops", "host": registry, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_KITOPS_DEFAULT", json.dumps(connection))
+    return tmp_path

@@ -6,8 +6,9 @@ import pytest
 from airflow.providers.common.compat.sdk import redact
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_kitops.hooks import KitOpsHook, reference_text
+from airflow_kitops.hooks import KitOpsHook
 from airflow_kitops.masking import MaskedCredentials
+from airflow_kitops.results import reference_text
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.oci.credentials import Credential, StaticCredentials
 from kitops_orchestration.testing.registry import EmbeddedRegistry

@@ -1,0 +1,63 @@
+"""KitRollbackOperator: a stage goes back to an older ModelKit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_kitops import results
+from airflow_kitops.operators.kit_operator import KitProducingOperator
+from airflow_kitops.run_context import run_context
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class KitRollbackOperator(KitProducingOperator):
+    """Put an older ModelKit back into a stage, and record why.
+
+    :param repository: the stage's repository, as text or as the mapping that another task returned.
+    :param stage: the stage.
+    :param reason: why, for those who look back.
+    :param to: ``previous``, a digest or a tag of the repository.
+    :param policy: file of the promotion policy; its checks hold, except those that it skips on rollback.
+    :return: as :class:`KitPromoteOperator`.
+    """
+
+    template_fields: Sequence[str] = (
+        *KitProducingOperator.template_fields,
+        "repository",
+        "stage",
+        "reason",
+        "to",
+        "policy",
+    )
+
+    def __init__(
+        self,
+        *,
+        repository: str | Mapping[str, Any],
+        stage: str,
+        reason: str,
+        to: str = "previous",
+        policy: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.repository = repository
+        self.stage = stage
+        self.reason = reason
+        self.to = to
+        self.policy = policy
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Roll back and return what the stage has now."""
+        result = self.hook.rollback(
+            self.repository,
+            stage=self.stage,
+            reason=self.reason,
+            to=self.to,
+            policy=self.policy,
+            run_context=run_context(context),
+        )
+        return self.announce(context, results.promoted(result))

@@ -1,0 +1,56 @@
+"""KitSignOperator and KitVerifyOperator: signatures on the manifest digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_kitops import results
+from airflow_kitops.operators.kit_operator import KitOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class KitSignOperator(KitOperator):
+    """Sign a ModelKit with the connection's key; signing again adds nothing.
+
+    :param reference: reference, or the mapping that another task returned.
+    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``key_fingerprint``, ``is_new``.
+    """
+
+    template_fields: Sequence[str] = (*KitOperator.template_fields, "reference")
+
+    def __init__(self, *, reference: str | Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.reference = reference
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Sign and return what was signed."""
+        result = self.hook.sign(self.reference)
+        return {
+            **results.located(result.reference),
+            "key_fingerprint": result.public_key.fingerprint,
+            "is_new": any(signature.is_new for signature in result.signatures),
+        }
+
+
+class KitVerifyOperator(KitOperator):
+    """Go on only when enough signatures count, by the connection's trust policy or public key.
+
+    Without a signature, with a wrong one, or without anything to judge by, the task fails and is not retried.
+
+    :param reference: reference, or the mapping that another task returned.
+    :return: ``reference`` (pinned by the digest that was verified), ``digest``, ``repository``, ``tag``, ``signers``.
+    """
+
+    template_fields: Sequence[str] = (*KitOperator.template_fields, "reference")
+
+    def __init__(self, *, reference: str | Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.reference = reference
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Verify and return who signed."""
+        result = self.hook.verify(self.reference)
+        return {**results.located(result.reference), "signers": list(result.signers)}

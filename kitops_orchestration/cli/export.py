@@ -1,0 +1,41 @@
+"""``kitctl export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kitops_orchestration.cli.keys import trust_option
+from kitops_orchestration.cli.options import json_option, network_options
+from kitops_orchestration.cli.output import human_bytes, print_facts, print_json
+from kitops_orchestration.client import KitClient
+
+
+@click.command("export")
+@click.argument("references", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The archive."
+)
+@trust_option
+@json_option
+@network_options
+def command(client: KitClient, references: tuple[str, ...], path: Path, trust_path: Path | None, as_json: bool) -> None:
+    """Write ModelKits with all their evidence into one OCI layout tar, to carry across an air gap.
+
+    kitctl export registry.example/prod/iris:1.4.0 -o iris.tar --trust trust.yaml
+    """
+    result = client.export_archive(references, path, trust_path=trust_path)
+    if as_json:
+        held = [{"reference": str(item), "digest": item.digest} for item in result.references]
+        print_json(
+            {"path": str(result.path), "size": result.size_bytes, "referrers": result.referrers, "modelkits": held}
+        )
+        return
+    print_facts(
+        [
+            *(("exported", item) for item in result.references),
+            ("evidence", f"{result.referrers} statements"),
+            ("archive", f"{result.path} ({human_bytes(result.size_bytes)})"),
+        ]
+    )

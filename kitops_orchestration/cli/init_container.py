@@ -1,0 +1,35 @@
+"""``kitctl init-container``."""
+
+from __future__ import annotations
+
+import click
+
+from kitops_orchestration.cli.options import json_option
+from kitops_orchestration.cli.output import print_facts, print_json
+
+
+@click.command("init-container")
+@click.argument("arguments", nargs=-1)
+@json_option
+def command(arguments: tuple[str, ...], as_json: bool) -> None:
+    """Fetch a ModelKit for the container that starts next: resolve once, verify, unpack.
+
+    Reads MODELKIT_REF, UNPACK_PATH, UNPACK_FILTER, EXTRA_FLAGS and COSIGN_KEY, as KitOps' own init image does;
+    a reference and a folder as arguments (KServe's way) win over the first two.
+    """
+    from kitops_orchestration.deploy.init_container import read_request, run
+
+    result = run(read_request(arguments))
+    unpacked = result.unpacked
+    if as_json:
+        facts = {"target_dir": str(unpacked.target_dir), "files": unpacked.files, "signers": list(result.signers)}
+        print_json({"reference": str(unpacked.reference), "digest": unpacked.digest, **facts})
+        return
+    print_facts(
+        [
+            ("unpacked", unpacked.reference),
+            ("into", unpacked.target_dir),
+            ("files", unpacked.files),
+            ("signed by", ", ".join(result.signers) or "not checked: COSIGN_KEY is not set"),
+        ]
+    )

@@ -1,0 +1,32 @@
+"""What promote and rollback print."""
+
+from __future__ import annotations
+
+from kitops_orchestration.cli.output import human_bytes, print_facts, print_json
+from kitops_orchestration.promotion.promote import PromotionResult
+
+
+def print_promoted(result: PromotionResult, *, as_json: bool) -> None:
+    """Print what the stage has now, and what it had before."""
+    if as_json:
+        facts = {
+            "stage": result.stage,
+            "previous_digest": result.previous_digest,
+            "is_new": result.is_new,
+            "bytes_moved": result.copy.bytes_moved,
+            "record": result.record.to_json(),
+            "checks": [check.to_json() for check in result.plan.checks],
+        }
+        print_json({"reference": str(result.reference), "digest": result.digest, **facts})
+        return
+    before = result.previous_digest.short if result.previous_digest else "nothing"
+    moved = f"{human_bytes(result.copy.bytes_moved)}, {result.copy.blobs_mounted} blobs mounted"
+    print_facts(
+        [
+            ("promoted" if result.is_new else "was there", result.reference),
+            ("stage", result.stage),
+            ("before", before if result.is_new else None),
+            ("moved", moved),
+            ("record", f"{result.record.descriptor.digest} ({'signed' if result.record.is_signed else 'not signed'})"),
+        ]
+    )

@@ -1,0 +1,51 @@
+"""``kitctl rollback``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kitops_orchestration.cli.keys import key_option, load_policy, load_signer, load_trust, policy_option, trust_option
+from kitops_orchestration.cli.options import json_option, network_options
+from kitops_orchestration.cli.promoted import print_promoted
+from kitops_orchestration.client import KitClient
+
+
+@click.command("rollback")
+@click.argument("reference", metavar="REPOSITORY")
+@click.option("--stage", required=True, help="The stage to put an older ModelKit back into.")
+@click.option(
+    "--to", default="previous", show_default=True, help="previous, a digest, or a tag of the stage's repository."
+)
+@click.option("--reason", required=True, help="Why; recorded.")
+@policy_option(required=False)
+@trust_option
+@key_option
+@json_option
+@network_options
+def command(
+    client: KitClient,
+    reference: str,
+    stage: str,
+    to: str,
+    reason: str,
+    policy_path: Path | None,
+    trust_path: Path | None,
+    key_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Put an older ModelKit back into a stage, recorded as a rollback.
+
+    kitctl rollback registry.example/prod/iris --stage production --reason "drift since Monday"
+    """
+    result = client.rollback(
+        client.reference(reference).without_target(),
+        stage=stage,
+        to=to,
+        reason=reason,
+        policy=load_policy(policy_path),
+        trust=load_trust(trust_path),
+        signer=load_signer(key_path),
+    )
+    print_promoted(result, as_json=as_json)

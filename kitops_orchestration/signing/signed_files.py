@@ -1,0 +1,136 @@
+"""The directory signature of a ModelKit, kept beside it in the registry.
+
+A directory signature says nothing of a manifest: its subject is a list of files.  So a second, small statement is
+attached that ties the list's root to the manifest digest; without it a list could be moved to another ModelKit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from kitops_orchestration.oci import referrers
+from kitops_orchestration.oci.descriptor import Descriptor
+from kitops_orchestration.settings import Limits
+from kitops_orchestration.signing import predicate_types
+from kitops_orchestration.signing.bundle import BUNDLE, Bundle, sign_statement
+from kitops_orchestration.signing.directory import FileList, sign_directory
+from kitops_orchestration.signing.evidence import (
+    ANNOTATION_BUNDLE_PREDICATE,
+    DIRECTORY_SIGNATURE,
+    Evidence,
+    read_evidence,
+)
+from kitops_orchestration.signing.statement import Statement
+
+if TYPE_CHECKING:
+    from kitops_orchestration.oci.repository import Repository
+    from kitops_orchestration.signing.keys import Signer
+    from kitops_orchestration.signing.trust import TrustPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class SignedFiles:
+    """The files of a ModelKit, by digest, as somebody signed them."""
+
+    files: FileList
+    evidence: Evidence
+    """The directory signature."""
+    is_bound: bool
+    """True when a statement about the manifest names the same list, and is as good as the evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDirectory:
+    """A directory signature in the registry; ``is_new`` is False when it was there already."""
+
+    descriptor: Descriptor
+    files: FileList
+    content: bytes
+    """The signature itself: write it to ``model.sig`` for a folder that leaves the registry's reach."""
+    is_new: bool
+
+
+def sign_files(
+    repository: Repository, target: str, signer: Signer, *, directory: Path | None = None, limits: Limits = Limits()
+) -> SignedDirectory:
+    """Sign the files of the ModelKit at ``target`` and attach the signature; doing it again adds nothing.
+
+    ``directory`` is where the ModelKit is unpacked, whole and with its Kitfile; without one it is unpacked into a
+    temporary folder, which reads every layer.
+    """
+    subject = repository.resolve(target)
+    with _unpacked(repository, subject, directory, limits) as folder:
+        content = sign_directory(folder, signer, name=repository.reference.repository, limits=limits)
+    files = FileList.from_statement(Bundle.parse(content).statement())
+    annotations = {"dev.sigstore.bundle.content": "dsse-envelope"}
+    attached = referrers.attach(
+        repository,
+        subject,
+        artifact_type=DIRECTORY_SIGNATURE,
+        layers=[(content, DIRECTORY_SIGNATURE)],
+        annotations={**annotations, ANNOTATION_BUNDLE_PREDICATE: predicate_types.DIRECTORY},
+    )
+    binding = Statement.build(
+        subject.digest, predicate_types.FILE_LIST, {"root": {"sha256": files.root}, "files": len(files.files)}
+    )
+    referrers.attach(
+        repository,
+        subject,
+        artifact_type=BUNDLE,
+        layers=[(sign_statement(binding, signer), BUNDLE)],
+        annotations={**annotations, ANNOTATION_BUNDLE_PREDICATE: predicate_types.FILE_LIST},
+    )
+    return SignedDirectory(attached.descriptor, files, content, attached.is_new)
+
+
+@contextmanager
+def _unpacked(repository: Repository, subject: Descriptor, directory: Path | None, limits: Limits) -> Iterator[Path]:
+    if directory is not None:
+        yield directory
+        return
+    from kitops_orchestration.modelkit.unpack import unpack
+
+    with TemporaryDirectory(prefix="kitops-sign-") as name:
+        unpack(repository, subject.digest, Path(name), limits=limits)
+        yield Path(name)
+
+
+def read_files(
+    repository: Repository,
+    digest: str,
+    *,
+    trust: TrustPolicy | None = None,
+    at: datetime | None = None,
+    limits: Limits = Limits(),
+) -> SignedFiles | None:
+    """Return the newest directory signature of a manifest that counts, or ``None``; no layer is fetched.
+
+    With a trust policy only a verified and bound list counts.
+    """
+    wanted = {predicate_types.DIRECTORY, predicate_types.FILE_LIST}
+    evidence = read_evidence(repository, digest, predicate_types=wanted, trust=trust, at=at, limits=limits)
+    return choose_files(evidence, is_trust_given=trust is not None)
+
+
+def choose_files(evidence: list[Evidence], *, is_trust_given: bool) -> SignedFiles | None:
+    """Pick the directory signature that counts out of evidence that was read."""
+    usable = [item for item in evidence if item.statement is not None and (item.is_verified or not is_trust_given)]
+    roots = {
+        str(item.statement.predicate.get("root", {}).get("sha256"))
+        for item in usable
+        if item.statement is not None and item.predicate_type == predicate_types.FILE_LIST and item.is_about_subject
+    }
+    found = None
+    for item in usable:
+        if item.statement is None or item.predicate_type != predicate_types.DIRECTORY:
+            continue
+        files = FileList.from_statement(item.statement)
+        if files.root in roots or not is_trust_given:
+            found = SignedFiles(files, item, files.root in roots)
+    return found
