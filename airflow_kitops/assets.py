@@ -39,11 +39,26 @@ def create_asset(*, reference: str, extra: Mapping[str, Any] | None = None) -> A
 
 
 def convert_asset_to_openlineage(asset: Asset, lineage_context: object) -> Dataset:
-    """Name an ``oci://`` asset as OpenLineage's namespace ``oci://registry`` and name ``repository``."""
+    """Name an ``oci://`` asset as OpenLineage's namespace ``oci://registry`` and name ``repository``.
+
+    The name never holds a tag or digest, so that the graph has one node for a model; the digest is its version.
+    """
     from airflow.providers.common.compat.openlineage.facet import Dataset
+    from openlineage.client.generated.dataset_type_dataset import DatasetTypeDatasetFacet
+    from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
+    from openlineage.client.generated.storage_dataset import StorageDatasetFacet
+    from openlineage.client.generated.tags_dataset import TagsDatasetFacet, TagsDatasetFacetFields
 
     registry, _, repository = asset.uri.removeprefix("oci://").partition("/")
-    return Dataset(namespace=f"oci://{registry}", name=repository)
+    facets: dict[str, Any] = {
+        "datasetType": DatasetTypeDatasetFacet(datasetType="MODEL", subType="modelkit"),
+        "storage": StorageDatasetFacet(storageLayer="oci"),
+    }
+    if digest := asset.extra.get("digest"):
+        facets["version"] = DatasetVersionDatasetFacet(datasetVersion=digest)
+    if tag := asset.extra.get("tag"):
+        facets["tags"] = TagsDatasetFacet(tags=[TagsDatasetFacetFields(key="tag", value=tag, source="KITOPS")])
+    return Dataset(namespace=f"oci://{registry}", name=repository, facets=facets)
 
 
 def modelkit_asset(

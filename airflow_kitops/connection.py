@@ -38,6 +38,8 @@ class ConnectionSettings:
     limits: Limits = field(default_factory=Limits)
     trust_policy: str | None = None
     """File of the trust policy: whose signatures count."""
+    web_url_template: str | None = None
+    """The registry's page of a ModelKit: ``https://…/{repository}@{digest}``."""
     verification_public_key: str | None = None
     """PEM text, a file, or ``env://NAME``."""
     credentials: CredentialSource | None = field(default=None, repr=False)
@@ -63,6 +65,7 @@ def read_connection(connection: StoredConnection, extra: Mapping[str, Any]) -> C
         tls=_tls(extra),
         limits=_limits(extra),
         trust_policy=extra.get("trust_policy") or None,
+        web_url_template=extra.get("web_url_template") or None,
         verification_public_key=extra.get("verification_public_key") or None,
         credentials=_credentials(connection, extra, registry),
         signing_private_key=extra.get("signing_private_key") or None,

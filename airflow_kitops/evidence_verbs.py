@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.connection import ConnectionSettings
+from airflow_kitops.hook_lineage import tell_lineage
+from kitops_orchestration.errors import SignatureError
 
 if TYPE_CHECKING:
     from kitops_orchestration.client import KitClient
     from kitops_orchestration.lineage.attach import Attached
-    from kitops_orchestration.lineage.predicates import Decision, DeploymentTarget
     from kitops_orchestration.lineage.questions import Lineage
-    from kitops_orchestration.lineage.statements import Predicate
+    from kitops_orchestration.lineage.statements import DeploymentTarget, Predicate
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.promotion.plan import PromotionPlan
     from kitops_orchestration.promotion.policy import PromotionPolicy
@@ -74,44 +75,35 @@ class EvidenceVerbs:
         return load_public_key(self.settings.verification_public_key)
 
     def sign(self, reference: str | Mapping[str, Any], **options: Any) -> SignResult:
-        """Sign the digest of ``reference`` with the connection's key.
-
-        Raises:
-            AirflowFailException: the connection has no signing key, among others.
-        """
-        from kitops_orchestration.errors import SignatureError
-        from kitops_orchestration.signing.sign import sign
-
+        """Sign the digest of ``reference`` with the connection's key."""
         with airflow_errors():
-            where = self.complete(reference)
-            if self.signer is None:
-                raise SignatureError(
-                    f"{where} cannot be signed: the connection has no key", advice="fill in signing_private_key"
-                )
-            return sign(self.client.repository(where), where.target, self.signer, **options)
+            return self.client.sign(self.complete(reference), self._required_signer(), **options)
 
-    def verify(self, reference: str | Mapping[str, Any], **options: Any) -> VerifyResult:
+    def verify(self, reference: str | Mapping[str, Any]) -> VerifyResult:
         """Return the verdict when enough signatures count by the connection's trust policy or key; raise otherwise."""
-        from kitops_orchestration.signing.verify import verify
-
         with airflow_errors():
-            where = self.complete(reference)
             trust = self.trust
             key = None if trust else self.public_key
-            return verify(self.client.repository(where), where.target, trust=trust, key=key, **options)
+            return self.client.verify(self.complete(reference), key=key, trust=trust)
 
     def attest(self, reference: str | Mapping[str, Any], predicate: Predicate) -> Attached:
         """Attach a statement to the digest of ``reference``, signed where the connection has a key; idempotent."""
-        from kitops_orchestration.lineage.attach import attach
-
         with airflow_errors():
-            where = self.complete(reference)
-            return attach(self.client.repository(where), where.target, predicate, signer=self.signer)
+            return self.client.attach(self.complete(reference), predicate, signer=self.signer)
 
     def lineage(self, reference: str | Mapping[str, Any]) -> Lineage:
         """Answer from the registry alone: data, run, signatures, promotions, deployments."""
         with airflow_errors():
-            return self.client.lineage(self.complete(reference))
+            return self.client.lineage(self.complete(reference), trust=self.trust)
+
+    def record_deployment(
+        self, reference: str | Mapping[str, Any], environment: str, place: DeploymentTarget, **options: Any
+    ) -> Attached:
+        """Record that a ModelKit went into service at a place, or out of it."""
+        with airflow_errors():
+            return self.client.record_deployment(
+                self.complete(reference), environment, place, signer=self.signer, **options
+            )
 
     def plan(
         self,
@@ -122,39 +114,24 @@ class EvidenceVerbs:
         destination: str | Mapping[str, Any] | None = None,
     ) -> PromotionPlan:
         """Find out what a promotion would do and whether it may; nothing is written."""
-        from kitops_orchestration.promotion.plan import plan
-
         with airflow_errors():
-            where, to = self._route(reference, destination)
-            return plan(
-                self.client.repository(where),
-                where.target,
-                self.client.repository(to),
+            return self.client.plan(
+                self.complete(reference),
                 stage=stage,
-                tag=to.tag,
-                policy=_policy(policy),
+                policy=load_policy(policy) if policy else None,
                 trust=self.trust,
-                limits=self.settings.limits,
+                destination=self._optional(destination),
             )
 
     def decide(
-        self, reference: str | Mapping[str, Any], decision: Decision, *, stage: str, policy: str, **options: Any
+        self, reference: str | Mapping[str, Any], *, is_approved: bool, stage: str, policy: str, **options: Any
     ) -> Attached:
         """Attach a person's decision about the digest of ``reference``, signed with the connection's key."""
-        from kitops_orchestration.promotion.approvals import decide
-        from kitops_orchestration.promotion.policy import PromotionPolicy
-
         with airflow_errors():
-            where = self.complete(reference)
-            return decide(
-                self.client.repository(where),
-                where.target,
-                decision,
-                stage=stage,
-                policy=PromotionPolicy.load(policy),
-                signer=self.signer,
-                **options,
-            )
+            where, rules = self.complete(reference), load_policy(policy)
+            if is_approved:
+                return self.client.approve(where, stage=stage, policy=rules, signer=self._required_signer(), **options)
+            return self.client.reject(where, stage=stage, policy=rules, signer=self.signer, **options)
 
     def promote(
         self,
@@ -167,59 +144,44 @@ class EvidenceVerbs:
     ) -> PromotionResult:
         """Move a ModelKit to a stage if the policy's checks pass: copy by digest, the stage's tag moves last."""
         with airflow_errors():
-            where, to = self._route(reference, destination)
-            return self.client.promote(
-                where,
+            result = self.client.promote(
+                self.complete(reference),
                 stage=stage,
-                destination=to,
-                policy=_policy(policy),
+                policy=load_policy(policy) if policy else None,
                 trust=self.trust,
+                destination=self._optional(destination),
                 signer=self.signer,
                 **options,
             )
+            tell_lineage(self, read=self.complete(reference), wrote=result.reference)
+            return result
 
     def rollback(
         self, repository: str | Mapping[str, Any], *, stage: str, reason: str, policy: str | None = None, **options: Any
     ) -> PromotionResult:
         """Put an older ModelKit back into a stage: the one before, or the one that ``to`` names."""
-        from kitops_orchestration.promotion.rollback import rollback
-
         with airflow_errors():
-            where = self.complete(repository)
-            return rollback(
-                self.client.repository(where),
+            return self.client.rollback(
+                self.complete(repository),
                 stage=stage,
                 reason=reason,
-                policy=_policy(policy),
+                policy=load_policy(policy) if policy else None,
                 trust=self.trust,
                 signer=self.signer,
-                limits=self.settings.limits,
-                cancel=self.cancel,
                 **options,
             )
 
-    def record_deployment(
-        self, reference: str | Mapping[str, Any], environment: str, place: DeploymentTarget, **options: Any
-    ) -> Attached:
-        """Record that a ModelKit went into service at a place, or out of it."""
-        from kitops_orchestration.lineage.deployment import record_deployment
+    def _required_signer(self) -> Signer:
+        if self.signer is None:
+            raise SignatureError("the connection has no key to sign with", advice="fill in its signing_private_key")
+        return self.signer
 
-        with airflow_errors():
-            where = self.complete(reference)
-            return record_deployment(
-                self.client.repository(where), where.target, environment, place, signer=self.signer, **options
-            )
-
-    def _route(
-        self, reference: str | Mapping[str, Any], destination: str | Mapping[str, Any] | None
-    ) -> tuple[Reference, Reference]:
-        where = self.complete(reference)
-        return where, self.complete(destination) if destination else where.without_target()
+    def _optional(self, reference: str | Mapping[str, Any] | None) -> Reference | None:
+        return self.complete(reference) if reference else None
 
 
-def _policy(path: str | None) -> PromotionPolicy | None:
-    if not path:
-        return None
+def load_policy(path: str) -> PromotionPolicy:
+    """Read a promotion policy from a file of the worker."""
     from kitops_orchestration.promotion.policy import PromotionPolicy
 
     return PromotionPolicy.load(path)

@@ -50,6 +50,11 @@ def get_provider_info() -> dict[str, Any]:
                 "to_openlineage_converter": "airflow_kitops.assets.convert_asset_to_openlineage",
             }
         ],
+        "extra-links": [
+            "airflow_kitops.links.ModelKitLink",
+            "airflow_kitops.links.MlflowRunLink",
+            "airflow_kitops.links.ApprovalLink",
+        ],
         "config": _CONFIG,
         "task-decorators": [
             {"name": "kit_pack", "class-name": "airflow_kitops.decorators.kit_pack_task"},
@@ -115,6 +120,10 @@ _FIELDS: dict[str, Any] = {
         "Verification key",
         "PEM text, a file on the worker, or env://NAME. Used where there is no trust policy.",
         format="multiline",
+    ),
+    "web_url_template": _text(
+        "Web page of a ModelKit",
+        "For links: https://registry.example/{repository}?digest={digest}; also {registry}, {tag}.",
     ),
     "trust_policy": _text("Trust policy", "File on the worker (trust.yaml): whose signatures count."),
     "max_concurrency": _number("Concurrency", "Blobs moved at the same time.", minimum=1, maximum=64, default=4),

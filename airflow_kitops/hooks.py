@@ -19,6 +19,7 @@ from airflow_kitops._compat import (
 from airflow_kitops._errors import airflow_errors, error_text
 from airflow_kitops.connection import ConnectionSettings, read_connection
 from airflow_kitops.evidence_verbs import EvidenceVerbs
+from airflow_kitops.hook_lineage import tell_lineage
 from airflow_kitops.masking import MaskedCredentials
 from airflow_kitops.results import reference_text
 from kitops_orchestration.errors import KitOpsError
@@ -138,27 +139,37 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
     def pack(self, context_dir: Path | str, reference: str | Mapping[str, Any], **options: Any) -> PackResult:
         """Pack a folder into the repository of ``reference``; ``options`` are those of the core's ``pack``."""
         with airflow_errors():
-            return self.client.pack(Path(context_dir), self.complete(reference), **options)
+            result = self.client.pack(Path(context_dir), self.complete(reference), **options)
+            tell_lineage(self, wrote=result.reference)
+            return result
 
     def unpack(self, reference: str | Mapping[str, Any], target_dir: Path | str, **options: Any) -> UnpackResult:
         """Unpack a ModelKit, or the parts that ``filters`` name, into a folder."""
         with airflow_errors():
-            return self.client.unpack(self.complete(reference), Path(target_dir), **options)
+            result = self.client.unpack(self.complete(reference), Path(target_dir), **options)
+            tell_lineage(self, read=result.reference)
+            return result
 
     def push(self, source: str | Mapping[str, Any], destination: str, **options: Any) -> Copied:
         """Copy from a folder registry to ``destination``; blobs already there do not move."""
         with airflow_errors():
-            return self.client.push(self.complete(source), self.complete(destination), **options)
+            result = self.client.push(self.complete(source), self.complete(destination), **options)
+            tell_lineage(self, read=self.complete(source), wrote=result.reference)
+            return result
 
     def pull(self, source: str | Mapping[str, Any], destination: str, **options: Any) -> Copied:
         """Copy from a registry to the folder registry of ``destination``."""
         with airflow_errors():
-            return self.client.pull(self.complete(source), self.complete(destination), **options)
+            result = self.client.pull(self.complete(source), self.complete(destination), **options)
+            tell_lineage(self, read=self.complete(source), wrote=result.reference)
+            return result
 
     def export_run(self, source: str, reference: str | Mapping[str, Any], **options: Any) -> ExportResult:
         """Make a ModelKit of an MLflow run, logged model or registered version."""
         with airflow_errors():
-            return self.client.export_run(source, self.complete(reference), **options)
+            result = self.client.export_run(source, self.complete(reference), **options)
+            tell_lineage(self, wrote=result.reference)
+            return result
 
     def tag(self, reference: str | Mapping[str, Any], tag: str) -> Reference:
         """Give the ModelKit one more tag."""

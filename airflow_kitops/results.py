@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kitops_orchestration.client import Copied
     from kitops_orchestration.mlflow_bridge.export import ExportResult
+    from kitops_orchestration.mlflow_bridge.record import RunRecord
     from kitops_orchestration.modelkit.inspect import ModelKit
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.modelkit.unpack import UnpackResult
@@ -68,8 +69,16 @@ def exported(result: ExportResult) -> dict[str, Any]:
     return {
         **packed(result.pack),
         "run_id": result.record.run_id,
+        "run_url": _run_url(result.record),
         "metrics": {name: metric.last for name, metric in list(result.record.metrics.items())[:_MOST_METRICS]},
     }
+
+
+def _run_url(record: RunRecord) -> str | None:
+    if not record.tracking_uri.startswith("http") or record.run_id is None:
+        return None
+    experiment = record.experiment.get("id", "0")
+    return f"{record.tracking_uri.rstrip('/')}/#/experiments/{experiment}/runs/{record.run_id}"
 
 
 def promoted(result: PromotionResult) -> dict[str, Any]:

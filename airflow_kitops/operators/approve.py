@@ -10,6 +10,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow_kitops import results
 from airflow_kitops._compat import AirflowFailException, Param, TaskAwaitingInput, TaskDeferred
 from airflow_kitops._errors import airflow_errors
+from airflow_kitops.links import ApprovalLink
 from airflow_kitops.operators.kit_operator import KitProducingOperator
 from airflow_kitops.run_context import run_context
 
@@ -49,6 +50,8 @@ class KitApprovePromotionOperator(KitProducingOperator, ApprovalOperator):
         "destination",
         "role",
     )
+
+    operator_extra_links = (*KitProducingOperator.operator_extra_links, ApprovalLink())
 
     def __init__(
         self,
@@ -127,7 +130,7 @@ class KitApprovePromotionOperator(KitProducingOperator, ApprovalOperator):
         who = event.get("responded_by_user")
         attached = self.hook.decide(
             str(shown.source),
-            "APPROVED" if is_approved else "REJECTED",
+            is_approved=is_approved,
             stage=shown.stage,
             policy=self.policy,
             role=self.role,

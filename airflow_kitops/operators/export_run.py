@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
+from airflow_kitops.links import MlflowRunLink
 from airflow_kitops.operators.kit_operator import KitProducingOperator
 from airflow_kitops.run_context import run_context
 
@@ -35,6 +36,8 @@ class KitExportRunOperator(KitProducingOperator):
         "registry_uri",
         "name",
     )
+
+    operator_extra_links = (*KitProducingOperator.operator_extra_links, MlflowRunLink())
 
     def __init__(
         self,

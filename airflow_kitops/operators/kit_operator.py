@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_kitops._compat import BaseOperator
+from airflow_kitops._compat import BaseOperator, BaseOperatorLink
 from airflow_kitops.hooks import KitOpsHook
+from airflow_kitops.links import ModelKitLink
 from airflow_kitops.outlets import tell_outlets
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class KitOperator(BaseOperator):
     template_fields: Sequence[str] = ("kitops_conn_id",)
     template_fields_renderers: ClassVar[dict[str, str]] = {}
     ui_color = "#ffe8c7"
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (ModelKitLink(),)
 
     def __init__(
         self,

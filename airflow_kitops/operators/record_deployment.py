@@ -20,7 +20,7 @@ class KitRecordDeploymentOperator(KitOperator):
     :param reference: reference, or the mapping that another task returned.
     :param environment: for example ``production``.
     :param target: the place: ``{"kind": …, "name": …}``, and ``namespace``, ``cluster`` or ``uri`` where it has them.
-    :param action: ``deployed`` or ``removed``.
+    :param action: ``deployed`` or ``undeployed``.
     :return: ``reference``, ``digest``, ``repository``, ``tag``, ``environment``, ``record_digest``, ``is_new``.
     """
 
@@ -32,7 +32,7 @@ class KitRecordDeploymentOperator(KitOperator):
         reference: str | Mapping[str, Any],
         environment: str,
         target: Mapping[str, str],
-        action: Literal["deployed", "removed"] = "deployed",
+        action: Literal["deployed", "undeployed"] = "deployed",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

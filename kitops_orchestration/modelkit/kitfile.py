@@ -69,7 +69,7 @@ class Model:
     version: str = schema.text()
     description: str = schema.text()
     parts: tuple[ModelPart, ...] = schema.many(ModelPart)
-    parameters: Any = schema.anything()
+    parameters: Any = schema.anything()  # noqa: RUF009
     digest: str = schema.text(json_only=True)
     diff_id: str = schema.text("diffId", json_only=True)
 
@@ -95,7 +95,7 @@ class Dataset:
     remote_hash: str = schema.text("remoteHash")
     description: str = schema.text()
     license: str = schema.text()
-    parameters: Any = schema.anything()
+    parameters: Any = schema.anything()  # noqa: RUF009
     digest: str = schema.text(json_only=True)
     diff_id: str = schema.text("diffId", json_only=True)
 
@@ -140,8 +140,8 @@ class Kitfile:
     """A whole Kitfile. Digests are compared by nobody: two Kitfiles with the same text are equal."""
 
     manifest_version: str = schema.text("manifestVersion", always=True)
-    package: Package = schema.one(Package, always=True)
-    model: Model | None = schema.one(Model)
+    package: Package = schema.one(Package, always=True)  # noqa: RUF009
+    model: Model | None = schema.one(Model)  # noqa: RUF009
     code: tuple[Code, ...] = schema.many(Code)
     datasets: tuple[Dataset, ...] = schema.many(Dataset)
     docs: tuple[Doc, ...] = schema.many(Doc)

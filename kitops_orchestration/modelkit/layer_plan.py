@@ -54,7 +54,7 @@ def plan_layers(
 
 def other_paths(kitfile: Kitfile, parents: Collection[Kitfile] = ()) -> frozenset[str]:
     """Return the clean paths of every entry: what one layer leaves to another, parents' included."""
-    paths = set()
+    paths: set[str] = set()
     for each in (kitfile, *parents):
         paths.update(clean(entry.path) for _, entry in each.entries())
         paths.update(clean(entry.path) for entry in each.datasets if entry.path)

@@ -11,7 +11,7 @@ import stat
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from kitops_orchestration.errors import ModelKitError, TransferCancelledError
 from kitops_orchestration.modelkit import tar
@@ -129,7 +129,7 @@ class _RawReader(_Reader):
         super().__init__(cancel)
         self._start(entry)
 
-    def readinto(self, buffer: Buffer, /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         self._check_cancelled()
         return self._read_file(memoryview(buffer).cast("B"))
 
@@ -141,7 +141,7 @@ class _TarReader(_Reader):
         self._pending = memoryview(b"")
         self._ended = False
 
-    def readinto(self, buffer: Buffer, /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         self._check_cancelled()
         view = memoryview(buffer).cast("B")
         filled = 0

@@ -142,7 +142,8 @@ def model_pack_config(profile: Profile, kitfile: Kitfile, diff_ids: Sequence[str
 
 def _licenses(kitfile: Kitfile) -> list[str]:
     model = kitfile.model
-    found = {kitfile.package.license, *(entry.license for entry in (*kitfile.datasets, *kitfile.code))}
+    found = {kitfile.package.license}
+    found |= {dataset.license for dataset in kitfile.datasets} | {code.license for code in kitfile.code}
     if model is not None:
         found |= {model.license, *(part.license for part in model.parts)}
     return sorted(found - {""})

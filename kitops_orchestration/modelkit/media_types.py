@@ -32,10 +32,8 @@ Compression = Literal["none", "gzip", "gzip-fastest", "zstd"]
 LayerFormat = Literal["tar", "raw"]
 
 _KIT_LAYER = re.compile(r"application/vnd\.kitops\.modelkit\.(\w+)\.v1\.(tar|raw)(?:\+(\w+))?")
-_PACK_LAYER = re.compile(
-    r"application/vnd\.(?:cncf|cnai)\.model\.(weight\.config|\w+)\.v1\.(tar|raw)(?:\+(\w+))?"
-)
-_KIT_KINDS: dict[str, Kind] = {kind: kind for kind in ("model", "modelpart", "code", "dataset", "docs", "mcpb")}  # type: ignore[misc]
+_PACK_LAYER = re.compile(r"application/vnd\.(?:cncf|cnai)\.model\.(weight\.config|\w+)\.v1\.(tar|raw)(?:\+(\w+))?")
+_KIT_KINDS: dict[str, Kind] = {kind: kind for kind in ("model", "modelpart", "code", "dataset", "docs", "mcpb")}
 # Kit 1.10 wrote its own base names into CNCF types: the second half.
 _PACK_KINDS: dict[str, Kind] = {
     "weight": "model",

@@ -1,35 +1,191 @@
-"""Pack: a directory becomes a ModelKit in a repository, folder or registry alike."""
+"""Pack: a directory becomes a ModelKit in a repository, folder or registry alike.
+
+Layers that are not compressed are never written to disk on their way: one pass over the files computes the
+digest, a second one streams them into the repository.  The manifest follows the blobs, the tag comes last.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kitops_orchestration import settings
-from kitops_orchestration.errors import ModelKitError
-from kitops_orchestration.modelkit import compression as compressing
 from kitops_orchestration.modelkit import kitfile_rules, media_types
-from kitops_orchestration.modelkit.digest_cache import CachedDigests, DigestCache, is_settled, key_of
-from kitops_orchestration.modelkit.ignore import IgnoreRules
+from kitops_orchestration.modelkit.digest_cache import DigestCache
 from kitops_orchestration.modelkit.kitfile import Kitfile
-from kitops_orchestration.modelkit.layer_plan import PlannedLayer, check_mcp_bundle, other_paths, plan_layers
-from kitops_orchestration.modelkit.layer_stream import BUFFER_BYTES, LayerSource, RawSource, TarSource
-from kitops_orchestration.modelkit.manifest_profile import Profile, build_manifest, layer_annotations, model_pack_config
-from kitops_orchestration.modelkit.media_types import Compression, Kind, LayerFormat
-from kitops_orchestration.modelkit.selection import Selector, select_like_kit
-from kitops_orchestration.modelkit.walk import Entry, walk
-from kitops_orchestration.oci.descriptor import EMPTY, BlobSource, Descriptor, Digest
+from kitops_orchestration.modelkit.layer_collection import Collector
+from kitops_orchestration.modelkit.layer_plan import PlannedLayer, other_paths, plan_layers
+from kitops_orchestration.modelkit.layer_stream import LayerSource
+from kitops_orchestration.modelkit.layer_writer import LayerWriter, WrittenLayer
+from kitops_orchestration.modelkit.linked_event import LinkedEvent
+from kitops_orchestration.modelkit.manifest_profile import Profile, build_manifest, model_pack_config
+from kitops_orchestration.modelkit.media_types import Compression, LayerFormat
+from kitops_orchestration.modelkit.parents import OpenRepository, parents_of
+from kitops_orchestration.oci.blob_source import BytesSource
+from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.repository import Repository
-from kitops_orchestration.progress import ProgressCallback, ProgressEvent, ignore_progress
+from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class PackedLayer:
+    """One layer of a packed ModelKit."""
+
+    kind: str
+    path: str
+    """As the Kitfile has it."""
+    name: str
+    descriptor: Descriptor
+    diff_id: str
+    """Digest before compression."""
+    is_uploaded: bool
+    """False when the repository had it already."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of the stored bytes."""
+        return self.descriptor.digest
+
+
+@dataclass(frozen=True, slots=True)
+class PackResult:
+    """A packed ModelKit: where it is, what is in it, and what moved."""
+
+    reference: Reference
+    """Tag (if any) and digest."""
+    digest: Digest
+    manifest: Manifest
+    kitfile: Kitfile
+    layers: tuple[PackedLayer, ...]
+    size_bytes: int
+    """Sum of the layers as stored."""
+    uploaded_bytes: int
+    uploaded_layers: int
+    warnings: tuple[str, ...] = ()
+    """What was left out or may surprise, in words for people."""
+
+
+def pack(
+    context_dir: Path,
+    repository: Repository,
+    *,
+    tag: str | None = None,
+    extra_tags: Sequence[str] = (),
+    kitfile: Kitfile | Path | None = None,
+    grafts: Mapping[str, Path] | None = None,
+    exclude: Sequence[str] = (),
+    compression: Compression = "none",
+    layer_format: LayerFormat = "tar",
+    profile: Profile = "reproducible",
+    strict: Literal["kit"] | None = None,
+    model_pack: bool = False,
+    annotations: Mapping[str, str] | None = None,
+    use_cache: bool = True,
+    open_parent: OpenRepository | None = None,
+    limits: Limits = Limits(),
+    progress: ProgressCallback = ignore_progress,
+    cancel: threading.Event | None = None,
+) -> PackResult:
+    """Pack a directory as its Kitfile says, straight into ``repository``.
+
+    Args:
+        context_dir: what the Kitfile's paths are relative to.
+        repository: where blobs and manifest go.
+        tag: tag to set when everything is there; ``extra_tags`` follow.
+        extra_tags: more tags for the same manifest.
+        kitfile: a Kitfile, or the path of one; else the one in the context.
+        grafts: context path to a file or directory elsewhere, read in place as if it stood there.
+        exclude: more ignore patterns in ``.kitignore`` syntax.
+        compression: of every layer but MCP bundles.
+        layer_format: ``raw`` stores single files as they are.
+        profile: whose manifest to write; the default is the same on every machine and retry.
+        strict: ``"kit"`` gives the Kit CLI's bytes also where it drops files by mistake.
+        model_pack: write a CNCF ModelPack instead of a ModelKit.
+        annotations: more manifest annotations; the same key replaces ours.
+        use_cache: take digests of unchanged files from the cache.
+        open_parent: opens the repository of a parent ModelKit; the default knows folders and registries.
+        limits: ``concurrency`` layers are read at the same time.
+        progress: hears ``hash`` and ``push`` events, one item per layer.
+        cancel: stops between two buffers.
+
+    Raises:
+        KitfileError: no Kitfile, or not a valid one.
+        ModelKitError: a path does not exist, cannot be read, or changes while it is read.
+    """
+    loaded = _load(context_dir, kitfile)
+    parents = [parent.kitfile for parent in parents_of(loaded, repository, open_parent)]
+    plan = plan_layers(loaded, layer_format=layer_format, compression=compression, model_pack=model_pack)
+    stop = LinkedEvent(cancel)
+    collector = Collector(context_dir, grafts or {}, exclude, is_strict=strict == "kit", cancel=stop)
+    sources, warnings = collector.collect(plan, other_paths(loaded, parents))
+    writer = LayerWriter(repository, profile, DigestCache() if use_cache else None, progress, stop)
+    written = _write_layers(writer, plan, sources, limits)
+    layers = tuple(
+        PackedLayer(layer.kind, layer.path, layer.name, done.descriptor, done.diff_id, done.is_uploaded)
+        for layer, done in zip(plan, written, strict=True)
+    )
+    filled = loaded.with_digests(layers)
+    config = _store_config(repository, filled, profile, [layer.diff_id for layer in layers], model_pack=model_pack)
+    manifest = build_manifest(
+        profile,
+        config,
+        [layer.descriptor for layer in layers],
+        model_pack_kitfile=filled if model_pack else None,
+        annotations=annotations or EMPTY,
+        null_layers=strict == "kit",
+    )
+    descriptor = repository.push_manifest(manifest, tag=tag)
+    for extra in extra_tags:
+        repository.set_tag(extra, descriptor)
+    where = repository.reference.with_tag(tag) if tag else repository.reference
+    uploaded = [layer for layer in layers if layer.is_uploaded]
+    return PackResult(
+        reference=where.with_digest(manifest.digest),
+        digest=manifest.digest,
+        manifest=manifest,
+        kitfile=filled,
+        layers=layers,
+        size_bytes=sum(layer.descriptor.size for layer in layers),
+        uploaded_bytes=sum(layer.descriptor.size for layer in uploaded),
+        uploaded_layers=len(uploaded),
+        warnings=tuple(warnings),
+    )
+
+
+def _store_config(
+    repository: Repository, kitfile: Kitfile, profile: Profile, diff_ids: Sequence[str], *, model_pack: bool
+) -> Descriptor:
+    media_type = media_types.PACK_CONFIG if model_pack else media_types.KIT_CONFIG
+    content = model_pack_config(profile, kitfile, diff_ids) if model_pack else kitfile.to_config()
+    config = Descriptor(media_type, Digest.of(content), len(content))
+    repository.push_blob(config, BytesSource(content))
+    return config
+
+
+def _write_layers(
+    writer: LayerWriter, plan: Sequence[PlannedLayer], sources: Sequence[LayerSource], limits: Limits
+) -> list[WrittenLayer]:
+    """Write all layers, ``limits.concurrency`` at a time; the first failure stops the others."""
+    with ThreadPoolExecutor(max(1, limits.concurrency), thread_name_prefix="kitops-pack") as pool:
+        futures = [pool.submit(writer.write, layer, source) for layer, source in zip(plan, sources, strict=True)]
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        failed = next((future for future in done if future.exception() is not None), None)
+        if failed is not None:
+            writer.cancel.set()
+            for future in futures:
+                future.cancel()
+            failed.result()
+        return [future.result() for future in futures]
+
+
+def _load(context_dir: Path, kitfile: Kitfile | Path | None) -> Kitfile:
+    if isinstance(kitfile, Kitfile):
+        kitfile_rules.check(kitfile)
+        return kitfile
+    return Kitfile.load(kitfile if kitfile is not None else context_dir)

@@ -38,7 +38,7 @@ class _Composer(Reader, Scanner, Parser, Composer):
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         """Let a later anchor of the same name take over, as YAML 1.2 and yaml.v3 do."""
         if not self.check_event(yaml.AliasEvent):
-            anchor = self.peek_event().anchor
+            anchor = self.peek_event().anchor  # type: ignore[no-untyped-call]
             self.anchors.pop(anchor, None)
         node: Node | None = super().compose_node(parent, index)
         return node
@@ -49,7 +49,7 @@ class _Composer(Reader, Scanner, Parser, Composer):
     def ascend_resolver(self) -> None:
         """Path resolvers are not used."""
 
-    def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
+    def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:  # noqa: ARG002 - PyYAML calls it so
         """Leave plain scalars open; the text decides later, with the field that it is for."""
         if kind is ScalarNode:
             return _PLAIN if implicit[0] else _CORE + "str"
@@ -202,7 +202,7 @@ class ValueReader:
             return [self.read(item, place.child(index)) for index, item in enumerate(node.value)]
         result = {}
         for text, key, value in pairs(node, place):
-            if _resolved(key, place)[0] != yaml_scalars.STR:
+            if not isinstance(key, ScalarNode) or _resolved(key, place)[0] != yaml_scalars.STR:
                 raise place.error(key, f"the key {text!r} is not text", f'write it in quotes: "{text}"')
             result[text] = self.read(value, place.child(text))
         return result
@@ -211,7 +211,7 @@ class ValueReader:
 def _resolved(node: ScalarNode, place: Place) -> tuple[str, Any]:
     tag = node.tag
     short = "!!" + tag.removeprefix(_CORE) if tag.startswith(_CORE) else tag
-    if short == yaml_scalars.STR or short.startswith("!") and not short.startswith("!!"):
+    if short == yaml_scalars.STR or (short.startswith("!") and not short.startswith("!!")):
         return yaml_scalars.STR, node.value
     try:
         return yaml_scalars.resolve(node.value, short)

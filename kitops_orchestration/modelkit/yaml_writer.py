@@ -31,7 +31,7 @@ class _Emitter(Emitter):
     def __init__(self, stream: io.StringIO) -> None:
         super().__init__(stream, indent=2, width=_NO_LIMIT, allow_unicode=True)
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML calls it so
         """Indent every sequence."""
         super().increase_indent(flow=flow, indentless=False)
 
@@ -86,10 +86,9 @@ def _text(text: str, *, in_line: bool) -> events.ScalarEvent:
     except UnicodeEncodeError:
         encoded = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")
         return events.ScalarEvent(None, "tag:yaml.org,2002:binary", (False, False), encoded, style=None)
+    style = None if yaml_scalars.is_plain_text(text) else '"'
     if "\n" in text:
         style = '"' if in_line else "|"
-    else:
-        style = None if yaml_scalars.is_plain_text(text) else '"'
     return events.ScalarEvent(None, None, (style is None, True), text, style=style)
 
 

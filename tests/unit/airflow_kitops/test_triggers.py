@@ -38,14 +38,23 @@ def watcher(matches: str, *, state: AssetState | None = None, catch_up: bool = F
 
 async def events_until_quiet(trigger: KitTagEventTrigger) -> list[dict]:
     """Collect what fires until nothing has fired for ten looks."""
-    payloads = []
-    async with aclosing(trigger.run()) as stream:
-        while True:
-            try:
-                event = await asyncio.wait_for(anext(stream), timeout=QUICK * 10)
-            except TimeoutError:
-                return payloads
+    payloads, quiet = [], 0
+    original = trigger.open_shared_stream
+
+    async def counted(kwargs):
+        nonlocal quiet
+        async for snapshot in original(kwargs):
+            quiet += 1
+            if quiet > 10:
+                return
+            yield snapshot
+
+    trigger.open_shared_stream = counted
+    async with asyncio.timeout(20), aclosing(trigger.run()) as stream:
+        async for event in stream:
+            quiet = 0
             payloads.append(event.payload)
+    return payloads
 
 
 @pytest.mark.parametrize(
@@ -72,22 +81,25 @@ def test_catching_up_also_fires_for_what_is_there(put_tag) -> None:
     assert payload["reference"].endswith(f"team/iris:prod@{digest}")
 
 
-async def _pushed_while_watching(trigger: KitTagEventTrigger, push) -> list[dict]:
-    async with aclosing(trigger.run()) as stream:
+async def _pushed_while_watching(push) -> list[dict]:
+    """Push once the watcher has looked for the first time; return what fires then."""
+    state = AssetState()
+    async with asyncio.timeout(20), aclosing(watcher("prod", state=state).run()) as stream:
         waiting = asyncio.ensure_future(anext(stream))
-        await asyncio.sleep(QUICK * 4)
+        while not state.values:
+            await asyncio.sleep(QUICK)
         push()
-        return [(await asyncio.wait_for(waiting, timeout=5)).payload]
+        return [(await waiting).payload]
 
 
 def test_a_repository_that_does_not_exist_yet_is_waited_for(put_tag) -> None:
-    (payload,) = asyncio.run(_pushed_while_watching(watcher("prod"), lambda: put_tag("prod", "one")))
+    (payload,) = asyncio.run(_pushed_while_watching(lambda: put_tag("prod", "one")))
     assert payload["previous_digest"] is None
 
 
 def test_a_moved_tag_fires_with_the_digest_it_had_before(put_tag) -> None:
     before = put_tag("prod", "one")
-    (payload,) = asyncio.run(_pushed_while_watching(watcher("prod"), lambda: put_tag("prod", "two")))
+    (payload,) = asyncio.run(_pushed_while_watching(lambda: put_tag("prod", "two")))
     assert payload["previous_digest"] == before != payload["digest"]
 
 

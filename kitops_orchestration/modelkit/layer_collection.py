@@ -1,0 +1,113 @@
+"""Find the files of every layer with one walk of the context, and say what is not among them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kitops_orchestration.errors import ModelKitError
+from kitops_orchestration.modelkit.ignore import IgnoreRules
+from kitops_orchestration.modelkit.layer_plan import PlannedLayer, check_mcp_bundle
+from kitops_orchestration.modelkit.layer_stream import LayerSource, RawSource, TarSource
+from kitops_orchestration.modelkit.selection import Selector, select_like_kit
+from kitops_orchestration.modelkit.walk import Entry, walk
+
+_MAX_WARNINGS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """What stays the same for all layers of one pack."""
+
+    context_dir: Path
+    grafts: Mapping[str, Path]
+    exclude: Sequence[str]
+    is_strict: bool
+    """Choose files as the Kit CLI does, where that loses some."""
+    cancel: threading.Event
+
+    def collect(self, plan: Sequence[PlannedLayer], others: Collection[str]) -> tuple[list[LayerSource], list[str]]:
+        """Return one source per planned layer, and warnings.
+
+        Raises:
+            ModelKitError: a layer's path does not exist, leaves the context, or has the wrong form.
+        """
+        rules = IgnoreRules.load(self.context_dir, more=self.exclude)
+        paths = frozenset(layer.clean_path for layer in plan)
+        walked = walk(self.context_dir, rules, grafts=self.grafts, follow=paths, keep_links=not self.is_strict)
+        lost = [f"{path}: {reason}, left out" for path, reason in walked.left_out if _is_packed(path, paths)]
+        lost += _case_twins(walked.entries)
+        selector = Selector(walked.entries)
+        sources: list[LayerSource] = []
+        for layer in plan:
+            entries = selector.select(layer.clean_path, others)
+            if self.is_strict:
+                kept = select_like_kit(walked.entries, layer.clean_path, others)
+                lost += _lost(entries, kept)
+                entries = kept
+            lost += self._explain_empty(layer, entries, rules)
+            sources.append(self._source(layer, entries))
+        if len(lost) > _MAX_WARNINGS:
+            lost = [*lost[:_MAX_WARNINGS], f"and {len(lost) - _MAX_WARNINGS} more like these"]
+        return sources, lost
+
+    def _source(self, layer: PlannedLayer, entries: list[Entry]) -> LayerSource:
+        if layer.format == "tar":
+            return TarSource(entries, self.cancel)
+        file = next((entry for entry in entries if entry.path == layer.clean_path), None)
+        if file is None or file.is_dir:
+            raise ModelKitError(
+                f"a raw layer is a single file, and {layer.path or '.'!r} is not one",
+                advice="name the file itself, or pack with layer_format='tar'",
+            )
+        if layer.kind == "mcpb":
+            check_mcp_bundle(file.source, layer.path)
+        return RawSource(file, self.cancel)
+
+    def _explain_empty(self, layer: PlannedLayer, entries: list[Entry], rules: IgnoreRules) -> list[str]:
+        path = layer.clean_path
+        if path == "." or any(_is_at_or_below(entry.path, path) for entry in entries):
+            return []
+        if rules.ignores(path):
+            return [f"{path}: ignored by .kitignore, so its {layer.kind} layer is empty"]
+        if not os.path.lexists(self.context_dir / path):
+            raise ModelKitError(
+                f"the {layer.kind} path {layer.path!r} does not exist in {self.context_dir}",
+                advice="correct the path in the Kitfile, or add the file",
+            )
+        if self.is_strict:
+            return [f"{path}: not taken by the Kit CLI, so its {layer.kind} layer is empty"]
+        raise ModelKitError(
+            f"the {layer.kind} path {layer.path!r} is no file or directory inside {self.context_dir}",
+            advice="a link may not leave the context: graft the directory in, or copy it",
+        )
+
+
+def _is_at_or_below(path: str, above: str) -> bool:
+    return path == above or path.startswith(above + "/")
+
+
+def _is_packed(path: str, layer_paths: Collection[str]) -> bool:
+    return any(above == "." or _is_at_or_below(path, above) for above in layer_paths)
+
+
+def _lost(entries: Sequence[Entry], kept: Sequence[Entry]) -> list[str]:
+    present = {entry.path for entry in kept}
+    return [
+        f"{entry.path}: dropped, as the Kit CLI would"
+        for entry in entries
+        if not entry.is_dir and entry.path not in present
+    ]
+
+
+def _case_twins(entries: Sequence[Entry]) -> list[str]:
+    seen: dict[str, str] = {}
+    twins = []
+    for entry in entries:
+        first = seen.setdefault(entry.path.casefold(), entry.path)
+        if first != entry.path:
+            twins.append(f"{entry.path}: differs from {first} only in case, which some file systems cannot hold")
+    return twins

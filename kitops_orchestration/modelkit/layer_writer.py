@@ -1,0 +1,203 @@
+"""One layer on its way into a repository: digest first, from the cache or in one pass, then the bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from kitops_orchestration import settings
+from kitops_orchestration.errors import ModelKitError, TransferCancelledError
+from kitops_orchestration.modelkit import compression as compressing
+from kitops_orchestration.modelkit.digest_cache import CachedDigests, DigestCache, is_settled, key_of
+from kitops_orchestration.modelkit.layer_plan import PlannedLayer
+from kitops_orchestration.modelkit.layer_stream import BUFFER_BYTES, LayerSource, RawSource
+from kitops_orchestration.modelkit.manifest_profile import Profile, layer_annotations
+from kitops_orchestration.oci.blob_source import FileSource
+from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
+from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, Verb
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenLayer:
+    """What became of one layer."""
+
+    descriptor: Descriptor
+    diff_id: Digest
+    is_uploaded: bool
+    """False when the repository had the blob already."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWriter:
+    """Writes layers into one repository; its methods may run in several threads."""
+
+    repository: Repository
+    profile: Profile
+    cache: DigestCache | None
+    progress: ProgressCallback
+    cancel: threading.Event
+
+    def write(self, layer: PlannedLayer, source: LayerSource) -> WrittenLayer:
+        """Find the layer's digest and store its blob, unless it is there.
+
+        Raises:
+            ModelKitError: a file cannot be read or was changed meanwhile.
+        """
+        with contextlib.ExitStack() as stack:
+            digests, body = self._digests(layer, source, stack)
+            file = source.entry if isinstance(source, RawSource) else None
+            annotations = layer_annotations(self.profile, layer, file)
+            descriptor = Descriptor(layer.media_type, digests.digest, digests.size, annotations)
+            if self.repository.has_blob(descriptor):
+                self._report("push", layer, "skipped", digests.size, digests.size)
+                return WrittenLayer(descriptor, digests.diff_id, is_uploaded=False)
+            if body is None:
+                body = self._spooled(layer, source, stack)[1]
+            watched = _WatchedSource(body, self, layer)
+            is_new = self.repository.push_blob(descriptor, watched)
+        self._report("push", layer, "finished" if is_new else "skipped", digests.size, digests.size)
+        return WrittenLayer(descriptor, digests.diff_id, is_uploaded=is_new)
+
+    def _digests(
+        self, layer: PlannedLayer, source: LayerSource, stack: contextlib.ExitStack
+    ) -> tuple[CachedDigests, BlobSource | None]:
+        entries = [source.entry] if isinstance(source, RawSource) else source.entries
+        form = f"{layer.format}/{layer.compression}/{compressing.version(layer.compression)}"
+        key = key_of(entries, form) if self.cache is not None else ""
+        plain = source if layer.compression == "none" else None
+        known = self.cache.get(key) if self.cache is not None else None
+        if known is not None:
+            return known, plain
+        started_ns = time.time_ns()
+        if plain is None:
+            digests, body = self._spooled(layer, source, stack)
+        else:
+            digests, body = self._hashed(layer, source), plain
+        if self.cache is not None and is_settled(entries, now_ns=started_ns):
+            self.cache.put(key, digests)
+        return digests, body
+
+    def _hashed(self, layer: PlannedLayer, source: LayerSource) -> CachedDigests:
+        hasher = hashlib.sha256()
+        size = 0
+        for data in self._buffers(layer, source):
+            hasher.update(data)
+            size += len(data)
+        digest = Digest(f"sha256:{hasher.hexdigest()}")
+        return CachedDigests(digest, digest, size)
+
+    def _spooled(
+        self, layer: PlannedLayer, source: LayerSource, stack: contextlib.ExitStack
+    ) -> tuple[CachedDigests, BlobSource]:
+        """Compress into a file that lives until ``stack`` closes: its digest has to be known before it is sent."""
+        plain, packed, size = hashlib.sha256(), hashlib.sha256(), 0
+        encoder = compressing.compressor(layer.compression)
+        path = stack.enter_context(_spool_file())
+        with path.open("wb", buffering=0) as file:
+            for data in self._buffers(layer, source):
+                plain.update(data)
+                size += _write(file, packed, encoder.compress(data))
+            size += _write(file, packed, encoder.flush())
+        digests = CachedDigests(Digest(f"sha256:{packed.hexdigest()}"), Digest(f"sha256:{plain.hexdigest()}"), size)
+        return digests, FileSource(path)
+
+    def _buffers(self, layer: PlannedLayer, source: LayerSource) -> Iterator[memoryview]:
+        total = source.size
+        done = 0
+        buffer = memoryview(bytearray(min(BUFFER_BYTES, total)))
+        self._report("hash", layer, "started", 0, total)
+        with source.open() as stream:
+            reader = cast(io.RawIOBase, stream)
+            while count := reader.readinto(buffer):
+                yield buffer[:count]
+                done += count
+                self._report("hash", layer, "moved", done, total)
+        self._report("hash", layer, "finished", done, total)
+
+    def _report(self, verb: Verb, layer: PlannedLayer, state: State, done: int, total: int | None) -> None:
+        self.progress(ProgressEvent(verb, f"{layer.kind} {layer.path or '.'}", state, done, total))
+
+    def check_cancelled(self) -> None:
+        """Raise :class:`TransferCancelledError` when the caller asked for a stop, or another layer failed."""
+        if self.cancel.is_set():
+            raise TransferCancelledError(
+                "packing was cancelled", advice="run it again: what was stored is not repeated"
+            )
+
+    def moved(self, layer: PlannedLayer, done: int, total: int) -> None:
+        """Report bytes of a layer that were handed to the repository."""
+        self.check_cancelled()
+        self._report("push", layer, "moved", done, total)
+
+
+@dataclass(frozen=True, slots=True)
+class _WatchedSource:
+    source: BlobSource
+    writer: LayerWriter
+    layer: PlannedLayer
+
+    @property
+    def size(self) -> int:
+        return self.source.size
+
+    def open(self) -> BinaryIO:
+        return cast(BinaryIO, _WatchedReader(self))
+
+
+class _WatchedReader(io.RawIOBase):
+    def __init__(self, watched: _WatchedSource) -> None:
+        super().__init__()
+        self._watched = watched
+        self._total = watched.size
+        self._stream = cast(io.RawIOBase, watched.source.open())
+        self._done = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        count = self._stream.readinto(buffer) or 0
+        self._done += count
+        self._watched.writer.moved(self._watched.layer, self._done, self._total)
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _write(file: io.FileIO, hasher: Any, data: bytes) -> int:
+    hasher.update(data)
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+    return len(data)
+
+
+@contextlib.contextmanager
+def _spool_file() -> Iterator[Path]:
+    folder = settings.cache_dir() / "spool"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder)
+    except OSError as error:
+        raise ModelKitError(
+            f"cannot write into {folder}: {error.strerror}",
+            advice="compressed layers are spooled there: set KITOPS_ORCHESTRATION_CACHE to a writable folder",
+        ) from error
+    os.close(handle)
+    path = Path(name)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)

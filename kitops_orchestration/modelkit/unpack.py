@@ -1,0 +1,212 @@
+"""Unpack: a ModelKit becomes files in a directory, all of those asked for or none.
+
+Layers are extracted while they arrive, into a directory beside the target; what is verified to the last byte
+is then moved in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kitops_orchestration.errors import KitfileError, ModelKitError
+from kitops_orchestration.modelkit.fetch_layers import Fetcher, FetchTask, budget_for
+from kitops_orchestration.modelkit.filters import Filter, model_only, parse_filters, takes_kitfile, takes_layer
+from kitops_orchestration.modelkit.inspect import ModelKit, ModelKitLayer, inspect
+from kitops_orchestration.modelkit.kitfile import Kitfile
+from kitops_orchestration.modelkit.kitfile_rules import clean
+from kitops_orchestration.modelkit.linked_event import LinkedEvent
+from kitops_orchestration.modelkit.parents import OpenRepository, open_default, parents_of
+from kitops_orchestration.modelkit.publish import Exists, publish
+from kitops_orchestration.modelkit.stage import LayerSink, Stage
+from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.progress import ProgressCallback, ignore_progress
+from kitops_orchestration.settings import Limits
+
+_KITFILE_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackResult:
+    """What was unpacked, and where it is now."""
+
+    reference: Reference
+    """Pinned by digest."""
+    digest: Digest
+    target_dir: Path
+    layers: tuple[ModelKitLayer, ...]
+    """Those that were fetched, without the parents'."""
+    files: int
+    size_bytes: int
+    """Of the files written."""
+    kitfile: Kitfile
+    warnings: tuple[str, ...] = ()
+
+
+def unpack(
+    repository: Repository,
+    target: str,
+    target_dir: Path,
+    *,
+    filters: Sequence[str] = (),
+    exists: Exists = "error",
+    include_remote: bool = False,
+    open_parent: OpenRepository | None = None,
+    limits: Limits = Limits(),
+    progress: ProgressCallback = ignore_progress,
+    cancel: threading.Event | None = None,
+) -> UnpackResult:
+    """Unpack a ModelKit or ModelPack, or what ``filters`` choose of it.
+
+    Args:
+        repository: where it is.
+        target: tag or digest.
+        target_dir: where to; made when it is not there.
+        filters: ``type[,type][:name-or-path,...]``, or-ed; values may be globs.
+        exists: what to do about files that are there already; ``error`` decides before anything is written.
+        include_remote: fetch datasets that live in another ModelKit too.
+        open_parent: opens the repository of a parent ModelKit; the default knows folders and registries.
+        limits: ``concurrency`` layers at a time; ``max_unpacked_bytes`` bounds what may come out.
+        progress: hears ``unpack`` events, one item per layer.
+        cancel: stops between two buffers; nothing is left behind.
+
+    Raises:
+        UnsafePathError: a member that would leave the target, a link, a device, a name that is there twice.
+        IntegrityError: bytes are not those of the digests.
+        ModelKitError: a damaged layer, files that exist already, a target that cannot be written.
+    """
+    chosen = parse_filters(filters)
+    kit = inspect(repository, target, limits=limits)
+    layers = tuple(layer for layer in kit.layers if takes_layer(chosen, layer))
+    tasks = [FetchTask(repository, layer, layer.prefix) for layer in layers]
+    tasks += _parent_tasks(kit, repository, chosen, open_parent)
+    remote_tasks, warnings = _remote_tasks(kit, repository, chosen, open_parent, include_remote=include_remote)
+    tasks += remote_tasks
+    with _stage(target_dir) as stage:
+        if takes_kitfile(chosen):
+            _write_kitfile(stage, kit.kitfile)
+        fetcher = Fetcher(stage, limits, budget_for(tasks, limits), progress, LinkedEvent(cancel))
+        fetcher.fetch_all(_without_doubles(tasks))
+        stage.finish()
+        publish(stage, target_dir, exists, same=_same_kitfile)
+        return UnpackResult(
+            kit.reference, kit.digest, target_dir, layers, stage.files, stage.size_bytes, kit.kitfile, warnings
+        )
+
+
+def _without_doubles(tasks: Sequence[FetchTask]) -> list[FetchTask]:
+    """Drop a tar that is there twice: its content is the same; equal raw layers stand at two paths."""
+    seen: dict[tuple[str, str, str], FetchTask] = {}
+    for task in tasks:
+        layer = task.layer
+        path = layer.clean_path if layer.type.format == "raw" else ""
+        seen.setdefault((layer.descriptor.digest, task.prefix, path), task)
+    return list(seen.values())
+
+
+def _parent_tasks(
+    kit: ModelKit, repository: Repository, filters: Sequence[Filter], open_parent: OpenRepository | None
+) -> list[FetchTask]:
+    wanted = model_only(filters)
+    if wanted is None:
+        return []
+    tasks = []
+    for parent in parents_of(kit.kitfile, repository, open_parent):
+        home = (open_parent or open_default)(parent.reference)
+        tasks += [FetchTask(home, layer, layer.prefix) for layer in parent.layers if takes_layer(wanted, layer)]
+    return tasks
+
+
+def _remote_tasks(
+    kit: ModelKit,
+    repository: Repository,
+    filters: Sequence[Filter],
+    open_parent: OpenRepository | None,
+    *,
+    include_remote: bool,
+) -> tuple[list[FetchTask], tuple[str, ...]]:
+    tasks: list[FetchTask] = []
+    warnings = []
+    for dataset in kit.kitfile.datasets:
+        if not dataset.remote_path or (filters and not any("datasets" in each.types for each in filters)):
+            continue
+        if dataset.remote_path.startswith("s3://"):
+            warnings.append(f"dataset {dataset.name or dataset.path}: stays at {dataset.remote_path}, fetch it from S3")
+        elif not include_remote:
+            warnings.append(f"dataset {dataset.name or dataset.path}: stays in {dataset.remote_path}, not asked for")
+        else:
+            tasks += _dataset_tasks(dataset.remote_path, clean(dataset.path), repository, open_parent)
+    return tasks, tuple(warnings)
+
+
+def _dataset_tasks(
+    text: str, folder: str, repository: Repository, open_parent: OpenRepository | None
+) -> list[FetchTask]:
+    from kitops_orchestration.modelkit.parents import complete
+
+    reference = complete(text, repository)
+    if reference is None:
+        raise ModelKitError(f"the dataset's remotePath is not a ModelKit reference: {text}")
+    home = (open_parent or open_default)(reference)
+    prefix = "" if folder == "." else folder
+    return [
+        FetchTask(home, layer, "/".join(filter(None, (prefix, layer.prefix))))
+        for layer in inspect(home, reference.target).layers
+        if layer.kind == "dataset"
+    ]
+
+
+def _write_kitfile(stage: Stage, kitfile: Kitfile) -> None:
+    data = kitfile.to_yaml().encode("utf-8", "surrogateescape")
+    sink = LayerSink(stage, "", lambda: False)
+    sink.file("Kitfile", _KITFILE_MODE, len(data), lambda take: take(memoryview(data)))
+
+
+def _same_kitfile(new: Path, old: Path) -> bool:
+    """Tell whether two Kitfiles say the same; how the YAML is laid out does not matter."""
+    try:
+        return Kitfile.load(old) == Kitfile.load(new)
+    except KitfileError:
+        return False
+
+
+@contextlib.contextmanager
+def _stage(target_dir: Path) -> Iterator[Stage]:
+    """Make the stage on the target's own file system, and take away everything that was made if it fails."""
+    made: list[Path] = []
+    try:
+        beside = target_dir
+        if os.path.lexists(target_dir):
+            if not target_dir.is_dir():
+                raise ModelKitError(f"the target is not a directory: {target_dir}")
+        else:
+            beside = target_dir.absolute().parent
+            made = _make_parents(beside)
+        stage = Stage(beside, target_dir.absolute().name)
+    except OSError as error:
+        raise ModelKitError(f"cannot write into {target_dir}: {error.strerror}") from error
+    is_done = False
+    try:
+        yield stage
+        is_done = True
+    finally:
+        stage.discard()
+        if not is_done:
+            for folder in reversed(made):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+
+def _make_parents(folder: Path) -> list[Path]:
+    made = []
+    for path in [*reversed(folder.parents), folder]:
+        if not path.exists():
+            path.mkdir(exist_ok=True)
+            made.append(path)
+    return made
