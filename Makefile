@@ -105,6 +105,7 @@ bench: $(STAMP) programs ## Measure time, memory and disk
 
 .PHONY: docs
 docs: $(STAMP) ## Build the documentation into site/; a broken link fails
+	@$(BIN)/python tools/cli_page.py > .venv/cli.md && mv .venv/cli.md docs/reference/cli.md
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet # ADR 9 says what comes after it
 	@echo "site/index.html"
 

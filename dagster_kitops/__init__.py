@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from dagster_kitops.asset_checks import Finding as Finding
     from dagster_kitops.asset_checks import ModelKitCheck as ModelKitCheck
     from dagster_kitops.asset_checks import build_modelkit_checks as build_modelkit_checks
-    from dagster_kitops.asset_checks import build_modelkit_integrity_checks as build_modelkit_integrity_checks
-    from dagster_kitops.asset_checks import build_modelkit_provenance_checks as build_modelkit_provenance_checks
-    from dagster_kitops.asset_checks import build_modelkit_tag_checks as build_modelkit_tag_checks
+    from dagster_kitops.modelkit_checks import build_modelkit_integrity_checks as build_modelkit_integrity_checks
+    from dagster_kitops.modelkit_checks import build_modelkit_provenance_checks as build_modelkit_provenance_checks
+    from dagster_kitops.modelkit_checks import build_modelkit_tag_checks as build_modelkit_tag_checks
     from dagster_kitops.assets import mlflow_modelkit_asset as mlflow_modelkit_asset
     from dagster_kitops.assets import modelkit_asset as modelkit_asset
     from dagster_kitops.assets import modelkit_assets as modelkit_assets
@@ -42,10 +42,19 @@ if TYPE_CHECKING:
     from dagster_kitops.event_log import require_modelkit as require_modelkit
     from dagster_kitops.io_manager import ModelKitIOManager as ModelKitIOManager
     from dagster_kitops.metadata import ModelKitMetadataSet as ModelKitMetadataSet
+    from dagster_kitops.modelkit_checks import build_modelkit_policy_checks as build_modelkit_policy_checks
+    from dagster_kitops.modelkit_checks import build_modelkit_signature_checks as build_modelkit_signature_checks
+    from dagster_kitops.modelkit_checks import integrity_check as integrity_check
+    from dagster_kitops.modelkit_checks import policy_checks as policy_checks
+    from dagster_kitops.modelkit_checks import provenance_check as provenance_check
+    from dagster_kitops.modelkit_checks import signature_check as signature_check
+    from dagster_kitops.modelkit_checks import tag_check as tag_check
     from dagster_kitops.observation import build_observable_modelkits as build_observable_modelkits
     from dagster_kitops.partitions import partition_tag as partition_tag
     from dagster_kitops.promotion import PromotionStage as PromotionStage
     from dagster_kitops.promotion import build_promotion_assets as build_promotion_assets
+    from dagster_kitops.promotion_jobs import ApprovalConfig as ApprovalConfig
+    from dagster_kitops.promotion_jobs import build_approval_job as build_approval_job
     from dagster_kitops.promotion_jobs import PromoteConfig as PromoteConfig
     from dagster_kitops.promotion_jobs import RollbackConfig as RollbackConfig
     from dagster_kitops.promotion_jobs import build_promotion_job as build_promotion_job
@@ -64,6 +73,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AnonymousAuth": "resources",
+    "ApprovalConfig": "promotion_jobs",
     "BasicAuth": "resources",
     "CheckedModelKit": "asset_checks",
     "DagsterKitOpsTranslator": "translator",
@@ -86,16 +96,20 @@ _HOMES = {
     "RollbackConfig": "promotion_jobs",
     "TokenAuth": "resources",
     "TrustResource": "resources",
+    "build_approval_job": "promotion_jobs",
     "build_modelkit_asset_spec": "translator",
     "build_modelkit_checks": "asset_checks",
-    "build_modelkit_integrity_checks": "asset_checks",
-    "build_modelkit_provenance_checks": "asset_checks",
-    "build_modelkit_tag_checks": "asset_checks",
+    "build_modelkit_integrity_checks": "modelkit_checks",
+    "build_modelkit_policy_checks": "modelkit_checks",
+    "build_modelkit_provenance_checks": "modelkit_checks",
+    "build_modelkit_signature_checks": "modelkit_checks",
+    "build_modelkit_tag_checks": "modelkit_checks",
     "build_modelkit_tag_sensor": "sensors",
     "build_observable_modelkits": "observation",
     "build_promotion_assets": "promotion",
     "build_promotion_job": "promotion_jobs",
     "build_rollback_job": "promotion_jobs",
+    "integrity_check": "modelkit_checks",
     "latest_metadata": "event_log",
     "latest_modelkit": "event_log",
     "mlflow_modelkit_asset": "assets",
@@ -103,7 +117,11 @@ _HOMES = {
     "modelkit_assets": "assets",
     "modelkit_history": "event_log",
     "partition_tag": "partitions",
+    "policy_checks": "modelkit_checks",
+    "provenance_check": "modelkit_checks",
     "require_modelkit": "event_log",
+    "signature_check": "modelkit_checks",
+    "tag_check": "modelkit_checks",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 # one list of names, not two

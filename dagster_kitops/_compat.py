@@ -12,7 +12,6 @@ CONTEXT_NAMES = frozenset(get_valid_name_permutations("context"))
 
 __all__ = [
     "CONTEXT_NAMES",
-    "CodeReferencesMetadataSet",
     "NamespacedMetadataSet",
     "clean_name",
     "extract_data_version_from_entry",

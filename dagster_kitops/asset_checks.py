@@ -3,7 +3,7 @@
 # No `from __future__ import annotations`: Dagster reads the signatures of check functions.
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +23,26 @@ if TYPE_CHECKING:
 class CheckedModelKit:
     """The ModelKit under a check; what several checks ask is fetched once."""
 
-    def __init__(self, client: "KitClient", recorded: RecordedModelKit) -> None:
-        self.client = client
+    def __init__(self, kitops: KitOpsResource, recorded: RecordedModelKit) -> None:
+        self.kitops = kitops
         self.recorded = recorded
+        self.answers: dict[Any, Any] = {}
+        """What checks of one family keep for each other."""
+
+    @property
+    def client(self) -> "KitClient":
+        """The core's client of the resource."""
+        return self.kitops.get_client()
 
     @cached_property
     def modelkit(self) -> "ModelKit":
         """Manifest and Kitfile from the registry, verified against the recorded digest."""
-        return self.client.inspect(str(self.recorded.reference))
+        return self.client.inspect(self.recorded.reference)
 
     @cached_property
     def lineage(self) -> "Lineage":
         """The evidence attached to the digest."""
-        return self.client.lineage(str(self.recorded.reference))
+        return self.client.lineage(self.recorded.reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +63,6 @@ class ModelKitCheck:
     ask: Callable[[CheckedModelKit], Finding]
 
 
-def integrity_check() -> ModelKitCheck:
-    """Is every blob that the recorded manifest names in the registry?"""
-    return ModelKitCheck("modelkit_integrity", "Manifest verified by digest, every blob present", _ask_integrity)
-
-
-def provenance_check() -> ModelKitCheck:
-    """Does the registry hold a statement on how the ModelKit was made?"""
-    return ModelKitCheck("modelkit_provenance", "A provenance statement is attached", _ask_provenance)
-
-
-def tag_check() -> ModelKitCheck:
-    """Does the tag still point at the recorded digest? If not, someone moved it outside of Dagster."""
-    return ModelKitCheck("modelkit_tag", "The tag points at the recorded digest", _ask_tag)
-
-
-_NAMED = {"integrity": integrity_check, "provenance": provenance_check, "tag": tag_check}
-
-
-def named_check(name: str) -> ModelKitCheck:
-    """Return a check by its short name: ``integrity``, ``provenance``, ``tag``."""
-    return _NAMED[name]()
-
-
 def build_modelkit_checks(
     *,
     assets: Sequence[dg.AssetsDefinition | dg.AssetSpec | dg.AssetKey | str],
@@ -93,9 +77,13 @@ def build_modelkit_checks(
     All of them run in one step over one client, and can be selected one by one.
 
     Args:
+        assets: What is checked.
+        checks: What is asked: those of :mod:`dagster_kitops.modelkit_checks`, or your own.
         severity: Of a failed check.  Only ``ERROR`` blocks.
         blocking: Hold back downstream assets of the same run.  The ModelKit is in its registry already: to stop it
             before, give :func:`modelkit_asset` a ``gate``; to stop its promotion, let the promotion be automatic.
+        resource_key: Key of the :class:`KitOpsResource`.
+        name: Of the step.
     """
     keys = [asset.key if isinstance(asset, (dg.AssetsDefinition, dg.AssetSpec)) else asset for asset in assets]
     asset_keys = [dg.AssetKey.from_coercible(key) for key in keys]
@@ -111,31 +99,14 @@ def build_modelkit_checks(
     def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
         for key in asset_keys:
-            selected = [
-                spec for spec in specs if spec.asset_key == key and spec.key in context.selected_asset_check_keys
-            ]
-            if not selected:
+            chosen = [spec for spec in specs if spec.asset_key == key and spec.key in context.selected_asset_check_keys]
+            if not chosen:
                 continue
-            checked = CheckedModelKit(kitops.get_client(), require_modelkit(context.instance, key))
-            for spec in selected:
+            checked = CheckedModelKit(kitops, require_modelkit(context.instance, key))
+            for spec in chosen:
                 yield _result(context, by_name[spec.name], spec, checked, severity)
 
     return [run_checks]
-
-
-def build_modelkit_integrity_checks(**options: Any) -> list[dg.AssetChecksDefinition]:
-    """Return :func:`build_modelkit_checks` with the integrity check alone."""
-    return build_modelkit_checks(checks=[integrity_check()], **options)
-
-
-def build_modelkit_provenance_checks(**options: Any) -> list[dg.AssetChecksDefinition]:
-    """Return :func:`build_modelkit_checks` with the provenance check alone."""
-    return build_modelkit_checks(checks=[provenance_check()], **options)
-
-
-def build_modelkit_tag_checks(**options: Any) -> list[dg.AssetChecksDefinition]:
-    """Return :func:`build_modelkit_checks` with the check of moved tags alone."""
-    return build_modelkit_checks(checks=[tag_check()], **options)
 
 
 def _result(
@@ -155,24 +126,3 @@ def _result(
         description=finding.description,
         metadata={"kitops/digest": checked.recorded.digest, **finding.metadata},
     )
-
-
-def _ask_integrity(checked: CheckedModelKit) -> Finding:
-    repository = checked.client.repository(checked.recorded.reference)
-    blobs = checked.modelkit.manifest.blobs
-    missing = [str(blob.digest) for blob in blobs if not repository.has_blob(blob)]
-    text = f"{len(missing)} of {len(blobs)} blobs missing: {', '.join(missing)}" if missing else f"{len(blobs)} blobs"
-    return Finding(not missing, text, {"blobs": len(blobs), "missing_blobs": len(missing)})
-
-
-def _ask_provenance(checked: CheckedModelKit) -> Finding:
-    is_present = checked.lineage.provenance is not None
-    return Finding(is_present, "provenance attached" if is_present else "no provenance statement is attached")
-
-
-def _ask_tag(checked: CheckedModelKit) -> Finding:
-    reference = checked.recorded.reference
-    now = checked.client.resolve(replace(reference, digest=None)) if reference.tag else reference
-    is_same = now.digest == reference.digest
-    text = f"{reference.tag} points at {now.digest}" + ("" if is_same else f", not at the recorded {reference.digest}")
-    return Finding(is_same, text, {"kitops/found_digest": str(now.digest)})

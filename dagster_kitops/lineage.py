@@ -38,7 +38,7 @@ def run_context(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Ru
 
 def step_provenance(context: dg.AssetExecutionContext, key: dg.AssetKey, packed: PackResult) -> Statement:
     """Return the provenance of what a step packed: run, asset, code version, inputs by data version."""
-    from kitops_orchestration.lineage.slsa import provenance
+    from kitops_orchestration.lineage.provenance import provenance
 
     upstream = sorted(context.assets_def.asset_deps.get(key, ()))
     facts = {

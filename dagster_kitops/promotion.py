@@ -4,6 +4,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -12,10 +13,12 @@ from dagster_kitops._errors import translated
 from dagster_kitops.event_log import require_modelkit
 from dagster_kitops.lineage import run_context
 from dagster_kitops.metadata import ModelKitMetadataSet, data_version
+from dagster_kitops.publish import partition_of
 from dagster_kitops.resources import KitOpsResource
 from kitops_orchestration.oci.reference import Reference
 
 if TYPE_CHECKING:
+    from kitops_orchestration.promotion.policy import PromotionPolicy
     from kitops_orchestration.promotion.promote import PromotionResult
 
 
@@ -23,20 +26,32 @@ if TYPE_CHECKING:
 class PromotionStage:
     """One stage of a promotion path.
 
-    ``destination`` is another repository (same or other registry); without it the ModelKit stays where it is and
-    only ``tag`` moves (default: the stage's name).
+    ``destination`` is another repository (same or other registry).  Without it the policy decides, and without a
+    policy the ModelKit stays where it is and only ``tag`` moves (default: the stage's name).
     """
 
     name: str
     destination: str | None = None
     tag: str | None = None
+    policy_path: Path | str | None = None
+    """The promotion policy whose checks have to be green; read in the step, so it has to be on its machine."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further options of the core's ``promote``."""
 
-    def reference_in(self, kitops: KitOpsResource, source: Reference) -> Reference:
+    def policy(self) -> "PromotionPolicy | None":
+        """Read the policy; raises ``PromotionError`` with the place of what is wrong."""
+        if self.policy_path is None:
+            return None
+        from kitops_orchestration.promotion.policy import PromotionPolicy
+
+        return PromotionPolicy.load(self.policy_path)
+
+    def reference_in(self, kitops: KitOpsResource, source: Reference, policy: "PromotionPolicy | None") -> Reference:
         """Return where the stage keeps the ModelKit that is at ``source``: repository and tag."""
-        place = kitops.reference(self.destination) if self.destination else source.without_target()
-        return place.with_tag(self.tag or place.tag or self.name)
+        rules = policy.stage(self.name) if policy is not None else None
+        named = self.destination or (rules.repository_for(source.name) if rules is not None else None)
+        place = kitops.reference(named) if named else source.without_target()
+        return place.with_tag(self.tag or place.tag or (rules.tag if rules is not None else "") or self.name)
 
 
 def build_promotion_assets(
@@ -55,6 +70,7 @@ def build_promotion_assets(
 
     Args:
         source: The asset that makes the ModelKit; stage keys are ``<source>/<stage>``.
+        stages: In order; a name alone is a stage that moves a tag.
         auto: Promote by declarative automation, when the asset before is updated and its blocking checks passed.
             ``eager()`` alone would promote in spite of a failed blocking check.
         resource_key: Key of the :class:`KitOpsResource`.
@@ -68,7 +84,7 @@ def build_promotion_assets(
         dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed() if auto else None
     )
     assets: list[dg.AssetsDefinition] = []
-    previous_key, previous_stage = source_key, None
+    previous_key = source_key
     for item in stages:
         stage = PromotionStage(item) if isinstance(item, str) else item
         key = dg.AssetKey([*source_key.path, stage.name])
@@ -84,46 +100,64 @@ def build_promotion_assets(
                 required_resource_keys={resource_key},
                 metadata={"kitops/stage": stage.name},
                 description=f"The ModelKit of {source_key.to_user_string()} that is in stage {stage.name}.",
-            )(_promotion(stage, previous_key, previous_stage, resource_key))
+            )(_promotion(stage, previous_key, resource_key))
         )
-        previous_key, previous_stage = key, stage.name
+        previous_key = key
     return assets
 
 
-def promotion_metadata(result: "PromotionResult", *, promoted_from: str, reason: str | None = None) -> dict[str, Any]:
+def move_to_stage(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext,
+    kitops: KitOpsResource,
+    stage: PromotionStage,
+    origin: Reference,
+    *,
+    reason: str | None = None,
+) -> "PromotionResult":
+    """Promote what is at ``origin`` to ``stage``, as the step of ``context``; the core decides whether it may."""
+    with translated(context):
+        policy = stage.policy()
+        return kitops.get_client().promote(
+            origin,
+            stage=stage.name,
+            destination=stage.reference_in(kitops, origin, policy),
+            policy=policy,
+            trust=kitops.get_trust(),
+            signer=kitops.get_signer(),
+            run_context=run_context(context),
+            reason=reason,
+            **stage.options,
+        )
+
+
+def promotion_metadata(
+    result: "PromotionResult", *, promoted_from: Reference, reason: str | None = None
+) -> dict[str, Any]:
     """Return the metadata of one promotion."""
     previous = result.previous_digest
     return {
         **ModelKitMetadataSet(
             reference=str(result.reference.with_digest(result.digest)),
             digest=str(result.digest),
-            short_digest=str(result.digest).partition(":")[2][:12],
+            short_digest=result.digest.short,
             tag=result.reference.tag,
-            promoted_from=promoted_from,
+            promoted_from=str(promoted_from),
             previous_digest=str(previous) if previous else None,
             reason=reason,
-        )
+        ),
+        "kitops/moved_bytes": result.copy.bytes_moved,
+        "kitops/plan": dg.MetadataValue.md(result.plan.to_markdown()),
     }
 
 
-def _promotion(stage: PromotionStage, from_key: dg.AssetKey, from_stage: str | None, resource_key: str) -> Any:
+def _promotion(stage: PromotionStage, from_key: dg.AssetKey, resource_key: str) -> Any:
     def promote(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
-        partition = context.partition_key if context.has_partition_key else None
-        recorded = require_modelkit(context.instance, from_key, partition=partition)
-        with translated(context):
-            result = kitops.get_client().promote(
-                str(recorded.reference),
-                stage=stage.name,
-                from_stage=from_stage,
-                destination=stage.reference_in(kitops, recorded.reference),
-                run_context=run_context(context),
-                signer=kitops.get_signer(),
-                **stage.options,
-            )
+        recorded = require_modelkit(context.instance, from_key, partition=partition_of(context))
+        result = move_to_stage(context, kitops, stage, recorded.reference)
         return dg.MaterializeResult(
             data_version=data_version(result.digest),
-            metadata=promotion_metadata(result, promoted_from=str(recorded.reference)),
+            metadata=promotion_metadata(result, promoted_from=recorded.reference),
         )
 
     return promote

@@ -1,19 +1,20 @@
-"""Jobs for people in the Launchpad: promote, or roll back, and say why."""
+"""Jobs for people in the Launchpad: promote, roll back, approve, and say why."""
 
 # No `from __future__ import annotations`: Dagster reads the annotations of Config and ops.
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
 
 from dagster_kitops._errors import translated
-from dagster_kitops.event_log import RecordedModelKit, modelkit_history, require_modelkit
+from dagster_kitops.event_log import require_modelkit
 from dagster_kitops.lineage import run_context
-from dagster_kitops.promotion import PromotionStage, promotion_metadata
+from dagster_kitops.promotion import PromotionStage, move_to_stage, promotion_metadata
 from dagster_kitops.resources import KitOpsResource
 from dagster_kitops.sensors import DATA_VERSION_TAGS
+from kitops_orchestration.oci.reference import Reference
 
 
 class PromoteConfig(dg.Config):
@@ -30,8 +31,22 @@ class RollbackConfig(dg.Config):
 
     stage: str = Field(description="Stage to roll back.")
     reason: str = Field(description="Why; kept in the registry and in the asset's event.")
-    digest: str | None = Field(default=None, description="Digest to go back to; unset: the one before.")
-    dry_run: bool = Field(default=False, description="Say what would happen and change nothing.")
+    to: str = Field(default="previous", description="Digest or tag to go back to; or the one before, by the registry.")
+
+
+class ApprovalConfig(dg.Config):
+    """What a person has to say about a ModelKit on its way to a stage."""
+
+    stage: str = Field(description="Stage that the decision is about.")
+    decision: Literal["APPROVED", "REJECTED", "REVOKED"] = Field(description="The decision.")
+    approver: str = Field(description="Who decides; the key of the resource's signer has to be theirs to count.")
+    role: str | None = Field(default=None, description="In which role, as the trust policy has it.")
+    comment: str | None = Field(default=None, description="Why; kept in the registry.")
+    reference: str | None = Field(default=None, description="Tag or digest; unset: the newest of the stage before.")
+
+
+Place = tuple[PromotionStage, dg.AssetKey, dg.AssetKey]
+"""A stage, its asset, and the asset before it."""
 
 
 def build_promotion_job(
@@ -42,24 +57,20 @@ def build_promotion_job(
     resource_key: str = "kitops",
 ) -> dg.JobDefinition:
     """Return a job that promotes what a person names; the stage's asset gets the event and the reason."""
-    path = _path(source, stages)
+    places = _places(source, stages)
 
     @dg.op(name=f"{name}_op", required_resource_keys={resource_key})
     def promote(context: dg.OpExecutionContext, config: PromoteConfig) -> None:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
-        stage, key, before = _stage(path, config.stage)
-        given = kitops.reference(config.reference) if config.reference else None
-        with translated(context):
-            origin = kitops.get_client().resolve(
-                given if given is not None else require_modelkit(context.instance, before).reference
-            )
-        _move(context, kitops, stage, key, origin, config.reason, dry_run=config.dry_run)
+        stage, key, before = _place(places, config.stage)
+        origin = _origin(context, kitops, config.reference, before)
+        if config.dry_run:
+            _plan(context, kitops, stage, origin)
+            return
+        result = move_to_stage(context, kitops, stage, origin, reason=config.reason)
+        _record(context, key, promotion_metadata(result, promoted_from=origin, reason=config.reason), result.digest)
 
-    @dg.job(name=name, description="Promote a ModelKit to a stage, with a reason.")
-    def promotion_job() -> None:
-        promote()
-
-    return promotion_job
+    return _job(promote, name, "Promote a ModelKit to a stage, with a reason.")
 
 
 def build_rollback_job(
@@ -69,78 +80,111 @@ def build_rollback_job(
     name: str = "rollback_modelkit",
     resource_key: str = "kitops",
 ) -> dg.JobDefinition:
-    """Return a job that gives a stage the digest that it had before, by the event log."""
-    path = _path(source, stages)
+    """Return a job that gives a stage the digest that it had before, by the registry's record of promotions."""
+    places = _places(source, stages)
 
     @dg.op(name=f"{name}_op", required_resource_keys={resource_key})
     def roll_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
+        from kitops_orchestration.promotion.rollback import rollback
+
         kitops: KitOpsResource = getattr(context.resources, resource_key)
-        stage, key, _ = _stage(path, config.stage)
-        origin = _earlier(modelkit_history(context.instance, key), config.digest, stage.name)
-        _move(context, kitops, stage, key, origin.reference, config.reason, dry_run=config.dry_run)
+        stage, key, _ = _place(places, config.stage)
+        with translated(context):
+            present = require_modelkit(context.instance, key).reference
+            result = rollback(
+                kitops.get_client().repository(present),
+                stage=stage.name,
+                reason=config.reason,
+                to=config.to,
+                tag=present.tag,
+                policy=stage.policy(),
+                trust=kitops.get_trust(),
+                signer=kitops.get_signer(),
+                run_context=run_context(context),
+                limits=kitops.limits,
+            )
+        _record(context, key, promotion_metadata(result, promoted_from=present, reason=config.reason), result.digest)
 
-    @dg.job(name=name, description="Give a stage the ModelKit back that it had before, with a reason.")
-    def rollback_job() -> None:
-        roll_back()
-
-    return rollback_job
+    return _job(roll_back, name, "Give a stage the ModelKit back that it had before, with a reason.")
 
 
-Path = Mapping[str, tuple[PromotionStage, dg.AssetKey, dg.AssetKey]]
+def build_approval_job(
+    *,
+    source: dg.AssetKey | str | Sequence[str],
+    stages: Sequence[PromotionStage],
+    name: str = "approve_modelkit",
+    resource_key: str = "kitops",
+) -> dg.JobDefinition:
+    """Return a job that attaches a person's decision to a digest, for stages whose policy asks for approvals."""
+    places = _places(source, stages)
+
+    @dg.op(name=f"{name}_op", required_resource_keys={resource_key})
+    def approve(context: dg.OpExecutionContext, config: ApprovalConfig) -> None:
+        from kitops_orchestration.promotion.approvals import decide
+
+        kitops: KitOpsResource = getattr(context.resources, resource_key)
+        stage, key, before = _place(places, config.stage)
+        origin = _origin(context, kitops, config.reference, before)
+        with translated(context):
+            policy = stage.policy()
+            if policy is None:
+                raise dg.Failure(description=f"stage {stage.name} has no policy to approve by", allow_retries=False)
+            attached = decide(
+                kitops.get_client().repository(origin),
+                origin.target,
+                config.decision,
+                stage=stage.name,
+                policy=policy,
+                signer=kitops.get_signer(),
+                role=config.role,
+                approver={"id": config.approver},
+                comment=config.comment,
+            )
+        facts = {"kitops/reference": str(origin), "decision": config.decision, "approver": config.approver}
+        context.log_event(dg.AssetObservation(asset_key=key, metadata=facts))
+        context.log.info("%s of %s for %s is attached as %s", config.decision, origin, stage.name, attached.descriptor)
+
+    return _job(approve, name, "Approve or reject a ModelKit for a stage.")
 
 
-def _path(source: Any, stages: Sequence[PromotionStage | str]) -> Path:
-    """Return, by name, each stage with its asset and the asset before it."""
+def _job(op: dg.OpDefinition, name: str, description: str) -> dg.JobDefinition:
+    @dg.job(name=name, description=description)
+    def made() -> None:
+        op()
+
+    return made
+
+
+def _places(source: Any, stages: Sequence[PromotionStage | str]) -> Mapping[str, Place]:
     source_key = dg.AssetKey.from_coercible(source)
     made = [PromotionStage(stage) if isinstance(stage, str) else stage for stage in stages]
     keys = [source_key, *(dg.AssetKey([*source_key.path, stage.name]) for stage in made)]
     return {stage.name: (stage, keys[number + 1], keys[number]) for number, stage in enumerate(made)}
 
 
-def _stage(path: Path, name: str) -> tuple[PromotionStage, dg.AssetKey, dg.AssetKey]:
-    if name not in path:
-        raise dg.Failure(description=f"no stage {name!r}: there are {', '.join(path)}", allow_retries=False)
-    return path[name]
+def _place(places: Mapping[str, Place], name: str) -> Place:
+    if name not in places:
+        raise dg.Failure(description=f"no stage {name!r}: there are {', '.join(places)}", allow_retries=False)
+    return places[name]
 
 
-def _earlier(history: list[RecordedModelKit], digest: str | None, stage: str) -> RecordedModelKit:
-    wanted = [event for event in history if (event.digest == digest if digest else event.digest != history[0].digest)]
-    if not wanted:
-        raise dg.Failure(
-            description=f"stage {stage} never had {digest}" if digest else f"stage {stage} has no earlier ModelKit",
-            allow_retries=False,
-        )
-    return wanted[0]
-
-
-def _move(
-    context: dg.OpExecutionContext,
-    kitops: KitOpsResource,
-    stage: PromotionStage,
-    key: dg.AssetKey,
-    origin: Any,
-    reason: str,
-    *,
-    dry_run: bool,
-) -> None:
-    destination = stage.reference_in(kitops, origin)
-    if dry_run:
-        context.log.info("would promote %s to %s; nothing changed", origin, destination)
-        return
+def _origin(
+    context: dg.OpExecutionContext, kitops: KitOpsResource, reference: str | None, before: dg.AssetKey
+) -> Reference:
+    if reference is None:
+        return require_modelkit(context.instance, before).reference
     with translated(context):
-        result = kitops.get_client().promote(
-            str(origin),
-            stage=stage.name,
-            destination=destination,
-            run_context=run_context(context),
-            signer=kitops.get_signer(),
-            reason=reason,
-            **stage.options,
-        )
-    context.log_event(
-        dg.AssetMaterialization(
-            asset_key=key,
-            metadata=promotion_metadata(result, promoted_from=str(origin), reason=reason),
-            tags=dict(zip(DATA_VERSION_TAGS, (str(result.digest), "true"), strict=True)),
-        )
-    )
+        return kitops.get_client().resolve(kitops.reference(reference))
+
+
+def _plan(context: dg.OpExecutionContext, kitops: KitOpsResource, stage: PromotionStage, origin: Reference) -> None:
+    with translated(context):
+        policy = stage.policy()
+        destination = stage.reference_in(kitops, origin, policy)
+        found = kitops.plan_promotion(origin, stage=stage.name, policy=policy, destination=destination)
+    context.log.info("nothing changed; the plan:\n%s", found.to_markdown())
+
+
+def _record(context: dg.OpExecutionContext, key: dg.AssetKey, metadata: dict[str, Any], digest: str) -> None:
+    tags = dict(zip(DATA_VERSION_TAGS, (str(digest), "true"), strict=True))
+    context.log_event(dg.AssetMaterialization(asset_key=key, metadata=metadata, tags=tags))

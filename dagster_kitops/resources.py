@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from kitops_orchestration.client import KitClient
     from kitops_orchestration.oci.credentials import CredentialSource
     from kitops_orchestration.oci.transport import TlsOptions
+    from kitops_orchestration.promotion.plan import PromotionPlan
+    from kitops_orchestration.promotion.policy import PromotionPolicy
     from kitops_orchestration.signing.keys import Signer
     from kitops_orchestration.signing.trust import TrustPolicy
 
@@ -152,6 +154,43 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
     def get_signer(self) -> "Signer | None":
         """Return the signer for statements, where one is configured."""
         return self.signer.get_signer() if self.signer is not None else None
+
+    def get_trust(self) -> "TrustPolicy | None":
+        """Return whose signatures count, where that is configured."""
+        return self.trust.get_policy() if self.trust is not None else None
+
+    def plan_promotion(
+        self,
+        reference: Reference,
+        *,
+        stage: str,
+        policy: "PromotionPolicy | None",
+        destination: Reference | None = None,
+    ) -> "PromotionPlan":
+        """Return what a promotion would do and whether it may; nothing is written.
+
+        ``destination`` defaults to where the policy sends the stage, else to the same repository.
+        """
+        from kitops_orchestration.promotion.plan import plan
+
+        client = self.get_client()
+
+        def place(name: str) -> Reference:
+            named = policy.stage(name).repository_for(reference.name) if policy is not None else None
+            return self.reference(named) if named else reference.without_target()
+
+        to = destination or place(stage)
+        return plan(
+            client.repository(reference),
+            reference.target,
+            client.repository(to),
+            stage=stage,
+            policy=policy,
+            trust=self.get_trust(),
+            open_stage=lambda name: client.repository(place(name)),
+            tag=to.tag,
+            limits=self.limits,
+        )
 
     @property
     def limits(self) -> Limits:

@@ -18,16 +18,17 @@ from pathlib import Path
 from kitops_orchestration import KitClient
 from kitops_orchestration.oci.reference import folder_registry
 
-DATASET = "scikit-learn/wine"
-PARAMS = {"n_estimators": 40, "max_depth": 5, "random_state": 7}
+PARAMS = {"C": 0.5, "max_iter": 500}
 
 
 def train(folder: Path) -> str:
     """Train and log a model; return the run's id. An earlier run of the same code and parameters is reused."""
     import mlflow
     from sklearn.datasets import load_wine
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import train_test_split
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     client = mlflow.MlflowClient()
@@ -45,14 +46,17 @@ def train(folder: Path) -> str:
 
     data = load_wine(as_frame=True)
     rows, held_out = train_test_split(data.frame, test_size=0.25, random_state=7, stratify=data.frame["target"])
-    with mlflow.start_run(experiment_id=experiment_id, run_name="forest", tags={"recipe": recipe}) as run:
-        mlflow.log_input(mlflow.data.from_pandas(rows, name=DATASET, targets="target"), context="training")
+    table = folder / "wine-train.csv"
+    rows.to_csv(table, index=False)
+    with mlflow.start_run(experiment_id=experiment_id, run_name="logistic", tags={"recipe": recipe}) as run:
+        dataset = mlflow.data.from_pandas(rows, source=str(table), name="wine-train", targets="target")
+        mlflow.log_input(dataset, context="training")
         mlflow.log_params(PARAMS)
         features = list(data.feature_names)
-        forest = RandomForestClassifier(**PARAMS).fit(rows[features], rows["target"])
-        mlflow.log_metric("accuracy", float(forest.score(held_out[features], held_out["target"])))
+        model = make_pipeline(StandardScaler(), LogisticRegression(**PARAMS)).fit(rows[features], rows["target"])
+        mlflow.log_metric("accuracy", float(model.score(held_out[features], held_out["target"])))
         mlflow.sklearn.log_model(
-            forest,
+            model,
             name="wine",
             input_example=held_out[features].head(3),
             pip_requirements=["scikit-learn"],
@@ -87,8 +91,9 @@ def main(folder: Path) -> None:
     print(f"ModelKit   {exported.reference}")
     for layer in exported.pack.layers:
         print(f"  {layer.kind:<9}{layer.path:<22}{layer.descriptor.size:>9,} bytes")
-    print(f"data       {', '.join(lineage.describe_data())}")
-    print(f"run        {run_id} (accuracy {lineage.metrics['accuracy']})")
+    for data in lineage.data:
+        print(f"data       {data.shown} ({', '.join(f'{name}:{value[:12]}' for name, value in data.digest.items())})")
+    print(f"run        {run_id} in MLflow, accuracy {exported.record.metrics['accuracy'].last:.3f}")
     print(f"promoted   {promoted.reference.without_target()} as '{promoted.reference.tag}', same digest")
     print(f"moved      {moved:,} bytes{'' if moved else ': everything was there already'}; predicts {labels}")
     print(f"look on    .venv/bin/kitctl lineage {promoted.reference.without_target().with_tag('staging')}")
@@ -96,7 +101,6 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "ERROR"}
     logging.getLogger("alembic").setLevel(logging.ERROR)
     main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo").absolute())

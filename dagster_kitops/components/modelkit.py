@@ -11,16 +11,17 @@ from dagster.components.resolved.core_models import OpSpec
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from pydantic import Field, PrivateAttr
 
-from dagster_kitops.asset_checks import build_modelkit_checks, named_check
+from dagster_kitops.asset_checks import build_modelkit_checks
 from dagster_kitops.assets import modelkit_assets
 from dagster_kitops.components.connection import RegistryConnection
 from dagster_kitops.components.promotion import PromotionModel
 from dagster_kitops.components.scaffolders import ModelKitScaffolder
+from dagster_kitops.modelkit_checks import named_check
 from dagster_kitops.publish import Target, publish
 from dagster_kitops.resources import KitOpsResource
 from dagster_kitops.translator import DagsterKitOpsTranslator, ModelKitTranslatorData
 
-CheckName = Literal["integrity", "provenance", "tag"]
+CheckName = Literal["integrity", "provenance", "signature", "tag"]
 
 
 class ChecksModel(dg.Model, dg.Resolvable):

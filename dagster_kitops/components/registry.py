@@ -11,10 +11,11 @@ from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfig
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from pydantic import Field
 
-from dagster_kitops.asset_checks import build_modelkit_checks, named_check
+from dagster_kitops.asset_checks import build_modelkit_checks
 from dagster_kitops.components.connection import RegistryConnection
 from dagster_kitops.components.modelkit import ChecksModel
 from dagster_kitops.components.scaffolders import RegistryScaffolder
+from dagster_kitops.modelkit_checks import named_check
 from dagster_kitops.observation import build_observable_modelkits
 from dagster_kitops.sensors import build_modelkit_tag_sensor
 from dagster_kitops.translator import DagsterKitOpsTranslator, ModelKitTranslatorData

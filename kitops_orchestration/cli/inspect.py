@@ -26,8 +26,8 @@ def command(client: KitClient, reference: str, as_json: bool) -> None:
     print_facts(
         [
             ("reference", kit.reference),
-            ("name", kit.name),
-            ("version", kit.version),
+            ("name", kit.kitfile.package.name),
+            ("version", kit.kitfile.package.version),
             ("description", package.description),
             ("licence", package.license),
             ("authors", ", ".join(package.authors)),

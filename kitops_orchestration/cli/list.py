@@ -26,13 +26,13 @@ def command(client: KitClient, repository: str, as_json: bool) -> None:
                 "reference": str(where.with_tag(tag)),
                 "tag": tag,
                 "digest": kit.digest,
-                "name": kit.name,
-                "version": kit.version,
+                "name": kit.kitfile.package.name,
+                "version": kit.kitfile.package.version,
                 "size": kit.size_bytes,
             }
             for tag, kit in kits
         ]
         print_json(rows)
         return
-    cells = [(tag, kit.name, kit.version, human_bytes(kit.size_bytes), kit.digest.short) for tag, kit in kits]
+    cells = [(tag, kit.kitfile.package.name, kit.kitfile.package.version, human_bytes(kit.size_bytes), kit.digest.short) for tag, kit in kits]
     print_table(("tag", "name", "version", "size", "digest"), cells)

@@ -48,6 +48,7 @@ class PromotionVerbs(Bound):
             trust=trust,
             open_stage=self._stage_opener(where, policy),
             tag=tag or to.tag,
+            source_tag=where.tag,
             limits=self.limits,
         )
 
@@ -78,6 +79,7 @@ class PromotionVerbs(Bound):
             policy=policy,
             open_stage=self._stage_opener(where, policy),
             tag=tag or to.tag,
+            source_tag=where.tag,
             **self._moving(options),
         )
 

@@ -215,7 +215,7 @@ def _newest_by_pointer(
         predicate_types={predicate_types.DEPLOYMENT},
         trust=trust,
         at=at,
-        limits=Limits(concurrency=2),  # digests are asked for at the same time already
+        limits=Limits(concurrency=1),  # digests are asked for side by side already
     )
     kept, _ = counted(evidence, is_trust_given=trust is not None)
     records, _ = read(kept, Deployment, predicate_types.DEPLOYMENT)

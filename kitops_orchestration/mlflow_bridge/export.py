@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from kitops_orchestration.lineage.attach import Attached
-    from kitops_orchestration.lineage.provenance import RunContext
+    from kitops_orchestration.lineage.run_context import RunContext
     from kitops_orchestration.signing.keys import Signer
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.oci.reference import Reference
 
+SCHEMES = ("modelkit://", "modelkit+http://", "modelkit+file://")
+
 _SCHEME = re.compile(r"modelkit(\+http|\+file)?://")
 _TARGET = re.compile(r"[^/]*(?::[A-Za-z0-9_][A-Za-z0-9._-]*)?(?:@sha(?:256|512):[0-9a-f]+)?")
 _ADVICE = "write modelkit://registry/repository:tag or modelkit://registry/repository@sha256:…"

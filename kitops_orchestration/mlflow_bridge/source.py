@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.mlflow_bridge.artifacts import ArtifactStore
+from kitops_orchestration.mlflow_bridge.modelkit_uri import SCHEMES
 from kitops_orchestration.mlflow_bridge.session import translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SourceKind = Literal["run", "logged-model", "version", "alias"]
-MODELKIT_SCHEMES = ("modelkit://", "modelkit+http://")
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
@@ -169,7 +169,7 @@ def _resolve_version(source: MlflowSource, client: MlflowClient) -> ResolvedSour
         version = client.get_model_version(source.name, source.version)
     registered = {"registered_name": version.name, "registered_version": str(version.version)}
     origin = version.source or ""
-    if origin.startswith(MODELKIT_SCHEMES):
+    if origin.startswith(SCHEMES):
         return _resolved(source, client, run_id=version.run_id or None, modelkit_uri=origin, **registered)
     model_id = origin.removeprefix("models:/")
     if _MODEL_ID.fullmatch(model_id):

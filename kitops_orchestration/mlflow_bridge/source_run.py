@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from kitops_orchestration.lineage.provenance import Dependency, SourceRun, git_source
+from kitops_orchestration.lineage.dependencies import Dependency, SourceRun, git_source
 from kitops_orchestration.mlflow_bridge.kitfile_of_run import RUN_FILE
 from kitops_orchestration.mlflow_bridge.plugin import INPUT_DIGEST_TAG, INPUT_REFERENCE_TAG
 from kitops_orchestration.mlflow_bridge.record import RECORD_MEDIA_TYPE, DatasetRecord, RunRecord, to_bytes
@@ -52,8 +52,7 @@ def _dependencies(record: RunRecord) -> list[Dependency]:
     found += [Dependency("base-model", model_id, f"models:/{model_id}") for model_id in record.model_inputs]
     if record.model.requirements:
         text = "\n".join(record.model.requirements) + "\n"
-        digest = {"sha256": Digest.of(text.encode()).hex}
-        found.append(Dependency("environment", "requirements.txt", digest=digest))
+        found.append(Dependency("environment", "requirements.txt", digest={"sha256": Digest.of(text.encode()).hex}))
     return found
 
 

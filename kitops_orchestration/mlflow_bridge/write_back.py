@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from kitops_orchestration.errors import KitOpsError, RunExportError
 from kitops_orchestration.mlflow_bridge.modelkit_uri import pinned_uri
@@ -116,12 +117,12 @@ def stages_of(
     """
     client = connect(tracking_uri, registry_uri)
     stage_of = {alias: stage for stage, alias in aliases.items()}
-    found = {}
+    found: dict[str, str] = {}
     with translated("read the aliases of", registered_model):
         for alias, number in dict(client.get_registered_model(registered_model).aliases).items():
             digest = client.get_model_version(registered_model, str(number)).tags.get(DIGEST_TAG)
             if digest:
-                found[stage_of.get(alias, alias)] = digest
+                found[stage_of.get(str(alias), str(alias))] = str(digest)
     return found
 
 
@@ -132,24 +133,24 @@ def now() -> str:
 
 def _targets(
     resolved: ResolvedSource, client: MlflowClient, tags: Mapping[str, str], warnings: list[str]
-) -> list[tuple[str, Callable[[], Any]]]:
-    targets: list[tuple[str, Callable[[], Any]]] = []
+) -> list[tuple[str, Callable[[], None]]]:
+    targets: list[tuple[str, Callable[[], None]]] = []
     if resolved.run_id:
-        targets.append((f"run:{resolved.run_id}", lambda: _tag_run(client, str(resolved.run_id), tags)))
+        targets.append((f"run:{resolved.run_id}", partial(_tag_run, client, resolved.run_id, tags)))
     if resolved.model_id:
-        targets.append(
-            (f"model:{resolved.model_id}", lambda: client.set_logged_model_tags(resolved.model_id, dict(tags)))
-        )
+        targets.append((f"model:{resolved.model_id}", partial(_tag_model, client, resolved.model_id, tags)))
     try:
         versions = _versions(resolved, client)
     except KitOpsError as error:
         warnings.append(str(error))
         return targets
     for name, version in versions:
-        targets.append(
-            (f"version:{name}/{version}", lambda name=name, version=version: _tag_version(client, name, version, tags))
-        )
+        targets.append((f"version:{name}/{version}", partial(_tag_version, client, name, version, tags)))
     return targets
+
+
+def _tag_model(client: MlflowClient, model_id: str, tags: Mapping[str, str]) -> None:
+    client.set_logged_model_tags(model_id, dict(tags))
 
 
 def _tag_run(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> None:

@@ -64,6 +64,18 @@ class ModelKit:
     """``None`` where the ModelKit does not say."""
     format: Literal["modelkit", "modelpack"] = "modelkit"
 
+    @property
+    def name(self) -> str:
+        """The package's name, else the model's."""
+        model = self.kitfile.model
+        return self.kitfile.package.name or (model.name if model else "")
+
+    @property
+    def version(self) -> str:
+        """The package's version, else the model's."""
+        model = self.kitfile.model
+        return self.kitfile.package.version or (model.version if model else "")
+
     def to_json(self) -> dict[str, Any]:
         """Return what ``inspect`` shows: digest, writer's version, Kitfile, manifest."""
         return {

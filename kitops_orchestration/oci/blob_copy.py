@@ -7,12 +7,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from kitops_orchestration.errors import RegistryError, Side, TransferCancelledError
 from kitops_orchestration.oci.descriptor import Descriptor
+from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.layout_files import Check
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.transfer import download_blob
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, Verb
 from kitops_orchestration.settings import Limits
 
@@ -34,14 +37,12 @@ class BlobCopier:
         self._destination = destination
         self._limits = limits
         self._progress = progress
-        self._cancel = cancel
         self._verb = verb
-        self._failed = threading.Event()
+        self._stop = _Stop(cancel)
         self._lock = threading.Lock()
         self._can_mount = source.reference.registry == destination.reference.registry or (
             source.reference.is_folder and destination.reference.is_folder
         )
-        self.is_verified_below = destination.reference.is_folder
         self.copied = self.mounted = self.skipped = self.bytes_moved = 0
 
     def copy_all(self, blobs: Sequence[Descriptor]) -> None:
@@ -56,14 +57,14 @@ class BlobCopier:
                 for future in as_completed(futures):
                     future.result()
             except BaseException:
-                self._failed.set()  # those that run stop at their next buffer
+                self._stop.set()  # those that run stop at their next buffer
                 for future in futures:
                     future.cancel()
                 raise
 
     def check_cancelled(self) -> None:
         """Raise :class:`TransferCancelledError` when the caller asked for a stop, or another blob failed."""
-        if self._failed.is_set() or (self._cancel is not None and self._cancel.is_set()):
+        if self._stop.is_set():
             raise TransferCancelledError(
                 f"copy from {self._source.reference} to {self._destination.reference} was cancelled",
                 advice="run it again: what is there already is not moved a second time",
@@ -82,12 +83,26 @@ class BlobCopier:
                 return self._count("mounted", blob)
         self.report(blob, "started")
         try:
-            with on_side("destination"):
-                is_new = self._destination.push_blob(blob, RepositorySource(self._source, blob, self))
+            is_new = self._move(blob)
         except BaseException:
             self.report(blob, "failed")
             raise
         return self._count("finished" if is_new else "skipped", blob)
+
+    def _move(self, blob: Descriptor) -> bool:
+        with on_side("destination"):
+            if isinstance(self._destination, LayoutRepository):
+                # Straight into the folder's own file: hashed on another thread, and resumed after a crash.
+                return self._destination.receive_blob(blob, lambda path: self._download(blob, path))
+            return self._destination.push_blob(blob, RepositorySource(self._source, blob, self))
+
+    def _download(self, blob: Descriptor, path: Path) -> None:
+        def moved(event: ProgressEvent) -> None:
+            if event.state == "moved":
+                self.report(blob, "moved", event.bytes_done)
+
+        with on_side("source"):
+            download_blob(self._source, blob, path, progress=moved, cancel=self._stop, limits=self._limits)
 
     def _count(self, state: State, blob: Descriptor) -> None:
         with self._lock:
@@ -130,8 +145,7 @@ class _Passage(io.RawIOBase):
         self._stream = stream
         self._descriptor = descriptor
         self._copier = copier
-        # A folder hashes what it writes; only a registry needs the bytes checked before they leave.
-        self._check = None if copier.is_verified_below else Check(descriptor, owner)
+        self._check = Check(descriptor, owner)
         self._done = 0
 
     def readable(self) -> bool:
@@ -152,15 +166,25 @@ class _Passage(io.RawIOBase):
     def _take(self, data: bytes | memoryview) -> None:
         self._copier.check_cancelled()
         self._done += len(data)
-        if self._check is not None:
-            self._check.update(data)
-            if not data or self._check.is_complete:
-                self._check.finish()
+        self._check.update(data)
+        if not data or self._check.is_complete:
+            self._check.finish()
         self._copier.report(self._descriptor, "moved", self._done)
 
     def close(self) -> None:
         self._stream.close()
         super().close()
+
+
+class _Stop(threading.Event):
+    """Set when one blob failed, or the caller asked for a stop."""
+
+    def __init__(self, cancel: threading.Event | None) -> None:
+        super().__init__()
+        self._cancel = cancel
+
+    def is_set(self) -> bool:
+        return super().is_set() or (self._cancel is not None and self._cancel.is_set())
 
 
 @contextmanager

@@ -6,11 +6,11 @@ registries with folder storage (zot, olareg) serve the root that holds such dire
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from kitops_orchestration.errors import KitOpsError, NotFoundError, RegistryResponseError
+from kitops_orchestration.errors import KitOpsError, NotFoundError, RegistryError, RegistryResponseError
 from kitops_orchestration.oci import layout_files, layout_index, manifest
 from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
@@ -93,6 +93,33 @@ class LayoutRepository(Repository):
             return False
         self._index.ensure()
         layout_files.store_blob(self._place, path, descriptor, source)
+        return True
+
+    def receive_blob(self, descriptor: Descriptor, fetch: Callable[[Path], None]) -> bool:
+        """Store a blob that ``fetch`` writes to the path it is given, in full and verified, or not at all.
+
+        The path is the same in every process, so that ``fetch`` may resume what an earlier one left beside it.
+        Returns False, without a call, when the blob was there already.
+        """
+        final_path = self.blob_path(descriptor.digest)
+        if self.has_blob(descriptor):
+            layout_files.touch(final_path)
+            return False
+        self._index.ensure()
+        path = self.directory / layout_files.UPLOADS / final_path.name
+        try:
+            fetch(path)
+        except KitOpsError as error:
+            if isinstance(error.__cause__, OSError) and not isinstance(error, RegistryError):
+                with self._place.errors("push blob"):
+                    raise error.__cause__ from None
+            raise
+        with self._place.errors("push blob"):
+            try:
+                path.replace(final_path)
+            except FileNotFoundError:
+                if not self.has_blob(descriptor):  # else another process had the same blob a moment earlier
+                    raise
         return True
 
     def mount_blob(self, descriptor: Descriptor, from_repository: Reference) -> bool:

@@ -107,7 +107,7 @@ def import_archive(
         origin = entry.repository or ""
         destination = open_repository(origin)
         done = copy(
-            archive,  # type: ignore[arg-type]  # read-only: the writing half refuses
+            archive,
             entry.descriptor.digest,
             destination,
             tag=entry.tag,

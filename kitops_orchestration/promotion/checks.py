@@ -185,7 +185,7 @@ def check_license(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
     own = (model.license if model else None) or kitfile.package.license
     if not own:
         return False, expected, "the Kitfile states no licence for model or package", ()
-    parts = [*(model.parts if model else ()), *kitfile.datasets, *kitfile.code]
+    parts: list[Any] = [*(model.parts if model else ()), *kitfile.datasets, *kitfile.code]
     stated = {own, kitfile.package.license, *(part.license for part in parts)} - {None, ""}
     wrong = sorted(str(name) for name in stated if name not in allowed)
     return not wrong, expected, _listed(wrong or sorted(map(str, stated))), ()

@@ -143,6 +143,7 @@ def plan(
     trust: TrustPolicy | None = None,
     open_stage: OpenStage | None = None,
     tag: str | None = None,
+    source_tag: str | None = None,
     rollback_of: Digest | None = None,
     moment: datetime | None = None,
     limits: Limits = Limits(),
@@ -151,6 +152,7 @@ def plan(
 
     Without a policy there is nothing to check: the plan is ready, and the promotion is recorded as unchecked.
     ``open_stage`` gives the repository of another stage; by default every stage is in ``destination``.
+    ``source_tag`` is how people call a ``target`` that is a digest; the destination keeps it.
 
     Raises:
         NotFoundError: there is nothing at ``target``.
@@ -178,9 +180,8 @@ def plan(
     frozen = why_frozen(destination, stage, current, trust=trust, limits=limits)
     if frozen:
         checks.append(CheckResult("frozen", False, f"{stage} is open", frozen))
-    reference = source.reference.with_digest(descriptor.digest)
-    if not target.startswith(descriptor.digest.algorithm + ":"):
-        reference = replace(reference, tag=target)
+    name = source_tag or (None if target == descriptor.digest else target)
+    reference = replace(source.reference.with_digest(descriptor.digest), tag=name)
     return PromotionPlan(
         reference,
         destination.reference.with_tag(tag),

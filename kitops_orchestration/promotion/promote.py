@@ -82,6 +82,7 @@ def promote(
     *,
     stage: str,
     tag: str | None = None,
+    source_tag: str | None = None,
     policy: PromotionPolicy | None = None,
     trust: TrustPolicy | None = None,
     approved_plan: PromotionPlan | None = None,
@@ -102,6 +103,7 @@ def promote(
         destination: where it goes; the same repository to move a tag only.
         stage: name in the policy, and in every record.
         tag: which tag moves; the policy's, else the stage's name.
+        source_tag: how people call a ``target`` that is a digest; kept at the destination where it is free.
         policy: checked again now, whatever a plan said.  Without one nothing is checked, and the record says so.
         trust: whose signatures count.
         approved_plan: a plan that people saw; digest, tag and policy have to be the same still.
@@ -128,6 +130,7 @@ def promote(
             trust=trust,
             open_stage=open_stage,
             tag=tag,
+            source_tag=source_tag,
             rollback_of=rollback_of,
             limits=limits,
         )

@@ -115,8 +115,11 @@ def read_evidence(
     wanted = [item for item in listed if _may_be_wanted(item, predicate_types)]
     if not wanted:
         return []
-    with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
-        found = list(pool.map(lambda item: _read_one(repository, digest, item, trust, at), wanted))
+    if limits.concurrency == 1 or len(wanted) == 1:
+        found = [_read_one(repository, digest, item, trust, at) for item in wanted]
+    else:
+        with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
+            found = list(pool.map(lambda item: _read_one(repository, digest, item, trust, at), wanted))
     kept = [item for item in found if predicate_types is None or item.predicate_type in predicate_types]
     return sorted(kept, key=lambda item: (item.time or "", item.descriptor.digest))
 

@@ -5,8 +5,10 @@
 
 - ``console``: each line after ``$ `` runs in bash and must succeed; the lines below it are what it must print. ``…``
   in a line stands for any text, a line ``...`` for any lines. Folder and exported variables last for the page.
-- ``python``: runs in one namespace for the page; ``>>>`` blocks are doctests.
+- ``python``: runs in one namespace for the page; ``>>>`` blocks are doctests. A block after the line
+  ``<!-- prints -->`` is what the Python block before it must have printed.
 - any language with ``title="name"``: the block is a file, written and not run.
+- The empty folder is shown as ``/home/ada``; ``--write`` shortens digests and leaves times out.
 - ``<!-- not run: reason -->`` on the line before a block leaves it out; ``<!-- needs: registry -->`` anywhere gives the
   page an empty registry of its own at ``localhost:5000``.
 """
@@ -14,7 +16,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import doctest
+import io
 import linecache
 import os
 import re
@@ -27,16 +31,20 @@ import time
 import types
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 SKIPPED = 77
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*)(?P<rest>.*)$")
 TITLE = re.compile(r'title="([^"]+)"')
+PRINTS = "<!-- prints -->"
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
 SPELLINGS = {"bash": "console", "sh": "console", "shell": "console", "py": "python", "pycon": "python"}
 REGISTRY = "localhost:5000"
+HOME = "/home/ada"
+DIGEST = re.compile(r"\bsha256:([0-9a-f]{12})[0-9a-f]{52}\b")
+
+TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 class PageError(Exception):
@@ -48,6 +56,7 @@ class Block:
     language: str
     title: str | None
     reason_not_run: str | None
+    is_output: bool
     first_line: int
     lines: list[str]
     indent: str
@@ -58,7 +67,8 @@ class Block:
 
     @property
     def is_run(self) -> bool:
-        return self.reason_not_run is None and (self.title is not None or self.language in {"console", "python"})
+        is_ours = self.is_output or self.title is not None or self.language in {"console", "python"}
+        return is_ours and self.reason_not_run is None
 
 
 def read_blocks(page: str) -> list[Block]:
@@ -71,14 +81,16 @@ def read_blocks(page: str) -> list[Block]:
             number += 1
             continue
         end = next(i for i in range(number + 1, len(lines)) if lines[i].strip() == "```")
-        before = NOT_RUN.search(lines[number - 1]) if number else None
+        before = lines[number - 1] if number else ""
+        not_run = NOT_RUN.search(before)
         title = TITLE.search(opening["rest"])
         indent = opening["indent"]
         blocks.append(
             Block(
                 language=opening["language"],
                 title=title[1] if title else None,
-                reason_not_run=before[1] if before else None,
+                reason_not_run=not_run[1] if not_run else None,
+                is_output=PRINTS in before,
                 first_line=number + 2,
                 lines=[line.removeprefix(indent) for line in lines[number + 1 : end]],
                 indent=indent,
@@ -125,6 +137,7 @@ class Page:
         self.folder = folder
         self.state = folder / "state.sh"
         self.registry = registry
+        self.printed = io.StringIO()
         self.module = types.ModuleType("page")
         sys.modules["page"] = self.module
 
@@ -133,10 +146,14 @@ class Page:
         return text.replace(REGISTRY, self.registry) if self.registry else text
 
     def there(self, text: str) -> str:
-        return text.replace(self.registry, REGISTRY) if self.registry else text
+        """Put back what the page says for this run's registry and folder."""
+        text = text.replace(self.registry, REGISTRY) if self.registry else text
+        return text.replace(str(self.folder / "work"), HOME)
 
     def run(self, block: Block) -> list[str]:
         """Run one block; return its lines with what was really printed."""
+        if block.is_output:
+            return self.shown(self.printed.getvalue(), block.lines)
         if block.title:
             target = Path(block.title)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -144,8 +161,18 @@ class Page:
             return block.lines
         if block.language == "console":
             return [line for command in read_commands(block.lines) for line in self.run_command(*command)]
-        self.run_python(block)
+        self.printed = io.StringIO()
+        with contextlib.redirect_stdout(self.printed):
+            self.run_python(block)
         return block.lines
+
+    def shown(self, printed: str, expected: list[str]) -> list[str]:
+        """Return what the page should show for ``printed``: what it shows now, where that is true."""
+        printed = self.there(printed)
+        if matches(printed, expected):
+            return expected
+        lasting = TIME.sub("…", DIGEST.sub(r"sha256:\1…", printed.rstrip("\n")))
+        return lasting.split("\n") if printed.strip() else []
 
     def run_command(self, command: str, shown: list[str], expected: list[str]) -> list[str]:
         script = (
@@ -155,12 +182,9 @@ class Page:
         done = subprocess.run(
             ["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
-        printed = self.there(done.stdout)
         if done.returncode:
-            raise PageError(f"$ {command}\nleft with {done.returncode}:\n{printed}")
-        if matches(printed, expected):
-            return [*shown, *expected]
-        return [*shown, *printed.rstrip("\n").split("\n")] if printed.strip() else shown
+            raise PageError(f"$ {command}\nleft with {done.returncode}:\n{self.there(done.stdout)}")
+        return [*shown, *self.shown(done.stdout, expected)]
 
     def run_python(self, block: Block) -> None:
         text = self.here(block.text)
@@ -181,7 +205,7 @@ class Page:
         exec(compile(text, name, "exec"), vars(self.module))  # the page is ours
 
 
-@contextmanager
+@contextlib.contextmanager
 def empty_registry(folder: Path) -> Iterator[str]:
     program = shutil.which("docker-registry")
     if program is None:
@@ -216,7 +240,7 @@ def wait_for(url: str) -> None:
     raise PageError(f"the registry did not answer at {url}")
 
 
-@contextmanager
+@contextlib.contextmanager
 def registry_if_needed(page: str, folder: Path) -> Iterator[str | None]:
     if "<!-- needs: registry -->" not in page:
         yield None
@@ -246,6 +270,7 @@ def prepare_environment(folder: Path) -> None:
     work = folder / "work"
     work.mkdir()
     os.chdir(work)
+    sys.path.insert(0, str(work))
 
 
 def run_page(path: Path, *, write: bool) -> int:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +63,56 @@ def tracking(template_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     experiment_id = client.create_experiment("demo", artifact_location=artifact_dir.as_uri())
     mlflow.set_experiment(experiment_id=experiment_id)
     yield Tracking(uri, client, experiment_id, artifact_dir)
+    while mlflow.active_run():
+        mlflow.end_run()
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(template_db: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`mlflow server` on loopback, with artifacts behind it; one for the whole session, it starts in 10-60 s."""
+    root = tmp_path_factory.mktemp("mlflow-server")
+    shutil.copy(template_db, root / "mlflow.db")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    stores = ["--backend-store-uri", f"sqlite:///{root / 'mlflow.db'}", "--artifacts-destination", str(root / "store")]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    url = f"http://127.0.0.1:{port}"
+    with (root / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, *stores], stdout=log, stderr=log, cwd=root, env=environment, start_new_session=True
+        )
+    try:
+        _wait_for(f"{url}/health", process, root / "log")
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture
+def server(mlflow_server: str, request: pytest.FixtureRequest) -> Iterator[Tracking]:
+    """MLflow through the server, with an experiment of this test's own."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(mlflow_server)
+    client = MlflowClient()
+    experiment_id = client.create_experiment(f"{request.node.name}-{uuid.uuid4().hex[:8]}")
+    mlflow.set_experiment(experiment_id=experiment_id)
+    yield Tracking(mlflow_server, client, experiment_id, Path("/nonexistent"))
     while mlflow.active_run():
         mlflow.end_run()
     mlflow.set_tracking_uri(before)

@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 
 from kitops_orchestration.errors import RunExportError
+from kitops_orchestration.lineage.attach import load_evidence
+from kitops_orchestration.lineage.run_context import RunContext
 from kitops_orchestration.mlflow_bridge.export import ExportResult, export_run
 from kitops_orchestration.oci.layout import LayoutRepository
 
@@ -36,7 +38,7 @@ def files_in(repository: LayoutRepository, result: ExportResult, path: str) -> d
 @pytest.fixture
 def export(repository: LayoutRepository) -> Callable[..., ExportResult]:
     def run(source: str, **options: Any) -> ExportResult:
-        return export_run(source, repository, **{"tag": "v1", "attach_lineage": False, **options})
+        return export_run(source, repository, **{"tag": "v1", **options})
 
     return run
 
@@ -196,7 +198,7 @@ def test_the_layout_of_mlflow_2_is_exported_without_packing_the_model_twice(
 
 
 class Doubler(mlflow.pyfunc.PythonModel):
-    def predict(self, context, model_input, params=None):  # noqa: ANN001, ANN201
+    def predict(self, context, model_input, params=None):
         return [value * 2 for value in model_input]
 
 
@@ -237,3 +239,53 @@ def test_no_scratch_is_left_behind(run_id: str, export: Any, tmp_path: Path, mon
     with pytest.raises(RunExportError):
         export(run_id, artifacts=["nothing*"])
     assert list(scratch.iterdir()) == []
+
+
+def test_provenance_is_attached_to_the_digest(run_id: str, export: Any, repository: LayoutRepository) -> None:
+    context = RunContext(orchestrator="airflow", job="train", task="export", run_id="manual-1")
+    result = export(run_id, run_context=context)
+    assert result.provenance is not None
+    assert result.provenance.is_new
+    (evidence,) = load_evidence(repository, result.digest)
+    predicate = evidence.statement.predicate
+    assert predicate["buildDefinition"]["externalParameters"]["source"]["uri"].endswith(f"runs/{run_id}")
+    roles = {item["annotations"]["role"] for item in predicate["buildDefinition"]["resolvedDependencies"]}
+    assert "environment" in roles
+    assert predicate["runDetails"]["metadata"]["startedOn"]
+
+
+def test_a_second_export_of_the_same_run_adds_no_second_provenance(
+    run_id: str, export: Any, repository: LayoutRepository
+) -> None:
+    export(run_id)
+    again = export(run_id)
+    assert again.provenance is not None
+    assert not again.provenance.is_new
+    assert len(repository.referrers(again.digest)) == 1
+
+
+def test_a_model_without_a_run_is_exported(tracking: Any, export: Any, repository: Any, tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "weights.gguf").write_bytes(b"GGUF" + bytes(100))
+    model = tracking.client.create_logged_model(tracking.experiment_id, name="llm")
+    tracking.client.log_model_artifacts(model.model_id, str(weights))
+    tracking.client.finalize_logged_model(model.model_id, "READY")
+    result = export(f"models:/{model.model_id}")
+    assert result.record.run_id is None
+    assert (result.pack.kitfile.model.name, result.pack.kitfile.model.format) == ("llm", "gguf")
+    assert "model/weights.gguf" in files_in(repository, result, "model")
+
+
+def test_a_version_that_is_a_modelkit_already_is_reported_and_not_exported(
+    run_id: str, export: Any, tracking: Any, repository: LayoutRepository
+) -> None:
+    first = export(run_id)
+    assert first.is_exported
+    version = tracking.client.create_model_version("Clf", f"modelkit+{first.reference}")
+    tags = list(repository.tags())
+    result = export(f"models:/Clf/{version.version}", tag="v2")
+    assert not result.is_exported
+    assert result.digest == first.digest
+    assert "already is a ModelKit" in result.warnings[0]
+    assert list(repository.tags()) == tags

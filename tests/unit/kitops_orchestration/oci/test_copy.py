@@ -12,6 +12,7 @@ from kitops_orchestration.errors import (
     IntegrityError,
     NotFoundError,
     RegistryError,
+    RegistryUnavailableError,
     TransferCancelledError,
 )
 from kitops_orchestration.oci.copy import copy
@@ -191,6 +192,31 @@ def test_a_failed_copy_can_be_run_again(folder, remote, embedded_registry):
     embedded_registry.clear_requests()
     assert copy(folder, "v1", remote, tag="v1").blobs_skipped == 7
     assert embedded_registry.blob_bodies == 0
+
+
+def test_a_pull_that_broke_off_goes_on_where_it_was(folder, remote, embedded_registry):
+    built = push_random_modelkit(remote, tag="v1", layers=1, layer_bytes=3_000_000)
+    layer = built.manifest.layers[0]
+    embedded_registry.add_fault(Fault("GET", layer.digest, times=2, drops=True, after_bytes=1_000_000))
+    embedded_registry.fail_next(method="GET", path_contains=layer.digest, status=503, times=9)
+    with pytest.raises(RegistryUnavailableError):
+        copy(remote, "v1", folder, tag="v1")
+    assert not folder.has_blob(layer)
+    embedded_registry.clear_faults()
+    embedded_registry.clear_requests()
+    copy(remote, "v1", folder, tag="v1")
+    assert folder.blob_path(layer.digest).read_bytes() == built.contents[layer.digest]
+    assert sum(item.bytes_sent for item in embedded_registry.requests if layer.digest in item.path) < layer.size
+    assert list((folder.directory / ".uploads").iterdir()) == []
+
+
+def test_a_pull_into_a_folder_that_cannot_be_written_is_one_clear_error(folder, remote):
+    push_random_modelkit(remote, tag="v1", layer_bytes=3_000_000)
+    (folder.directory / ".uploads").parent.mkdir(parents=True)
+    (folder.directory / ".uploads").write_text("a file where a folder has to be")
+    with pytest.raises(RegistryError, match="in folder") as caught:
+        copy(remote, "v1", folder, tag="v1")
+    assert caught.value.advice
 
 
 def test_a_cancelled_copy_tags_nothing(folder, remote):

@@ -1,0 +1,154 @@
+"""The questions that are ready to be asked of a ModelKit, and builders that ask one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from dagster_kitops._compat import clean_name
+from dagster_kitops.asset_checks import CheckedModelKit, Finding, ModelKitCheck, build_modelkit_checks
+
+if TYPE_CHECKING:
+    from kitops_orchestration.promotion.checks import CheckResult
+    from kitops_orchestration.promotion.policy import PromotionPolicy
+
+
+def integrity_check() -> ModelKitCheck:
+    """Is every blob that the recorded manifest names in the registry?"""
+    return ModelKitCheck("modelkit_integrity", "Manifest verified by digest, every blob present", _ask_integrity)
+
+
+def provenance_check() -> ModelKitCheck:
+    """Does the registry hold a statement on how the ModelKit was made?"""
+    return ModelKitCheck("modelkit_provenance", "A provenance statement is attached", _ask_provenance)
+
+
+def tag_check() -> ModelKitCheck:
+    """Does the tag still point at the recorded digest? If not, someone moved it outside of Dagster."""
+    return ModelKitCheck("modelkit_tag", "The tag points at the recorded digest", _ask_tag)
+
+
+def signature_check() -> ModelKitCheck:
+    """Is the digest signed by whom the resource's ``trust`` names? Without a ``trust`` nothing counts."""
+    return ModelKitCheck("modelkit_signature", "Signed by someone who is trusted", _ask_signature)
+
+
+def policy_checks(policy_path: Path | str, stage: str) -> list[ModelKitCheck]:
+    """Return the checks that a promotion policy demands for ``stage``, each as an asset check of its own.
+
+    So people see before a promotion what would stop it.  The promotion itself asks again.
+
+    Raises:
+        PromotionError: the policy cannot be read, or has no such stage.
+    """
+    from kitops_orchestration.promotion.policy import PromotionPolicy
+
+    policy = PromotionPolicy.load(policy_path)
+    return [
+        ModelKitCheck(
+            clean_name(f"{stage}_{spec.id}"), f"{spec.id}, for {stage}", _PolicyQuestion(policy, stage, place)
+        )
+        for place, spec in enumerate(policy.stage(stage).checks)
+    ]
+
+
+_NAMED = {
+    "integrity": integrity_check,
+    "provenance": provenance_check,
+    "signature": signature_check,
+    "tag": tag_check,
+}
+
+
+def named_check(name: str) -> ModelKitCheck:
+    """Return a check by its short name: ``integrity``, ``provenance``, ``signature``, ``tag``."""
+    return _NAMED[name]()
+
+
+def build_modelkit_integrity_checks(**options: Any) -> Sequence[dg.AssetChecksDefinition]:
+    """Return :func:`build_modelkit_checks` with the integrity check alone."""
+    return build_modelkit_checks(checks=[integrity_check()], **options)
+
+
+def build_modelkit_provenance_checks(**options: Any) -> Sequence[dg.AssetChecksDefinition]:
+    """Return :func:`build_modelkit_checks` with the provenance check alone."""
+    return build_modelkit_checks(checks=[provenance_check()], **options)
+
+
+def build_modelkit_signature_checks(**options: Any) -> Sequence[dg.AssetChecksDefinition]:
+    """Return :func:`build_modelkit_checks` with the signature check alone."""
+    return build_modelkit_checks(checks=[signature_check()], **options)
+
+
+def build_modelkit_tag_checks(**options: Any) -> Sequence[dg.AssetChecksDefinition]:
+    """Return :func:`build_modelkit_checks` with the check of moved tags alone."""
+    return build_modelkit_checks(checks=[tag_check()], **options)
+
+
+def build_modelkit_policy_checks(
+    *, policy_path: Path | str, stage: str, **options: Any
+) -> Sequence[dg.AssetChecksDefinition]:
+    """Return :func:`build_modelkit_checks` with what a promotion policy demands for ``stage``."""
+    return build_modelkit_checks(checks=policy_checks(policy_path, stage), **options)
+
+
+class _PolicyQuestion:
+    """One check of a stage, answered by the core's plan, which all checks of the stage share."""
+
+    def __init__(self, policy: PromotionPolicy, stage: str, place: int) -> None:
+        self.policy = policy
+        self.stage = stage
+        self.place = place
+
+    def __call__(self, checked: CheckedModelKit) -> Finding:
+        found = self._results(checked)[self.place]
+        return Finding(
+            found.is_passed,
+            f"expected {found.expected}, found {found.actual}",
+            {"expected": found.expected, "found": found.actual, "needs_people": found.is_approval},
+        )
+
+    def _results(self, checked: CheckedModelKit) -> Sequence[CheckResult]:
+        key = (self.policy.digest, self.stage)
+        if key not in checked.answers:
+            checked.answers[key] = checked.kitops.plan_promotion(
+                checked.recorded.reference, stage=self.stage, policy=self.policy
+            ).checks
+        results: Sequence[CheckResult] = checked.answers[key]
+        return results
+
+
+def _ask_integrity(checked: CheckedModelKit) -> Finding:
+    repository = checked.client.repository(checked.recorded.reference)
+    blobs = checked.modelkit.manifest.blobs
+    missing = [str(blob.digest) for blob in blobs if not repository.has_blob(blob)]
+    text = f"{len(missing)} of {len(blobs)} blobs missing: {', '.join(missing)}" if missing else f"{len(blobs)} blobs"
+    return Finding(not missing, text, {"blobs": len(blobs), "missing_blobs": len(missing)})
+
+
+def _ask_provenance(checked: CheckedModelKit) -> Finding:
+    is_present = checked.lineage.provenance is not None
+    return Finding(is_present, "provenance attached" if is_present else "no provenance statement is attached")
+
+
+def _ask_tag(checked: CheckedModelKit) -> Finding:
+    reference = checked.recorded.reference
+    now = checked.client.resolve(replace(reference, digest=None)) if reference.tag else reference
+    is_same = now.digest == reference.digest
+    text = f"{reference.tag} points at {now.digest}" + ("" if is_same else f", not at the recorded {reference.digest}")
+    return Finding(is_same, text, {"kitops/found_digest": str(now.digest)})
+
+
+def _ask_signature(checked: CheckedModelKit) -> Finding:
+    from kitops_orchestration.signing.verify import check_signatures
+
+    trust = checked.kitops.get_trust()
+    if trust is None:
+        return Finding(False, "the resource names nobody to trust: give it a TrustResource")
+    reference = checked.recorded.reference
+    verdict = check_signatures(checked.client.repository(reference), reference.target, trust=trust)
+    return Finding(verdict.is_verified, verdict.reason, {"signers": ", ".join(verdict.signers) or "nobody"})
