@@ -97,6 +97,8 @@ def _sign_off_tile(passport: Passport) -> tuple[str, str, str, str]:
     offs = passport.sign_offs
     if not offs.environments:
         return "Sign-off", "None", "nobody decided about this version", "warn"
+    if passport.verdict is None:
+        return "Sign-off", "Not checked", f"{len(offs.decisions)} on record", "warn"
     approved = [name for name in offs.environments if offs.is_approved(name)]
     rejected = [name for name in offs.environments if offs.rejections(name)]
     if approved:

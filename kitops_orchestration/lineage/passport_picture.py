@@ -136,7 +136,8 @@ def _vouchers(passport: Passport) -> list[Box]:
     boxes += [Box("signature", _who(item), (item.time or "")[:10], item.is_verified) for item in lineage.signatures]
     for decision in passport.sign_offs.decisions:
         approval, evidence = decision.record.predicate, decision.record.evidence
-        group = "approval" if decision.counts else "refused"
+        is_against = evidence.is_verified and not decision.counts
+        group = "approval" if decision.counts else "refused" if is_against else "unchecked"
         word = {"APPROVED": "approval", "REJECTED": "rejection", "REVOKED": "revocation"}[approval.decision]
         detail = f"{approval.environment} {(decision.record.time or '')[:10]}".strip()
         boxes.append(Box(word, _who(evidence), detail, evidence.is_verified, group))
