@@ -70,7 +70,7 @@ def modelkit_metadata(result: "PackResult | ModelKit") -> dict[str, Any]:
     facts = ModelKitMetadataSet(
         reference=str(result.reference.with_digest(result.digest)),
         digest=str(result.digest),
-        short_digest=result.reference.with_digest(result.digest).digest.short,
+        short_digest=result.digest.short,
         tag=result.reference.tag,
         layer_count=len(result.layers),
         uploaded_bytes=getattr(result, "uploaded_bytes", None),

@@ -57,7 +57,7 @@ def read_tar(stream: BinaryIO, sink: Sink) -> None:
     """
     blocks = _Blocks(stream)
     extension = _Extension()
-    while (block := blocks.block()) is not None and block != _ZERO_BLOCK:
+    while (block := blocks.block()) != _ZERO_BLOCK:
         header = _Header(block)
         if header.kind in (b"x", b"g", b"L", b"K"):
             data = blocks.content(header.size)
@@ -180,11 +180,9 @@ class _Blocks:
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._start = self._end = 0
 
-    def block(self) -> bytes | None:
-        """Return the next block, or ``None`` at a clean end."""
+    def block(self) -> bytes:
+        """Return the next block; an archive without its zero blocks at the end was cut."""
         if not self._ensure(BLOCK):
-            if self._start == self._end:
-                return None
             raise _cut()
         block = bytes(self._buffer[self._start : self._start + BLOCK])
         self._start += BLOCK

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from yaml import events
-from yaml.emitter import Emitter
+from yaml.emitter import Emitter, ScalarAnalysis
 
 from kitops_orchestration.modelkit import yaml_scalars
 
+_BREAKS = frozenset("\r\x85\u2028\u2029")
+_MAX_SIMPLE_KEY = 128
 _NO_LIMIT = 2**30  # yaml.v3 never folds long lines
 
 
@@ -31,9 +33,24 @@ class _Emitter(Emitter):
     def __init__(self, stream: io.StringIO) -> None:
         super().__init__(stream, indent=2, width=_NO_LIMIT, allow_unicode=True)
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML calls it so
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML's call
         """Indent every sequence."""
         super().increase_indent(flow=flow, indentless=False)
+
+    def analyze_scalar(self, scalar: str) -> ScalarAnalysis:
+        """Escape what yaml.v3 does not print: characters beyond the basic plane, and Unicode's line breaks."""
+        analysis = super().analyze_scalar(scalar)
+        if any(char in _BREAKS or char > "\uffff" for char in scalar):
+            analysis.multiline = analysis.multiline or not _BREAKS.isdisjoint(scalar)
+            analysis.allow_flow_plain = analysis.allow_block_plain = False
+            analysis.allow_single_quoted = analysis.allow_block = False
+        return analysis
+
+    def check_simple_key(self) -> bool:
+        """Tell whether a key fits before its colon; unlike PyYAML's, an empty one does."""
+        if self.analysis is None:
+            self.analysis = self.analyze_scalar(self.event.value)
+        return not self.analysis.multiline and len(self.event.value.encode()) <= _MAX_SIMPLE_KEY
 
 
 def dump(value: Any) -> str:
@@ -44,6 +61,7 @@ def dump(value: Any) -> str:
     emitter.emit(events.DocumentStartEvent(explicit=False))
     for event in _events(value, flow=False):
         emitter.emit(event)
+    emitter.open_ended = False  # PyYAML would end the document with "..." after a text that ends in blank lines
     emitter.emit(events.DocumentEndEvent(explicit=False))
     emitter.emit(events.StreamEndEvent())
     return stream.getvalue()
@@ -53,7 +71,7 @@ def _events(value: Any, *, flow: bool) -> Iterator[events.Event]:
     if isinstance(value, dict):
         yield events.MappingStartEvent(None, None, implicit=True, flow_style=flow or not value)
         for key, item in value.items():
-            yield _scalar(key, flow=flow, is_key=True)
+            yield _scalar(key, flow=flow)
             yield from _events(item, flow=flow)
         yield events.MappingEndEvent()
     elif isinstance(value, (list, tuple)):
@@ -63,12 +81,12 @@ def _events(value: Any, *, flow: bool) -> Iterator[events.Event]:
             yield from _events(item, flow=in_flow)
         yield events.SequenceEndEvent()
     else:
-        yield _scalar(value, flow=flow, is_key=False)
+        yield _scalar(value, flow=flow)
 
 
-def _scalar(value: Any, *, flow: bool, is_key: bool) -> events.ScalarEvent:
+def _scalar(value: Any, *, flow: bool) -> events.ScalarEvent:
     if isinstance(value, str) and not isinstance(value, yaml_scalars.Timestamp):
-        return _text(value, in_line=flow or is_key)
+        return _text(value, in_flow=flow)
     if value is None:
         text = "null"
     elif isinstance(value, bool):
@@ -80,7 +98,7 @@ def _scalar(value: Any, *, flow: bool, is_key: bool) -> events.ScalarEvent:
     return events.ScalarEvent(None, None, (True, False), text, style=None)
 
 
-def _text(text: str, *, in_line: bool) -> events.ScalarEvent:
+def _text(text: str, *, in_flow: bool) -> events.ScalarEvent:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -88,7 +106,7 @@ def _text(text: str, *, in_line: bool) -> events.ScalarEvent:
         return events.ScalarEvent(None, "tag:yaml.org,2002:binary", (False, False), encoded, style=None)
     style = None if yaml_scalars.is_plain_text(text) else '"'
     if "\n" in text:
-        style = '"' if in_line else "|"
+        style = '"' if in_flow else "|"
     return events.ScalarEvent(None, None, (style is None, True), text, style=style)
 
 

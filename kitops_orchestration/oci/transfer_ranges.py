@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from kitops_orchestration.errors import SizeMismatchError, TransferCancelledError
 from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher, check_cancelled
-from kitops_orchestration.oci.transport_connection import filler
+from kitops_orchestration.oci.transport_body import filler
 
 SEGMENT_BYTES = 16 * 1024 * 1024
 OpenRange = Callable[[int, int], BinaryIO]

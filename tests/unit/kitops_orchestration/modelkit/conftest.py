@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from kitops_orchestration.oci.blob_source import BytesSource
+from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.reference import Reference, folder_registry
 
 DATA = Path(__file__).parents[3] / "data"
@@ -88,7 +90,47 @@ def make_vector(tmp_path: Path) -> Callable[[str], Path]:
             files[".kitignore"] = case["kitignore"]
         root = write_tree(tmp_path / name, files)
         for item in case["files"]:
-            os.chmod(root / item["path"], int(item["mode"], 8))
+            (root / item["path"]).chmod(int(item["mode"], 8))
         return root
 
     return make
+
+
+class HandMadeKit:
+    """Pushes ModelKits that no packer would write: any layer bytes, any manifest."""
+
+    def __init__(self, repository: LayoutRepository) -> None:
+        self.repository = repository
+
+    def blob(self, data: bytes, media_type: str, annotations: Mapping[str, str] | None = None) -> Descriptor:
+        """Store a blob and return its descriptor."""
+        descriptor = Descriptor(media_type, Digest.of(data), len(data), dict(annotations or {}))
+        self.repository.push_blob(descriptor, BytesSource(data))
+        return descriptor
+
+    def push(
+        self,
+        layers: Sequence[Descriptor],
+        *,
+        config: bytes = b'{"manifestVersion":"1.0.0","package":{},"model":{"path":"m"}}',
+        config_type: str = "application/vnd.kitops.modelkit.config.v1+json",
+        artifact_type: str | None = None,
+        annotations: Mapping[str, str] | None = None,
+        tag: str = "v1",
+    ) -> str:
+        """Store the manifest and return its tag."""
+        manifest = Manifest.build(
+            config=self.blob(config, config_type),
+            layers=layers,
+            artifact_type=artifact_type,
+            annotations=annotations or {},
+            with_media_type=False,
+        )
+        self.repository.push_manifest(manifest, tag=tag)
+        return tag
+
+
+@pytest.fixture
+def hand_made(repository: LayoutRepository) -> HandMadeKit:
+    """Return a maker of odd ModelKits."""
+    return HandMadeKit(repository)

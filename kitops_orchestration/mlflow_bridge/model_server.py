@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
+from kitops_orchestration import settings
 from kitops_orchestration.errors import KitOpsError, MissingExtraError
 from kitops_orchestration.mlflow_bridge.checkout import model_root, private_view, unpacked
 from kitops_orchestration.mlflow_bridge.registry_policy import verify_trusted
@@ -101,7 +102,12 @@ def serve(
     program = _program(content, host, chosen)
     with tempfile.NamedTemporaryFile(prefix="kitops-serve-", suffix=".log", delete=False) as log:
         process = subprocess.Popen(
-            program.command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+            program.command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=settings.environment_of_interpreter(),  # MLflow starts uvicorn by its name
+            start_new_session=True,
         )
     url = f"http://{host}:{chosen}"
     server = ModelServer(
