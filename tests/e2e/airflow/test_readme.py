@@ -19,6 +19,7 @@ def test_the_dag_in_the_readme_runs(airflow_database, shared, tmp_path, monkeypa
     monkeypatch.setenv("AIRFLOW_VAR_PROJECT", str(project))
     (tmp_path / "iris_dag.py").write_text(block.group(1))
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     sys.modules.pop("iris_dag", None)
 
     import iris_dag
