@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from dagster_kitops.asset_checks import Finding as Finding
     from dagster_kitops.asset_checks import ModelKitCheck as ModelKitCheck
     from dagster_kitops.asset_checks import build_modelkit_checks as build_modelkit_checks
-    from dagster_kitops.modelkit_checks import build_modelkit_integrity_checks as build_modelkit_integrity_checks
-    from dagster_kitops.modelkit_checks import build_modelkit_provenance_checks as build_modelkit_provenance_checks
-    from dagster_kitops.modelkit_checks import build_modelkit_tag_checks as build_modelkit_tag_checks
     from dagster_kitops.assets import mlflow_modelkit_asset as mlflow_modelkit_asset
     from dagster_kitops.assets import modelkit_asset as modelkit_asset
     from dagster_kitops.assets import modelkit_assets as modelkit_assets
@@ -42,8 +39,11 @@ if TYPE_CHECKING:
     from dagster_kitops.event_log import require_modelkit as require_modelkit
     from dagster_kitops.io_manager import ModelKitIOManager as ModelKitIOManager
     from dagster_kitops.metadata import ModelKitMetadataSet as ModelKitMetadataSet
+    from dagster_kitops.modelkit_checks import build_modelkit_integrity_checks as build_modelkit_integrity_checks
     from dagster_kitops.modelkit_checks import build_modelkit_policy_checks as build_modelkit_policy_checks
+    from dagster_kitops.modelkit_checks import build_modelkit_provenance_checks as build_modelkit_provenance_checks
     from dagster_kitops.modelkit_checks import build_modelkit_signature_checks as build_modelkit_signature_checks
+    from dagster_kitops.modelkit_checks import build_modelkit_tag_checks as build_modelkit_tag_checks
     from dagster_kitops.modelkit_checks import integrity_check as integrity_check
     from dagster_kitops.modelkit_checks import policy_checks as policy_checks
     from dagster_kitops.modelkit_checks import provenance_check as provenance_check
@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from dagster_kitops.promotion import PromotionStage as PromotionStage
     from dagster_kitops.promotion import build_promotion_assets as build_promotion_assets
     from dagster_kitops.promotion_jobs import ApprovalConfig as ApprovalConfig
-    from dagster_kitops.promotion_jobs import build_approval_job as build_approval_job
     from dagster_kitops.promotion_jobs import PromoteConfig as PromoteConfig
     from dagster_kitops.promotion_jobs import RollbackConfig as RollbackConfig
+    from dagster_kitops.promotion_jobs import build_approval_job as build_approval_job
     from dagster_kitops.promotion_jobs import build_promotion_job as build_promotion_job
     from dagster_kitops.promotion_jobs import build_rollback_job as build_rollback_job
     from dagster_kitops.resources import AnonymousAuth as AnonymousAuth

@@ -71,3 +71,17 @@ def _annotated(function: Callable[..., Any]) -> list[inspect.Parameter]:
     except NameError:
         return parameters  # a name local to a function: Dagster will say which one it cannot read
     return [parameter.replace(annotation=hints.get(parameter.name, parameter.annotation)) for parameter in parameters]
+
+
+def with_resource(function: Callable[..., Any], context_type: type, resource_key: str) -> Callable[..., Any]:
+    """Give ``function(context, **resources)`` the signature ``(context, <resource_key>: KitOpsResource)``.
+
+    Where Dagster calls a function directly it passes resources by name, so the name has to be in the signature.
+    """
+    parameters = [
+        inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=context_type),
+        inspect.Parameter(resource_key, inspect.Parameter.KEYWORD_ONLY, annotation=KitOpsResource),
+    ]
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return function

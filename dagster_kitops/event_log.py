@@ -99,8 +99,14 @@ def latest_metadata(
 
 
 def plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metadata with Dagster's value wrappers taken off."""
-    return {label: value.value if isinstance(value, dg.MetadataValue) else value for label, value in metadata.items()}
+    """Return metadata with Dagster's value wrappers taken off; a table becomes a list of its rows."""
+    return {label: _plain(value) for label, value in metadata.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dg.TableMetadataValue):
+        return [dict(record.data) for record in value.records]
+    return value.value if isinstance(value, dg.MetadataValue) else value
 
 
 def _recorded(metadata: Mapping[str, Any], run_id: str, timestamp: float) -> list[RecordedModelKit]:

@@ -23,13 +23,13 @@ def run_context(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Ru
     """Return the run, the asset and the attempt that a statement names."""
     from kitops_orchestration.lineage.run_context import RunContext
 
-    record = context.instance.get_run_record_by_id(context.run_id)
+    record = context.instance.get_run_record_by_id(context.run.run_id)
     started = record.start_time if record is not None else None
     return RunContext(
         orchestrator="dagster",
         job=context.job_name,
         task=_task(context),
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         try_number=context.retry_number + 1,
         user=context.run.tags.get(_USER_TAG),
         started_on=datetime.fromtimestamp(started, UTC).isoformat() if started else None,

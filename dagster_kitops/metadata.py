@@ -56,6 +56,7 @@ class ModelKitMetadataSet(NamespacedMetadataSet):
     previous_digest: str | None = None
     reason: str | None = None
     signed: bool | None = None
+    signer: str | None = None
 
     @classmethod
     def namespace(cls) -> str:
@@ -70,7 +71,7 @@ def modelkit_metadata(result: "PackResult | ModelKit") -> dict[str, Any]:
     facts = ModelKitMetadataSet(
         reference=str(result.reference.with_digest(result.digest)),
         digest=str(result.digest),
-        short_digest=result.reference.with_digest(result.digest).digest.short,
+        short_digest=result.digest.short,
         tag=result.reference.tag,
         layer_count=len(result.layers),
         uploaded_bytes=getattr(result, "uploaded_bytes", None),

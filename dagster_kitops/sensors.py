@@ -10,6 +10,7 @@ from typing import Any, Literal
 import dagster as dg
 
 from dagster_kitops._compat import clean_name
+from dagster_kitops.body import with_resource
 from dagster_kitops.metadata import ModelKitMetadataSet
 from dagster_kitops.resources import KitOpsResource
 from kitops_orchestration.errors import KitOpsError
@@ -63,15 +64,8 @@ def build_modelkit_tag_sensor(
     selector = TagSelector.parse(tags)
     keys = {repository: dg.AssetKey.from_coercible(key) for repository, key in repositories.items()}
 
-    @dg.sensor(
-        name=name or clean_name("modelkit_tags_" + "_".join(keys)),
-        minimum_interval_seconds=minimum_interval_seconds,
-        default_status=default_status,
-        required_resource_keys={resource_key},
-        target=target,
-    )
-    def tag_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        kitops: KitOpsResource = getattr(context.resources, resource_key)
+    def tag_sensor(context: dg.SensorEvaluationContext, **resources: KitOpsResource) -> dg.SensorResult | dg.SkipReason:
+        kitops = resources[resource_key]
         seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
         try:
             changes, cursor = _look(kitops, keys, selector, seen, max_changes_per_tick)
@@ -83,7 +77,12 @@ def build_modelkit_tag_sensor(
             return dg.SensorResult(cursor=_text(cursor), skip_reason="no tag points at a new digest")
         return _result(changes, cursor, emit, with_runs=target is not None, partitions=dynamic_partitions_def)
 
-    return tag_sensor
+    return dg.sensor(
+        name=name or clean_name("modelkit_tags_" + "_".join(keys)),
+        minimum_interval_seconds=minimum_interval_seconds,
+        default_status=default_status,
+        target=target,
+    )(with_resource(tag_sensor, dg.SensorEvaluationContext, resource_key))
 
 
 def _look(

@@ -13,7 +13,7 @@ from kitops_orchestration.oci.reference import folder_registry
 
 
 class FakeKitOpsResource(KitOpsResource):
-    """A :class:`KitOpsResource` whose registry is a new temporary folder, gone with the last use of the resource.
+    """A :class:`KitOpsResource` whose registry is a new temporary folder, gone with the process at the latest.
 
     Everything is real but the place::
 

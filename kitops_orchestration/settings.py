@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,6 +87,15 @@ def mlflow_trust_policy() -> Path | None:
     """Return the trust policy that ``modelkit://`` loads must satisfy: ``KITOPS_MLFLOW_TRUST_POLICY``."""
     text = env("KITOPS_MLFLOW_TRUST_POLICY")
     return Path(text) if text else None
+
+
+def environment_of_interpreter() -> dict[str, str]:
+    """Return this process's environment with the interpreter's own programs first on ``PATH``.
+
+    For children that call programs of the same virtual environment by name, which need not be activated.
+    """
+    programs = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": os.pathsep.join(filter(None, (programs, env("PATH"))))}
 
 
 def input_modelkit() -> tuple[str | None, str | None]:

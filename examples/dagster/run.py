@@ -50,7 +50,7 @@ def main(folder: Path) -> None:
     print(f"run        {result.run_id}: {'all steps succeeded' if result.success else 'failed'}")
     print(f"ModelKit   {kit.reference}")
     for row in kit.metadata["kitops/layers"]:
-        print(f"  {row.data['kind']:<9}{row.data['path']:<22}{row.data['size_bytes']:>9,} bytes")
+        print(f"  {row['kind']:<9}{row['path']:<22}{row['size_bytes']:>9,} bytes")
     print(f"metrics    accuracy {kit.metadata['accuracy']:.3f}, a plot over the versions in the UI")
     for check in result.get_asset_check_evaluations():
         print(f"check      {check.check_name}: {'passed' if check.passed else 'FAILED'}, {check.description}")
@@ -61,8 +61,8 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    os.environ["MLFLOW_LOGGING_LEVEL"] = "ERROR"
+    logging.getLogger("alembic").setLevel(logging.ERROR)
     if len(sys.argv) > 1:
         main(Path(sys.argv[1]).absolute())
     else:

@@ -34,5 +34,8 @@ def command(client: KitClient, repository: str, as_json: bool) -> None:
         ]
         print_json(rows)
         return
-    cells = [(tag, kit.kitfile.package.name, kit.kitfile.package.version, human_bytes(kit.size_bytes), kit.digest.short) for tag, kit in kits]
+    cells = [
+        (tag, kit.kitfile.package.name, kit.kitfile.package.version, human_bytes(kit.size_bytes), kit.digest.short)
+        for tag, kit in kits
+    ]
     print_table(("tag", "name", "version", "size", "digest"), cells)

@@ -42,6 +42,17 @@ class Dependency:
         """A name for people."""
         return self.name or self.uri or next((f"{key}:{value}" for key, value in self.digest.items()), "(unnamed)")
 
+    @property
+    def sha256(self) -> str | None:
+        """``sha256:…`` where it is known."""
+        value = self.digest.get("sha256")
+        return f"sha256:{value}" if value else None
+
+    @property
+    def identity(self) -> str:
+        """Its digests, else its address, for people."""
+        return ", ".join(f"{key}:{value}" for key, value in sorted(self.digest.items())) or self.uri or ""
+
     def to_json(self) -> dict[str, Any]:
         """Return it for display: the role as a member of its own."""
         value = ResourceDescriptor(self.name, self.uri, dict(self.digest), self.content).to_json()
@@ -70,6 +81,16 @@ class SourceRun:
     user: str | None = None
     packages: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Name to version of what mattered: mlflow, scikit-learn."""
+
+
+def same_data(one: Dependency, other: Dependency) -> bool:
+    """Tell whether two entries are the same data: by digest, by address, or by the layer that holds it."""
+    if one.digest and other.digest and dict(one.digest).items() & dict(other.digest).items():
+        return True
+    if one.uri and one.uri == other.uri:
+        return True
+    layers = [item.annotations.get("layer", item.sha256) for item in (one, other)]
+    return layers[0] is not None and layers[0] == layers[1]
 
 
 def git_source(

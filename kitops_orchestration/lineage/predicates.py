@@ -66,6 +66,12 @@ def _read_texts(value: Any, what: str) -> tuple[str, ...]:
     return _texts({what: value}, what)
 
 
+def _read_number(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SignatureError(f"{what} is not a whole number")
+    return value
+
+
 def _read_object(value: Any, what: str) -> dict[str, Any]:
     return dict(_object(value, what))
 
@@ -318,6 +324,7 @@ class Promotion(_Plain):
         "policy": _read_resource,
         "approvals": _read_texts,
         "orchestrator": _read_object,
+        "sequence": _read_number,
     }
 
     src_ref: str
@@ -335,6 +342,8 @@ class Promotion(_Plain):
     reason: str | None = None
     orchestrator: Mapping[str, Any] | None = field(default=None, hash=False)
     previous_event: str | None = None
+    sequence: int | None = None
+    """One more than that of the promotion before it in the same stage: times are whole seconds, and clocks differ."""
 
     def __post_init__(self) -> None:
         _filled(self.to_stage, "toStage")

@@ -6,16 +6,17 @@ What other systems know comes in as plain values, :class:`SourceRun` from the ML
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from kitops_orchestration._version import __version__
-from kitops_orchestration.errors import InvalidReferenceError, SignatureError
-from kitops_orchestration.lineage.dependencies import Dependency, SourceRun, base_model, git_source
+from kitops_orchestration.errors import SignatureError
+from kitops_orchestration.lineage.dependencies import Dependency, SourceRun, base_model, git_source, same_data
+from kitops_orchestration.lineage.kitfile_data import base_model_of, datasets_of
 from kitops_orchestration.lineage.run_context import RunContext
-from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.statement import ResourceDescriptor, Statement, decode_json, encode_json
 from kitops_orchestration.signing.timestamps import format_timestamp
@@ -138,7 +139,7 @@ def provenance(
     knows.  No clock is read: times are the run's, so that a retry makes the same statement.
     """
     context, run = run_context or RunContext(), source or SourceRun("directory")
-    found = _distinct([*run.dependencies, *dependencies, *_from_kitfile(packed)])
+    found = _all_dependencies(packed, [*run.dependencies, *dependencies])
     predicate = Provenance(
         BUILD_TYPE,
         _external(packed, run, parameters or {}),
@@ -165,7 +166,7 @@ def _external(packed: PackResult, run: SourceRun, parameters: Mapping[str, Any])
     if packed.reference.tag:
         value["tag"] = packed.reference.tag
     if run.parameters or parameters:
-        value["parameters"] = dict(sorted({**run.parameters, **parameters}.items()))
+        value["parameters"] = _finite(dict(sorted({**run.parameters, **parameters}.items())))
     return value
 
 
@@ -184,36 +185,29 @@ def _internal(context: RunContext, run: SourceRun) -> dict[str, Any]:
 def _byproducts(run: SourceRun) -> tuple[ResourceDescriptor, ...]:
     if not run.metrics:
         return run.byproducts
-    content = encode_json(dict(run.metrics), sort_keys=True)
+    content = encode_json(_finite(run.metrics), sort_keys=True)
     if len(content) > _MAX_CONTENT_BYTES:
         return run.byproducts
     return (*run.byproducts, ResourceDescriptor("metrics", content=content, media_type="application/json"))
 
 
-def _from_kitfile(packed: PackResult) -> list[Dependency]:
-    """The data sets that are layers of the ModelKit itself, and the base model that the Kitfile points at."""
-    found = [
-        Dependency(
-            "dataset",
-            layer.name or layer.path,
-            digest={layer.descriptor.digest.algorithm: layer.descriptor.digest.hex},
-            annotations={"path": layer.path, "packed": True},
-        )
-        for layer in packed.layers
-        if layer.kind == "dataset"
-    ]
-    model = packed.kitfile.model
-    base = None if model is None or not model.path else _as_reference(model.path)
-    return found if base is None else [*found, base_model(base, name=model.name if model else None)]
+def _all_dependencies(packed: PackResult, known: Sequence[Dependency]) -> tuple[Dependency, ...]:
+    """Join what the tracking system and the caller know with what the Kitfile says, each thing once."""
+    joined = [*_distinct(known)]
+    for item in datasets_of(packed.kitfile, packed.layers):
+        index = next((number for number, other in enumerate(joined) if _is_same_name(item, other)), None)
+        if index is None:
+            joined.append(item)
+        else:  # the data that was logged, and the layer that it was packed into
+            facts = {"path": item.annotations.get("path"), "layer": item.sha256}
+            known_facts = {key: value for key, value in facts.items() if value is not None}
+            joined[index] = replace(joined[index], annotations={**joined[index].annotations, **known_facts})
+    base = base_model_of(packed.kitfile)
+    return _distinct(joined if base is None else [*joined, base])
 
 
-def _as_reference(path: str) -> Reference | None:
-    """A model path that is a reference to another ModelKit, as the Kitfile allows; ``None`` for a file path."""
-    try:
-        reference = Reference.parse(path)
-    except InvalidReferenceError:
-        return None
-    return reference if reference.tag or reference.digest else None
+def _is_same_name(item: Dependency, other: Dependency) -> bool:
+    return other.role == "dataset" and (other.name == item.name or same_data(item, other))
 
 
 def _distinct(items: Sequence[Dependency]) -> tuple[Dependency, ...]:
@@ -223,3 +217,12 @@ def _distinct(items: Sequence[Dependency]) -> tuple[Dependency, ...]:
         identity = (item.role, item.uri, *sorted(item.digest.items())) if item.digest or item.uri else (id(item),)
         kept.setdefault(identity, item)
     return tuple(kept.values())
+
+
+def _finite(value: Any) -> Any:
+    """Write NaN and infinite numbers as text: JSON has no form for them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {True: "NaN"}.get(math.isnan(value), "Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

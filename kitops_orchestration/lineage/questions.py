@@ -117,7 +117,7 @@ class Lineage:
             *((p.predicate.action, p.time, _place(p.predicate), p.believed()) for p in self.deployments),
             *(("reported", item.time, item.predicate_type or "", vouched(item)) for item in self.reports),
         ]
-        origins = [(item.role, item.shown, _identity(item)) for item in (*self.source, *self.data, *self.base_models)]
+        origins = [(item.role, item.shown, item.identity) for item in (*self.source, *self.data, *self.base_models)]
         left = [(predicate_types.short_name(item.predicate_type or "?"), item.reason) for item in self.not_counted]
         return report.page(
             f"Lineage of {self.reference}",
@@ -191,8 +191,3 @@ def _run_text(found: Provenance) -> str:
 
 def _place(found: Deployment) -> str:
     return f"{found.environment}: {found.target.shown}"
-
-
-def _identity(item: Dependency) -> str:
-    digests = ", ".join(f"{key}:{value}" for key, value in sorted(item.digest.items()))
-    return digests or (item.uri or "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NoReturn
 
 from mlflow.entities import FileInfo  # noqa: TID253 - MLflow itself loads this module, through its plugin
@@ -19,11 +19,14 @@ from kitops_orchestration.mlflow_bridge.checkout import (
 )
 from kitops_orchestration.mlflow_bridge.modelkit_uri import ModelKitUri
 from kitops_orchestration.mlflow_bridge.registry_policy import check_registry, verify_trusted
+from kitops_orchestration.modelkit.inspect import inspect
 from kitops_orchestration.oci.schemes import open_repository
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.descriptor import Digest
     from kitops_orchestration.oci.repository import Repository
+
+_FILTER_TYPES = {"modelpart": "model", "dataset": "datasets", "prompt": "prompts", "mcpb": "mcpservers"}
 
 
 class ModelKitArtifactRepository(ArtifactRepository):  # type: ignore[misc] # MLflow is not followed by mypy
@@ -86,14 +89,23 @@ class ModelKitArtifactRepository(ArtifactRepository):  # type: ignore[misc] # ML
 
 
 def _place(repository: Repository, digest: Digest, path: str) -> Path:
-    """Unpack the model's layers; everything only when the path lies in none of them."""
+    """Unpack no more than the layers that ``path`` needs: the model's, else the one that the path lies in."""
     content = unpacked(repository, digest, filters=MODEL_FILTERS)
     try:
         return model_root(content, path)
     except KitOpsError:
         if not path:
             raise
-    return model_root(unpacked(repository, digest, filters=()), path)
+    return model_root(unpacked(repository, digest, filters=_filters_for(repository, digest, path)), path)
+
+
+def _filters_for(repository: Repository, digest: Digest, path: str) -> tuple[str, ...]:
+    """Return the filter of the one layer that holds ``path``; none, which is everything, where none says so."""
+    for layer in inspect(repository, digest).layers:
+        holder = layer.path.removeprefix("./").strip("/")
+        if PurePosixPath(path).is_relative_to(holder) and not set(holder) & set(":,*?["):
+            return (f"{_FILTER_TYPES.get(layer.kind, layer.kind)}:{layer.path}",)
+    return ()
 
 
 def _as_mlflow(error: KitOpsError) -> Exception:

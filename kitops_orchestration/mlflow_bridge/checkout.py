@@ -6,6 +6,7 @@ MLflow writes into directories that it loads models from; a cache that many proc
 from __future__ import annotations
 
 import atexit
+import hashlib
 import json
 import os
 import shutil
@@ -41,7 +42,7 @@ def unpacked(
     files changed in size or time since it was unpacked is thrown away and made again.
     """
     root = settings.cache_dir() / "unpacked"
-    entry = root / f"{digest.hex}-{'-'.join(sorted(filters)) or 'all'}"
+    entry = root / f"{digest.hex}-{_short_name(filters)}"
     if _is_intact(entry):
         return entry / _CONTENT
     root.mkdir(parents=True, exist_ok=True)
@@ -113,6 +114,13 @@ def private_view(source: Path, target: Path | None = None) -> Path:
         for name in files:
             _take(Path(folder) / name, here / name)
     return target
+
+
+def _short_name(filters: Sequence[str]) -> str:
+    if not filters:
+        return "all"
+    text = ",".join(sorted(filters))
+    return text.replace(",", "-") if text.replace(",", "").isalpha() else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _take(source: Path, target: Path) -> None:

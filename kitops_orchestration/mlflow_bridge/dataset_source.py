@@ -6,7 +6,7 @@ from typing import Any
 
 from mlflow.data.dataset_source import DatasetSource  # noqa: TID253 - MLflow itself loads this module, as a plugin
 
-_SCHEMES = ("modelkit://", "modelkit+http://", "modelkit+file://")
+from kitops_orchestration.mlflow_bridge.modelkit_uri import SCHEMES
 
 
 class ModelKitDatasetSource(DatasetSource):  # type: ignore[misc] # MLflow is not followed by mypy
@@ -24,7 +24,7 @@ class ModelKitDatasetSource(DatasetSource):  # type: ignore[misc] # MLflow is no
 
     @staticmethod
     def _can_resolve(raw_source: Any) -> bool:
-        return isinstance(raw_source, str) and raw_source.startswith(_SCHEMES)
+        return isinstance(raw_source, str) and raw_source.startswith(SCHEMES)
 
     @classmethod
     def _resolve(cls, raw_source: Any) -> ModelKitDatasetSource:

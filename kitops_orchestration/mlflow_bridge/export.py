@@ -14,6 +14,7 @@ from kitops_orchestration.mlflow_bridge import kitfile_of_run as kit
 from kitops_orchestration.mlflow_bridge.artifacts import META_FILE, ArtifactEntry, ArtifactStore
 from kitops_orchestration.mlflow_bridge.mlmodel import with_mlmodel
 from kitops_orchestration.mlflow_bridge.model_card import CARD_NAMES, model_card
+from kitops_orchestration.mlflow_bridge.modelkit_uri import ModelKitUri, is_plain
 from kitops_orchestration.mlflow_bridge.record import RunRecord, to_bytes
 from kitops_orchestration.mlflow_bridge.redaction import DEFAULT_PATTERNS
 from kitops_orchestration.mlflow_bridge.session import connect
@@ -141,7 +142,7 @@ def export_run(
             cancel=cancel,
         )
     attached = _attach(repository, packed, record, run_context, signer) if attach_lineage else None
-    plain = getattr(repository, "plain_http", None)
+    plain = is_plain(repository)
     tagged = tag_in_mlflow(resolved, packed.reference, client, plain_http=plain) if write_back else None
     return ExportResult(packed, record, resolved, attached, tagged)
 
@@ -235,7 +236,6 @@ def _attach(
 
 def _report_existing(resolved: ResolvedSource, record: RunRecord, repository: Repository) -> ExportResult:
     """Return the ModelKit that the registered version already is; its manifest is read, nothing is written."""
-    from kitops_orchestration.mlflow_bridge.modelkit_uri import ModelKitUri
     from kitops_orchestration.modelkit.inspect import inspect
     from kitops_orchestration.modelkit.pack import PackedLayer
     from kitops_orchestration.oci.schemes import open_repository

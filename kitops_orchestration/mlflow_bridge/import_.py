@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.mlflow_bridge.checkout import model_root, unpacked
 from kitops_orchestration.mlflow_bridge.kitfile_of_run import PARAMETERS_KEY
-from kitops_orchestration.mlflow_bridge.modelkit_uri import pinned_uri
+from kitops_orchestration.mlflow_bridge.modelkit_uri import is_plain, pinned_uri
 from kitops_orchestration.mlflow_bridge.registry_policy import verify_trusted
 from kitops_orchestration.mlflow_bridge.session import connect, translated
 from kitops_orchestration.mlflow_bridge.write_back import DIGEST_TAG, TAG_PREFIX, now
@@ -83,8 +83,7 @@ def import_modelkit(
     kit = inspect(repository, target)
     verify_trusted(repository, kit.digest, trust_policy_path)
     client = connect(tracking_uri, registry_uri)
-    plain = getattr(repository, "plain_http", None)
-    tags = _tags(kit, pinned_uri(kit.reference, plain_http=plain))
+    tags = _tags(kit, pinned_uri(kit.reference, plain_http=is_plain(repository)))
     with translated("import", str(kit.reference)):
         if mode == "reference":
             result = _by_reference(client, kit, str(registered_model), tags, run_id)

@@ -1,4 +1,4 @@
-"""Child process of :mod:`smoke_test`: load the model, predict on its own input example, write down what happened.
+"""The child of a smoke test: load the model, predict on its own input example, write down what happened.
 
 ``python -m kitops_orchestration.mlflow_bridge.predict_example MODEL_DIR RESULT_FILE``
 

@@ -16,6 +16,7 @@ from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.mlflow_bridge.artifacts import ArtifactStore
 from kitops_orchestration.mlflow_bridge.modelkit_uri import SCHEMES
 from kitops_orchestration.mlflow_bridge.session import translated
+from kitops_orchestration.oci.transport_url import is_loopback
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -123,7 +124,7 @@ def tracking_uri_of(source: MlflowSource, configured: str | None) -> str | None:
     if source.host is None or (configured and urlsplit(configured).netloc.rpartition("@")[2] == source.host):
         return configured
     name = urlsplit(f"//{source.host}").hostname or ""
-    scheme = "http" if name in {"localhost", "127.0.0.1", "::1"} else "https"
+    scheme = "http" if is_loopback(name) else "https"
     return f"{scheme}://{source.host}"
 
 

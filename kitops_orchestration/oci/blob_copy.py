@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from kitops_orchestration.errors import RegistryError, Side, TransferCancelledError
+from kitops_orchestration.errors import AuthenticationError, RegistryError, Side, TransferCancelledError
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.layout_files import Check
@@ -79,7 +79,7 @@ class BlobCopier:
         with on_side("destination"):
             if self._destination.has_blob(blob):
                 return self._count("skipped", blob)
-            if self._can_mount and self._destination.mount_blob(blob, self._source.reference):
+            if self._can_mount and self._mount(blob):
                 return self._count("mounted", blob)
         self.report(blob, "started")
         try:
@@ -88,6 +88,13 @@ class BlobCopier:
             self.report(blob, "failed")
             raise
         return self._count("finished" if is_new else "skipped", blob)
+
+    def _mount(self, blob: Descriptor) -> bool:
+        try:
+            return self._destination.mount_blob(blob, self._source.reference)
+        except AuthenticationError:
+            # Who may write here need not be who may read there; each end has its own credentials when bytes move.
+            return False
 
     def _move(self, blob: Descriptor) -> bool:
         with on_side("destination"):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from kitops_orchestration.errors import NotFoundError
+from kitops_orchestration.errors import NotFoundError, UnsupportedModelKitError
 from kitops_orchestration.oci.blob_copy import BlobCopier, on_side
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Index, Node
 from kitops_orchestration.oci.referrers import LEGACY_SUFFIXES, fallback_tag
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.transfer_cancel import stopped_by
 from kitops_orchestration.progress import ProgressCallback, Verb, ignore_progress
 from kitops_orchestration.settings import Limits
+
+_MAX_DEPTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ def copy(
         IntegrityError: the source holds other bytes than its manifest says; nothing was tagged.
         TransferCancelledError: ``cancel`` was set.
     """
+    source, destination = stopped_by(source, cancel), stopped_by(destination, cancel)
     with on_side("source"):
         root = source.fetch_manifest(target)
     graph = _Graph(source)
@@ -89,12 +93,16 @@ class _Graph:
     def has_referrers(self) -> bool:
         return bool(self.referrers or self.legacy_tags)
 
-    def add(self, node: Node) -> None:
+    def add(self, node: Node, depth: int = 0) -> None:
         if node.digest in self._nodes:
             return
+        if depth > _MAX_DEPTH:
+            raise UnsupportedModelKitError(
+                f"index {node.digest} lies {depth} indexes deep", advice="nobody builds such a thing: do not trust it"
+            )
         for child in node.manifests if isinstance(node, Index) else ():
             if child.digest not in self._nodes:
-                self.add(self._fetch(child.digest))
+                self.add(self._fetch(child.digest), depth + 1)
         self._nodes[node.digest] = node
 
     def add_referrers(self) -> None:

@@ -6,7 +6,7 @@ registries with folder storage (zot, olareg) serve the root that holds such dire
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +18,14 @@ from kitops_orchestration.oci.layout_files import Place
 from kitops_orchestration.oci.layout_index import Entry, LayoutIndex
 from kitops_orchestration.oci.manifest import Index, Node
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.referrers import complete, describe, is_referrer_tag
+from kitops_orchestration.oci.referrers import (
+    complete,
+    describe,
+    fallback_referrers,
+    fallback_tag,
+    is_referrer_tag,
+    merge,
+)
 from kitops_orchestration.oci.repository import Repository
 from kitops_orchestration.settings import Limits
 
@@ -57,11 +64,10 @@ class LayoutRepository(Repository):
 
     def resolve(self, target: str) -> Descriptor:
         """Return what a tag or digest points at; raises :class:`NotFoundError`."""
-        for entry in self._index.entries():
-            if target in (layout_index.tag_of(entry), entry.get("digest")):
-                found = layout_index.descriptor_of(entry)
-                if found is not None:
-                    return found
+        for entry in self._index.find(target):
+            found = layout_index.descriptor_of(entry)
+            if found is not None:
+                return found
         if ":" in target:
             return self._resolve_unlisted(Digest(target))
         raise self._not_found("resolve", f"tag {target!r}")
@@ -142,22 +148,14 @@ class LayoutRepository(Repository):
         if tag is not None:
             self._reference.with_tag(tag)  # the grammar is checked there
         self._require_content(manifest)
-        descriptor = manifest.descriptor
-        if not self.has_blob(descriptor):
-            self._index.ensure()
-            layout_files.store_blob(
-                self._place,
-                self.blob_path(descriptor.digest),
-                descriptor,
-                BytesSource(manifest.content),
-                is_synced=True,
-            )
+        descriptor = self._store_node(manifest)
 
         def listed(entries: list[Entry]) -> list[Entry]:
             self._require_content(manifest)  # once more, under the lock: a prune may have come in between
-            if tag is None:
-                return layout_index.with_manifest(entries, descriptor)
-            return layout_index.with_tag(entries, tag, descriptor)
+            entries = layout_index.with_manifest(entries, descriptor)
+            if tag is not None:
+                entries = layout_index.with_tag(entries, tag, descriptor)
+            return self._with_fallback(entries, manifest.subject.digest) if manifest.subject else entries
 
         self._index.change(listed)
         return descriptor
@@ -165,8 +163,8 @@ class LayoutRepository(Repository):
     def set_tag(self, tag: str, descriptor: Descriptor) -> None:
         """Point ``tag`` at a manifest of this layout, in one step."""
         self._reference.with_tag(tag)
-        found = self.resolve(descriptor.digest)
-        self._index.change(lambda entries: layout_index.with_tag(entries, tag, found))
+        self.resolve(descriptor.digest)  # a repository that does not exist is not created by a failure
+        self._index.change(lambda entries: layout_index.with_tag(entries, tag, self.resolve(descriptor.digest)))
 
     def delete_tag(self, tag: str) -> None:
         """Remove the tag; the manifest stays, listed without it, until it is pruned."""
@@ -182,28 +180,42 @@ class LayoutRepository(Repository):
     def referrers(self, digest: str, *, artifact_type: str | None = None) -> list[Descriptor]:
         """Return the manifests of ``index.json`` whose subject is ``digest``, in the order they were pushed."""
         wanted = Digest(digest)
-        found = []
-        for entry in self._index.entries():
-            descriptor = layout_index.descriptor_of(entry)
-            if descriptor is not None:
-                subject, described = self._describe(descriptor)
-                if subject == wanted:
-                    found.append(described)
-        return complete(self, wanted, found, artifact_type=artifact_type)
+        return complete(self, wanted, self._scan(self._index.entries(), wanted), artifact_type=artifact_type)
 
-    def _describe(self, descriptor: Descriptor) -> tuple[Digest | None, Descriptor]:
+    def _scan(self, entries: Sequence[Entry], subject: Digest) -> list[Descriptor]:
+        return [found for pointed, found in map(self._describe, entries) if pointed == subject and found is not None]
+
+    def _with_fallback(self, entries: list[Entry], subject: Digest) -> list[Entry]:
+        # We scan; but olareg and regclient know the referrers of a folder by the fallback tag alone.
+        tag = fallback_tag(subject)
+        listed = Index.build(merge(self._scan(entries, subject), fallback_referrers(self, subject)))
+        superseded = {entry.get("digest") for entry in entries if layout_index.tag_of(entry) == tag}
+        entries = layout_index.with_tag(entries, tag, self._store_node(listed))
+        return [entry for entry in entries if layout_index.tag_of(entry) or entry.get("digest") not in superseded]
+
+    def _store_node(self, node: Node) -> Descriptor:
+        descriptor = node.descriptor
+        if not self.has_blob(descriptor):
+            self._index.ensure()
+            path = self.blob_path(descriptor.digest)
+            layout_files.store_blob(self._place, path, descriptor, BytesSource(node.content), is_synced=True)
+        return descriptor
+
+    def _describe(self, entry: Entry) -> tuple[Digest | None, Descriptor | None]:
         # Content by digest never changes, so a layout with many manifests is read once per process.
-        known = self._nodes.get(descriptor.digest)
-        if known is None:
-            known = self._nodes[descriptor.digest] = self._read_subject(descriptor)
-        return known
-
-    def _read_subject(self, descriptor: Descriptor) -> tuple[Digest | None, Descriptor]:
+        known = self._nodes.get(entry.get("digest"))  # type: ignore[arg-type]  # a Digest is found by its text
+        if known is not None:
+            return known
+        descriptor = layout_index.descriptor_of(entry)
+        if descriptor is None:
+            return None, None
         try:
             node = self.fetch_manifest(descriptor.digest)
         except KitOpsError:
             return None, descriptor  # one damaged or foreign entry must not hide the others
-        return (node.subject.digest if node.subject else None), describe(node)
+        found = (node.subject.digest if node.subject else None), describe(node)
+        self._nodes[descriptor.digest] = found
+        return found
 
     def _read_manifest(self, digest: Digest) -> bytes:
         with self.fetch_blob(Descriptor("", digest, 0)) as stream, self._place.errors("fetch manifest"):

@@ -5,6 +5,7 @@ Source: distribution-spec v1.1, "Error Codes".
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from email.message import Message
@@ -32,7 +33,8 @@ def error_codes(content: bytes) -> tuple[str, ...]:
 
 def error_for(response: Response, *, operation: str, reference: str) -> RegistryError:
     """Return the error that an answer stands for; reads the body and frees the connection."""
-    response.load()
+    with contextlib.suppress(RegistryUnavailableError):  # the status says enough
+        response.load()
     return error_from(
         response.status,
         response.url,

@@ -10,6 +10,7 @@ Imported only when a registry is spoken to: oras costs a third of a second.
 from __future__ import annotations
 
 import json as json_module
+import threading
 from typing import Any
 
 import oras.auth.base  # noqa: TID253 - this module is itself imported inside functions only
@@ -60,6 +61,7 @@ class OrasRegistry(oras.provider.Registry):  # type: ignore[misc]  # oras has no
         *,
         operation: str | None = None,
         limit: int = 4 * 1024 * 1024,
+        cancel: threading.Event | None = None,
     ) -> requests.Response:
         """Send a control request and return its answer; the body is read, up to ``limit`` bytes."""
         if json is not None:
@@ -73,7 +75,7 @@ class OrasRegistry(oras.provider.Registry):  # type: ignore[misc]  # oras has no
             headers or {},
             data,
         )
-        return _as_requests(self.registry_session.send(call).load(limit), method)
+        return _as_requests(self.registry_session.ask(call, limit=limit, cancel=cancel), method)
 
 
 def container_for(session: RegistrySession, repository: Reference) -> Any:

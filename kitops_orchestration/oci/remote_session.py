@@ -5,11 +5,14 @@ Repositories of one registry share a session, so that a token or a connection se
 
 from __future__ import annotations
 
+import atexit
 import threading
 import weakref
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 from kitops_orchestration.errors import (
@@ -23,11 +26,20 @@ from kitops_orchestration.oci.credentials import DOCKER_HUB, CredentialSource, D
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote_errors import error_for
 from kitops_orchestration.oci.transport import Request, Response, TlsOptions, Transport
-from kitops_orchestration.oci.transport_connection import Upload
+from kitops_orchestration.oci.transport_body import Upload
 from kitops_orchestration.oci.transport_retry import RETRIED_STATUSES, RetryBudget, retry_after
 from kitops_orchestration.oci.transport_url import Origin, is_loopback, redacted
 from kitops_orchestration.settings import Limits
 
+SMALL_ANSWER_BYTES = 256 * 1024
+Direction = Literal["pull", "push"]
+MOST_TRANSFERS = 16
+"""Blobs that one process moves in one direction at the same time, over all registries."""
+# Reads and writes are bounded apart: a copy holds one of each, and must not wait for itself.
+_in_total: dict[Direction, threading.BoundedSemaphore] = {
+    "pull": threading.BoundedSemaphore(MOST_TRANSFERS),
+    "push": threading.BoundedSemaphore(MOST_TRANSFERS),
+}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 
@@ -81,20 +93,41 @@ class RegistrySession:
         self.abilities = Abilities()
         self.transport = Transport(tls=tls, limits=self.limits)
         self._auth = Authorizer(credentials or DockerConfig(), is_plain_http=is_plain, fetch=self._fetch_token)
-        # Reads and writes are bounded apart: a copy within one registry holds one of each.
-        self._slots = {verb: threading.BoundedSemaphore(self.limits.concurrency) for verb in ("pull", "push")}
+        self._slots = {verb: threading.BoundedSemaphore(self.limits.concurrency) for verb in _in_total}
 
-    def slot(self, verb: str) -> AbstractContextManager[bool]:
-        """Return the permission to move one more blob's bytes in this direction (``pull``, ``push``)."""
-        return self._slots[verb]
+    @contextmanager
+    def slot(self, verb: Direction) -> Iterator[None]:
+        """Hold the permission to move one more blob's bytes: one of this registry's and one of the process's."""
+        with self._slots[verb], _in_total[verb]:
+            yield
 
     def name(self, repository: Reference) -> str:
         """Return the repository's name as the registry wants it in addresses."""
         is_official = self.registry in DOCKER_HUB and "/" not in repository.repository
         return f"library/{repository.repository}" if is_official else repository.repository
 
-    def send(self, call: Call, *, budget: RetryBudget | None = None, cancel: threading.Event | None = None) -> Response:
+    def ask(
+        self,
+        call: Call,
+        *,
+        limit: int = SMALL_ANSWER_BYTES,
+        budget: RetryBudget | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Response:
+        """Send a call like :meth:`send` and read its answer, up to ``limit`` bytes; a lost body is asked for again."""
+        return self.send(call, budget=budget, cancel=cancel, limit=limit)
+
+    def send(
+        self,
+        call: Call,
+        *,
+        budget: RetryBudget | None = None,
+        cancel: threading.Event | None = None,
+        limit: int | None = None,
+    ) -> Response:
         """Send a call until it is answered with something other than a passing failure.
+
+        ``limit`` reads the answer's body here, so that losing it counts as a failure too.
 
         Raises:
             AuthenticationError: a 401 that no credential or token could help.
@@ -104,6 +137,8 @@ class RegistrySession:
         while True:
             try:
                 response = self.once(call, cancel=cancel)
+                if limit is not None:
+                    response.load(limit)
             except RegistryUnavailableError as error:
                 budget.pause(error, retry_after_seconds=error.retry_after_seconds)
                 continue
@@ -144,20 +179,20 @@ class RegistrySession:
         text = response.headers.get("Location", "")
         if not text:
             raise RegistryError(f"{redacted(response.url)} answered HTTP {response.status} without a Location")
-        url = urljoin(response.url, text)
-        target = Origin.of(url)
-        if target.scheme == "http" and self.origin.scheme == "https" and target.host == self.origin.host:
-            parts = urlsplit(url)
-            return parts._replace(scheme="https", netloc=self.origin.netloc).geturl()
-        return url
+        return self._encrypted(urljoin(response.url, text))
 
     def followed(self, url: str, link: str) -> str:
         """Return the address of the next page; raises :class:`RegistryError` when it leads to another host."""
-        following = urljoin(url, link)
-        target = Origin.of(following)
-        if target.host != self.origin.host:
+        following = self._encrypted(urljoin(url, link))
+        if Origin.of(following) != self.origin:
             raise RegistryError(f"{redacted(url)} continues a list on another host: {redacted(following)}")
-        return urlsplit(following)._replace(scheme=self.origin.scheme, netloc=self.origin.netloc).geturl()
+        return following
+
+    def _encrypted(self, url: str) -> str:
+        behind_proxy = Origin("http", self.origin.host, 80)
+        if self.origin.scheme == "https" and Origin.of(url) == behind_proxy:
+            return urlsplit(url)._replace(scheme="https", netloc=self.origin.netloc).geturl()
+        return url
 
     def _authorized(
         self, call: Call, cancel: threading.Event | None, authorization: str | None
@@ -231,6 +266,8 @@ class RegistrySession:
 
 _sessions: weakref.WeakValueDictionary[tuple[object, ...], RegistrySession] = weakref.WeakValueDictionary()
 _sessions_lock = threading.Lock()
+# Tokens and connections of the last few registries outlive the repositories that used them.
+_recent: deque[RegistrySession] = deque(maxlen=8)
 
 
 def shared_session(
@@ -243,7 +280,7 @@ def shared_session(
 ) -> RegistrySession:
     """Return the session that everybody with the same registry, credentials and limits uses.
 
-    It lives as long as somebody holds it.  Credentials are the same when they are the same object.
+    Credentials are the same when they are the same object.
     """
     source = credentials or _default_credentials()
     key = (registry, id(source), plain_http, tls, limits)
@@ -252,7 +289,15 @@ def shared_session(
         if session is None:
             session = RegistrySession(registry, credentials=source, plain_http=plain_http, tls=tls, limits=limits)
             _sessions[key] = session
+        if session not in _recent:
+            _recent.append(session)
         return session
+
+
+@atexit.register
+def _close_sessions() -> None:
+    for session in list(_sessions.values()):
+        session.transport.close()
 
 
 _default: list[DockerConfig] = []

@@ -10,6 +10,7 @@ import contextlib
 import re
 import threading
 from collections.abc import Callable, Mapping
+from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 from kitops_orchestration.errors import (
@@ -19,6 +20,7 @@ from kitops_orchestration.errors import (
     RegistryUnavailableError,
     TransferCancelledError,
 )
+from kitops_orchestration.oci.blob_source import FileSource
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote_errors import error_codes
@@ -26,7 +28,7 @@ from kitops_orchestration.oci.remote_profile import upload_profile
 from kitops_orchestration.oci.remote_session import Call, RegistrySession
 from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
 from kitops_orchestration.oci.transport import Response
-from kitops_orchestration.oci.transport_connection import Upload, ignore_bytes
+from kitops_orchestration.oci.transport_body import Upload, ignore_bytes
 from kitops_orchestration.oci.transport_retry import RETRIED_STATUSES, RetryBudget
 
 _RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
@@ -37,6 +39,28 @@ _STREAM = "application/octet-stream"
 
 class _RefusedFormError(Exception):
     """The registry does not take this form of upload: try the other one."""
+
+
+def upload_body(
+    source: BlobSource,
+    size: int,
+    *,
+    offset: int = 0,
+    started: Callable[[], None] | None = None,
+    sent: Callable[[int], None] | None = None,
+) -> Upload:
+    """Return ``size`` bytes of a source from ``offset`` as a request's body; a file is sent by the kernel."""
+    if not isinstance(source, FileSource):
+        return Upload(source.open, size, offset=offset, started=started, sent=sent)
+    path, start = source.path, source.offset + offset
+
+    def open_file() -> BinaryIO:
+        source.open().close()  # the source's own check and error for a file that went away
+        stream = path.open("rb", buffering=0)
+        stream.seek(start)
+        return cast(BinaryIO, stream)
+
+    return Upload(open_file, size, started=started, sent=sent, is_file=True)
 
 
 class BlobUpload:
@@ -125,7 +149,7 @@ class BlobUpload:
 
     def _open(self) -> None:
         call = self._call("POST", self._uploads_url)
-        response = self._session.send(call, budget=self._budget, cancel=self._cancel).load()
+        response = self._session.ask(call, budget=self._budget, cancel=self._cancel)
         if response.status not in (201, 202):
             raise self._session.error(call, response)
         self._resumed = False
@@ -137,7 +161,7 @@ class BlobUpload:
             return False
         call = self._call("GET", location)
         try:
-            response = self._session.send(call, budget=self._budget, cancel=self._cancel).load()
+            response = self._session.ask(call, budget=self._budget, cancel=self._cancel)
         except TransferCancelledError:
             raise
         except RegistryError:
@@ -227,7 +251,7 @@ class BlobUpload:
             self._checkpoint.save(self._key, self._location)
 
     def _body(self, offset: int, size: int) -> Upload:
-        return Upload(self._source.open, size, offset=offset, started=lambda: self._rewound(offset), sent=self._sent)
+        return upload_body(self._source, size, offset=offset, started=lambda: self._rewound(offset), sent=self._sent)
 
     def _rewound(self, offset: int) -> None:
         self._done = offset

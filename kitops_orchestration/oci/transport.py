@@ -20,7 +20,8 @@ from typing import Any, Self
 from kitops_orchestration import settings
 from kitops_orchestration._version import __version__
 from kitops_orchestration.errors import KitOpsError, RegistryError, RegistryUnavailableError
-from kitops_orchestration.oci.transport_connection import Connection, Upload, Watch, connection_for
+from kitops_orchestration.oci.transport_body import Upload
+from kitops_orchestration.oci.transport_connection import Connection, Watch, connection_for
 from kitops_orchestration.oci.transport_proxy import proxy_for
 from kitops_orchestration.oci.transport_url import Origin, redacted, request_target
 from kitops_orchestration.settings import Limits
@@ -215,6 +216,10 @@ class _Pool:
         for connection in idle:
             connection.close()
 
+    def __del__(self) -> None:
+        for connection in self._idle:
+            connection.close()
+
 
 class Transport:
     """Sends requests to any host, keeping connections open; safe for threads."""
@@ -252,7 +257,9 @@ class Transport:
             except _LOST as error:
                 connection.close()
                 # A kept connection may have been closed under our hands; that says nothing about the server.
-                if not (was_kept and isinstance(error, (ConnectionError, http.client.RemoteDisconnected))):
+                # A streamed body is not sent again from here: the server may have kept a part of it.
+                is_stale = was_kept and isinstance(error, (ConnectionError, http.client.RemoteDisconnected))
+                if not is_stale or isinstance(request.body, Upload):
                     raise lost(request.url, error) from error
             except BaseException:
                 connection.close()

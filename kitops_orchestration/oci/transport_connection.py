@@ -6,9 +6,7 @@ there is a limit on the time without a byte but none on the time of a whole tran
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import http.client
 import io
 import os
@@ -22,12 +20,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, TypeVar, cast
 
-from kitops_orchestration.errors import KitOpsError, SizeMismatchError, TransferCancelledError
+from kitops_orchestration.errors import KitOpsError, TransferCancelledError
+from kitops_orchestration.oci.transport_body import Upload, ended_early, filler
+from kitops_orchestration.oci.transport_pipe import PIPE_BYTES, Pipe
 from kitops_orchestration.oci.transport_url import Origin
 
 SLICE_SECONDS = 0.5
 BLOCK_BYTES = 256 * 1024
-PIPE_BYTES = 1024 * 1024
 _SPLICE_FLAGS = 1  # SPLICE_F_MOVE
 _CONNECTING = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 _GONE = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -90,34 +89,6 @@ class _WatchedReader(io.RawIOBase):
         super().close()
 
 
-class _Pipe:
-    """The kernel's intermediate stop between a socket and a file."""
-
-    def __init__(self) -> None:
-        self.read_end, self.write_end = os.pipe()
-        with contextlib.suppress(OSError, AttributeError):  # a smaller pipe only takes more calls
-            fcntl.fcntl(self.write_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-
-    def move_to(self, file_descriptor: int, left: int) -> None:
-        while left:
-            try:
-                left -= os.splice(self.read_end, file_descriptor, left)
-            except OSError as error:
-                if error.errno != errno.EINVAL:
-                    raise
-                # A file system that cannot take pages over: copy them.
-                left -= os.write(file_descriptor, os.read(self.read_end, left))
-
-    def close(self) -> None:
-        if self.read_end >= 0:
-            os.close(self.read_end)
-            os.close(self.write_end)
-            self.read_end = self.write_end = -1
-
-    def __del__(self) -> None:
-        self.close()
-
-
 def _taken(buffered: io.BufferedReader) -> bytes:
     """Return what a buffered reader has taken from the socket already, without taking more."""
     reader = cast(_WatchedReader, buffered.raw)
@@ -154,7 +125,7 @@ class Connection(http.client.HTTPConnection):
         self._create_connection = self._dial
         self.response_class = self._response  # type: ignore[assignment]
         self.requests = 0
-        self._pipe: _Pipe | None = None
+        self._pipe: Pipe | None = None
 
     def connect(self) -> None:
         """Open the socket: TCP, the proxy's tunnel, then TLS, each within the connect timeout."""
@@ -211,7 +182,7 @@ class Connection(http.client.HTTPConnection):
 
     def _splice(self, reader: _WatchedReader, file_descriptor: int, most: int) -> int:
         if self._pipe is None:
-            self._pipe = _Pipe()
+            self._pipe = Pipe()
         pipe = self._pipe
         sock = reader.sock
 
@@ -254,20 +225,42 @@ class Connection(http.client.HTTPConnection):
     def _pump(self, reader: BinaryIO, body: Upload, watch: Watch) -> None:
         sock, left = self.sock, body.size
         is_plain = not isinstance(sock, ssl.SSLSocket)
+        if is_plain and body.is_file:
+            self._send_file(reader, body, watch)
+            return
         buffer = memoryview(bytearray(min(BLOCK_BYTES, max(left, 1))))
         fill = filler(reader)
         while left:
             watch.check()
             count = fill(buffer[: min(len(buffer), left)])
             if not count:
-                raise SizeMismatchError(
-                    f"the content to push ended {left} bytes early", advice="the source changed: start again"
-                )
+                raise ended_early(left)
             _send_all(sock, buffer[:count], watch)
             left -= count
             body.sent(count)
             if is_plain and left and _is_readable(sock):
                 return  # an early answer: whatever it says, the rest is not wanted
+
+    def _send_file(self, reader: BinaryIO, body: Upload, watch: Watch) -> None:
+        """Send a part of a file inside the kernel."""
+        sock, left = self.sock, body.size
+        offset = reader.tell()
+
+        def send() -> int:
+            try:
+                return os.sendfile(sock.fileno(), reader.fileno(), offset, min(left, PIPE_BYTES))
+            except BlockingIOError:
+                _wait(sock, selectors.EVENT_WRITE, SLICE_SECONDS)
+                raise TimeoutError from None
+
+        while left:
+            count = watch.repeat(send)
+            if not count:
+                raise ended_early(left)
+            offset, left = offset + count, left - count
+            body.sent(count)
+            if left and _is_readable(sock):
+                return  # an early answer
 
     def _dial(self, address: tuple[str, int], _timeout: object, _source_address: object) -> socket.socket:
         failure: OSError = OSError(f"no address for {address[0]}")
@@ -287,67 +280,6 @@ class Connection(http.client.HTTPConnection):
     def _response(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         readable: Any = _Readable(sock, self._watch, self._patience)
         return http.client.HTTPResponse(readable, *args, **kwargs)
-
-
-class Upload:
-    """A request body from a source, ``size`` bytes of it from ``offset`` on; can be sent again."""
-
-    def __init__(
-        self,
-        source_open: Callable[[], BinaryIO],
-        size: int,
-        *,
-        offset: int = 0,
-        started: Callable[[], None] | None = None,
-        sent: Callable[[int], None] | None = None,
-    ) -> None:
-        self._open = source_open
-        self._offset = offset
-        self._started = started
-        self.size = size
-        self.sent = sent or ignore_bytes
-
-    def open(self) -> BinaryIO:
-        """Return a reader at the first byte of the body."""
-        if self._started is not None:
-            self._started()
-        reader = self._open()
-        if self._offset:
-            try:
-                _skip(reader, self._offset)
-            except BaseException:
-                reader.close()
-                raise
-        return reader
-
-
-def filler(reader: BinaryIO) -> Callable[[memoryview], int]:
-    """Return a function that fills a buffer from a reader, which may or may not know ``readinto``."""
-    readinto = getattr(reader, "readinto", None)
-    if readinto is not None:
-        return cast(Callable[[memoryview], int], readinto)
-
-    def fill(buffer: memoryview) -> int:
-        data = reader.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    return fill
-
-
-def ignore_bytes(count: int) -> None:
-    """Nobody wants to hear of bytes."""
-
-
-def _skip(reader: BinaryIO, count: int) -> None:
-    if getattr(reader, "seekable", bool)():
-        reader.seek(count)
-        return
-    while count:
-        data = reader.read(min(BLOCK_BYTES, count))
-        if not data:
-            raise SizeMismatchError(f"the content to push ended {count} bytes before the place to resume at")
-        count -= len(data)
 
 
 def _send_all(sock: socket.socket, view: memoryview, watch: Watch) -> None:

@@ -66,12 +66,16 @@ def freeze(
     is_frozen: bool = True,
     signer: Signer | None = None,
     by: str | None = None,
+    created_on: str | None = None,
 ) -> Attached:
-    """Close a stage (``is_frozen=False`` opens it again); raises :class:`NotFoundError` when it is empty."""
+    """Close a stage (``is_frozen=False`` opens it again); raises :class:`NotFoundError` when it is empty.
+
+    ``created_on`` is now unless given; of two words in the same second, "frozen" is the last.
+    """
     if not reason.strip():
         raise PromotionError(f"freezing {stage} needs a reason", advice="say why, for those who meet the freeze")
     digest = repository.resolve(tag or stage).digest
-    statement = Freeze(stage, is_frozen, reason, format_timestamp(now()), by)
+    statement = Freeze(stage, is_frozen, reason, format_timestamp(created_on or now()), by)
     return attach(repository, digest, statement, signer=signer)
 
 
@@ -93,11 +97,18 @@ def why_frozen(
     state: Freeze | None = None
     for item in found:
         said = _read(item, stage)
-        if said is not None and (said.is_frozen or trust is None or item.is_verified):
+        counts = said is not None and (said.is_frozen or trust is None or item.is_verified)
+        if counts and not _is_overruled(said, state):
             state = said
     if state is None or not state.is_frozen:
         return None
     return f"frozen since {state.created_on}: {state.reason}" + (f" ({state.by})" if state.by else "")
+
+
+def _is_overruled(said: Freeze | None, state: Freeze | None) -> bool:
+    if said is None or state is None:
+        return False
+    return state.is_frozen and not said.is_frozen and said.created_on == state.created_on
 
 
 def _read(item: Evidence, stage: str) -> Freeze | None:

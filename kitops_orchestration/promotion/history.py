@@ -94,7 +94,8 @@ def history(
     while digest is not None and len(entries) < limit:
         found = events_of(repository, digest, stage, trust=trust, limits=limits)
         if not found:
-            gaps.append(f"{digest.short} is in the stage, and no promotion statement says how it came there")
+            counts = " that counts" if trust is not None else ""
+            gaps.append(f"{digest.short} is in the stage, and no promotion statement{counts} says how it came there")
             break
         entry = next((item for item in found if item.event == wanted_event), None) if wanted_event else found[-1]
         if entry is None:
@@ -132,9 +133,7 @@ def events_of(
 
 
 def _in_order(entries: list[HistoryEntry]) -> list[HistoryEntry]:
-    # Two promotions of one digest may bear the same second; a rollback back and forth does. The one that the
-    # other's chain leads to is the older, and times are whole seconds: keep the later listed one last.
-    return sorted(entries, key=lambda entry: entry.record.time or "")
+    return sorted(entries, key=lambda entry: (entry.record.predicate.sequence or 0, entry.record.time or ""))
 
 
 def resolve_or_none(repository: Repository, target: str) -> Digest | None:

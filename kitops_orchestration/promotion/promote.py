@@ -237,6 +237,7 @@ def _promotion(order: _Order, previous: HistoryEntry | None) -> Promotion:
         reason=order.reason,
         orchestrator=order.run_context.to_json() if order.run_context else None,
         previous_event=previous.event if previous else None,
+        sequence=(previous.record.predicate.sequence or 0) + 1 if previous else 1,
     )
 
 

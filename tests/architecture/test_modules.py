@@ -58,3 +58,12 @@ def test_only_settings_reads_the_environment(root: Path, module_paths: list[Path
 def test_only_the_command_line_prints(root: Path, module_paths: list[Path]) -> None:
     paths = core(root, module_paths, without=("cli",))
     assert places(root, paths, {"print", "click.echo", "click.secho", "sys.stdout", "sys.stderr"}) == []
+
+
+def test_every_folder_with_modules_is_a_package(module_paths: list[Path]) -> None:
+    folders = {path.parent for path in module_paths}
+    assert [folder for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+
+
+def test_no_module_is_an_empty_promise(root: Path, module_paths: list[Path]) -> None:
+    assert [path.relative_to(root) for path in module_paths if not path.read_text(encoding="utf-8").strip()] == []

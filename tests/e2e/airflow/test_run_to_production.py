@@ -19,10 +19,6 @@ def test_a_run_reaches_staging_and_answers_with_no_disk_shared_by_tasks(
     assert promoted["digest"] == exported["digest"]
     assert promoted["tag"] == "staging"
     assert returned(run, "predict") == "virginica"
-
-
-def test_no_task_hands_over_a_path(example, shared, returned, a_machine_per_task) -> None:
-    run = example("run_to_production").run_to_production.test()
     handed_over = json.dumps([returned(run, task) for task in ("train", "export", "promote", "predict")])
     assert not [machine for machine in a_machine_per_task if str(machine) in handed_over]
 

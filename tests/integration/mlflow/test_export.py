@@ -282,7 +282,7 @@ def test_a_version_that_is_a_modelkit_already_is_reported_and_not_exported(
 ) -> None:
     first = export(run_id)
     assert first.is_exported
-    version = tracking.client.create_model_version("Clf", f"modelkit+{first.reference}")
+    version = tracking.client.create_model_version("Clf", f"modelkit-{first.reference}")
     tags = list(repository.tags())
     result = export(f"models:/Clf/{version.version}", tag="v2")
     assert not result.is_exported

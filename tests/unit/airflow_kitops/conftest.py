@@ -78,7 +78,11 @@ def signing_connection(registry: str, tmp_path: Path, monkeypatch: pytest.Monkey
     pair = generate_key_pair("geheim-1234")
     (tmp_path / "airflow.pub").write_text(pair.public_key.pem)
     (tmp_path / "trust.yaml").write_text(
-        "version: 1\nidentities:\n  - {id: airflow, roles: [releaser, risk], keys: [{publicKey: airflow.pub}]}\n"
+        "version: 1\n"
+        "identities:\n"
+        "  - id: airflow\n"
+        "    roles: [builder, evaluator, releaser, deployer, approver, risk]\n"
+        "    keys: [{publicKey: airflow.pub}]\n"
     )
     extra = {
         "signing_private_key": pair.private_pem.decode(),

@@ -15,6 +15,7 @@ from kitops_orchestration.lineage.statements import (
     git_source,
     provenance,
 )
+from kitops_orchestration.modelkit.kitfile import Kitfile, Model
 
 
 def packed(repository, descriptor, tag="v1", model_path="model"):
@@ -23,7 +24,7 @@ def packed(repository, descriptor, tag="v1", model_path="model"):
         reference=repository.reference.with_tag(tag).with_digest(descriptor.digest),
         digest=descriptor.digest,
         manifest=repository.fetch_manifest(descriptor.digest),
-        kitfile=SimpleNamespace(model=SimpleNamespace(path=model_path, name="iris")),
+        kitfile=Kitfile(model=Model(name="iris", path=model_path)),
         layers=(),
     )
 

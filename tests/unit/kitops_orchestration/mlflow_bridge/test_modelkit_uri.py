@@ -17,8 +17,11 @@ DIGEST = "sha256:" + "a" * 64
         (f"modelkit://r.example/org/iris@{DIGEST}", f"r.example/org/iris@{DIGEST}", ""),
         (f"modelkit://r.example/org/iris:v1@{DIGEST}/model", f"r.example/org/iris:v1@{DIGEST}", "model"),
         ("modelkit://zot/team/iris:1/", "zot/team/iris:1", ""),
+        ("modelkit://host/my.org/iris:1", "host/my.org/iris:1", ""),
+        ("modelkit-http://r.example/iris:1", "r.example/iris:1", ""),
         ("modelkit+http://r.example/iris:1", "r.example/iris:1", ""),
-        ("modelkit+file:///srv/kits/iris:1/model", "file:///srv/kits/iris:1", "model"),
+        ("modelkit-file:///srv/kits/iris:1/model", "file:///srv/kits/iris:1", "model"),
+        ("modelkit+file:/srv/kits/iris:1", "file:///srv/kits/iris:1", ""),
     ],
 )
 def test_uris_are_taken_apart_behind_the_tag_or_digest(text: str, reference: str, path: str) -> None:
@@ -29,6 +32,7 @@ def test_uris_are_taken_apart_behind_the_tag_or_digest(text: str, reference: str
 
 def test_the_plain_scheme_says_so() -> None:
     assert ModelKitUri.parse("modelkit+http://r.example/iris:1").plain_http is True
+    assert str(ModelKitUri.parse("modelkit+http://r.example/iris:1")) == "modelkit-http://r.example/iris:1"
     assert ModelKitUri.parse("modelkit://r.example/iris:1").plain_http is None
 
 
@@ -45,6 +49,6 @@ def test_a_uri_without_tag_and_digest_is_refused(text: str) -> None:
 def test_a_pinned_uri_leaves_the_movable_tag_out() -> None:
     reference = Reference.parse(f"r.example/org/iris:v1@{DIGEST}")
     assert pinned_uri(reference) == f"modelkit://r.example/org/iris@{DIGEST}"
-    assert pinned_uri(reference, plain_http=True) == f"modelkit+http://r.example/org/iris@{DIGEST}"
+    assert pinned_uri(reference, plain_http=True) == f"modelkit-http://r.example/org/iris@{DIGEST}"
     with pytest.raises(InvalidReferenceError):
         pinned_uri(Reference.parse("r.example/org/iris:v1"))

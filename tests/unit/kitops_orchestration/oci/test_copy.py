@@ -14,6 +14,7 @@ from kitops_orchestration.errors import (
     RegistryError,
     RegistryUnavailableError,
     TransferCancelledError,
+    UnsupportedModelKitError,
 )
 from kitops_orchestration.oci.copy import copy
 from kitops_orchestration.oci.layout import LayoutRepository
@@ -81,6 +82,22 @@ def test_blobs_move_where_the_registry_cannot_mount(remote, embedded_registry):
     destination = open_repository(embedded_registry.reference("team/prod"))
     assert copy(remote, "v1", destination, tag="v1").blobs_copied == 3
     assert destination.resolve("v1") == remote.resolve("v1")
+
+
+def test_blobs_move_where_the_writer_may_not_read_the_source(remote, embedded_registry):
+    push_random_modelkit(remote, tag="v1", layers=1)
+    embedded_registry.fail_next(path_contains="mount=", status=403, code="DENIED", times=2)
+    destination = open_repository(embedded_registry.reference("team/prod"))
+    assert copy(remote, "v1", destination, tag="v1").blobs_copied == 2
+
+
+def test_indexes_without_end_are_refused(folder, remote):
+    node = push_random_modelkit(folder).descriptor
+    for _ in range(40):
+        node = folder.push_manifest(Index.build([node]))
+    with pytest.raises(UnsupportedModelKitError, match="deep"):
+        copy(folder, node.digest, remote, tag="v1")
+    assert list(remote.tags()) == []
 
 
 def test_the_tag_moves_last(folder, remote, embedded_registry):
@@ -250,3 +267,18 @@ def test_a_shared_blob_is_copied_once(folder, remote):
     second = push_random_modelkit(folder, seed=1, layers=1, annotations={"another": "manifest"})
     folder.push_manifest(Index.build([first.descriptor, second.descriptor]), tag="all")
     assert copy(folder, "all", remote, tag="all").blobs_copied == 2
+
+
+def test_no_more_blobs_move_at_once_than_allowed(folder, remote, embedded_registry):
+    push_random_modelkit(folder, tag="v1", layers=8, layer_bytes=50_000)
+    embedded_registry.behaviour.bytes_per_second = 2_000_000
+    open_blobs, most, lock = 0, 0, threading.Lock()
+
+    def count(event: ProgressEvent) -> None:
+        nonlocal open_blobs, most
+        with lock:
+            open_blobs += {"started": 1, "finished": -1}.get(event.state, 0)
+            most = max(most, open_blobs)
+
+    copy(folder, "v1", remote, tag="v1", progress=count, limits=Limits(concurrency=3))
+    assert 1 < most <= 3

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from kitops_orchestration.errors import DigestMismatchError, NotFoundError, RegistryError
-from kitops_orchestration.oci import media_types
+from kitops_orchestration.oci import layout_index, media_types
 from kitops_orchestration.oci.blob_source import BytesSource, FileSource
 from kitops_orchestration.oci.copy import copy
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.layout_files import UPLOADS
 from kitops_orchestration.oci.reference import Reference, folder_registry
+from kitops_orchestration.oci.referrers import attach, fallback_tag
 from kitops_orchestration.testing.builders import push_bytes, push_random_modelkit, random_bytes
 
 
@@ -68,6 +69,22 @@ def test_each_tag_is_one_entry_and_a_lost_tag_leaves_one(layout):
         (second.descriptor.digest, True),
         (first.descriptor.digest, False),
         (second.descriptor.digest, True),
+    ]
+
+
+def test_referrers_have_a_fallback_tag_for_tools_that_do_not_scan(layout):
+    subject = push_random_modelkit(layout, tag="v1").descriptor
+    added = [
+        attach(layout, subject, artifact_type="application/x", layers=[(text, "text/plain")], annotations={"a": "b"})
+        for text in (b"first", b"second")
+    ]
+    index = layout.fetch_manifest(fallback_tag(subject.digest))
+    assert list(index.manifests) == [item.descriptor for item in added] == layout.referrers(subject.digest)
+    assert [layout_index.tag_of(entry) for entry in read_index(layout)] == [
+        "v1",
+        None,
+        None,
+        fallback_tag(subject.digest),
     ]
 
 
@@ -205,8 +222,6 @@ def test_a_damaged_manifest_is_not_served(layout):
 
 
 def test_one_damaged_manifest_does_not_hide_the_referrers_of_others(layout):
-    from kitops_orchestration.oci.referrers import attach
-
     broken = push_random_modelkit(layout, seed=1)
     subject = push_random_modelkit(layout, tag="v1", seed=2).descriptor
     added = attach(layout, subject, artifact_type="application/x", layers=[(b"x", "text/plain")])

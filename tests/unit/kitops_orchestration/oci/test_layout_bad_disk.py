@@ -16,10 +16,13 @@ from pathlib import Path
 import pytest
 
 from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.oci.copy import copy
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.layout_files import UPLOADS
 from kitops_orchestration.oci.prune import prune
 from kitops_orchestration.oci.reference import Reference, folder_registry
+from kitops_orchestration.oci.referrers import attach, fallback_tag
+from kitops_orchestration.oci.schemes import open_repository
 from kitops_orchestration.testing.builders import push_bytes, push_random_modelkit, random_bytes
 
 NOBODY = 65534
@@ -154,6 +157,59 @@ def test_eight_processes_writing_one_layout_keep_all_tags(tmp_path):
     assert tags == sorted(f"w{writer}-{number}" for writer in range(8) for number in range(5))
     assert len({layout.fetch_manifest(tag).digest for tag in tags}) == 40
     assert list((layout.directory / UPLOADS).iterdir()) == []
+
+
+def test_a_pull_onto_a_full_disk_is_one_clear_error_and_leaves_no_file(open_dir, embedded_registry):
+    reference = embedded_registry.reference("team/iris")
+    push_random_modelkit(open_repository(reference), tag="v1", layers=1, layer_bytes=3_000_000)
+    layout = layout_at(open_dir)
+
+    def pull() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
+        copy(open_repository(reference), "v1", layout, tag="v1")
+
+    message, advice = in_process(pull)
+    assert message.startswith("cannot push blob in folder")
+    assert advice
+    assert list((layout.directory / UPLOADS).iterdir()) == []
+    assert list(layout.tags()) == []
+
+
+def test_six_processes_pulling_into_one_layout_do_not_disturb_each_other(tmp_path, embedded_registry):
+    reference = embedded_registry.reference("team/iris")
+    built = push_random_modelkit(open_repository(reference), tag="v1", layers=3, layer_bytes=2_000_000)
+
+    def pull(number: int) -> None:
+        copy(open_repository(reference), "v1", layout_at(tmp_path), tag=f"p{number}")
+
+    pullers = [_FORK.Process(target=pull, args=(number,)) for number in range(6)]
+    for puller in pullers:
+        puller.start()
+    for puller in pullers:
+        puller.join()
+    assert [puller.exitcode for puller in pullers] == [0] * 6
+    layout = layout_at(tmp_path)
+    assert list(layout.tags()) == [f"p{number}" for number in range(6)]
+    for blob in built.manifest.blobs:
+        assert layout.blob_path(blob.digest).read_bytes() == built.contents[blob.digest]
+    assert list((layout.directory / UPLOADS).iterdir()) == []
+
+
+def test_processes_attaching_to_one_manifest_lose_nothing(tmp_path):
+    subject = push_random_modelkit(layout_at(tmp_path), tag="v1").descriptor
+
+    def sign(number: int) -> None:
+        layers = [(f"by {number}".encode(), "text/plain")]
+        attach(layout_at(tmp_path), subject, artifact_type="application/x", layers=layers)
+
+    signers = [_FORK.Process(target=sign, args=(number,)) for number in range(6)]
+    for signer in signers:
+        signer.start()
+    for signer in signers:
+        signer.join()
+    layout = layout_at(tmp_path)
+    assert len(layout.referrers(subject.digest)) == 6
+    assert len(layout.fetch_manifest(fallback_tag(subject.digest)).manifests) == 6
 
 
 _SLOW_PUSH = """

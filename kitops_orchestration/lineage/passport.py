@@ -1,0 +1,210 @@
+"""Passport: everything that is on record about one version, on one page.
+
+It is a projection: it can be made again at any time from the registry, and nothing decides by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.lineage.annex_iv import NOTICE, AnnexPoint, annex_points
+from kitops_orchestration.lineage.deployment import POINTER, RunningModelKit, where_deployed
+from kitops_orchestration.lineage.diff import Version, metrics_of, read_version
+from kitops_orchestration.lineage.sign_offs import SignOffs, sign_offs
+from kitops_orchestration.lineage.training_data import OpenBase, TrainingData, training_data
+from kitops_orchestration.settings import Limits
+from kitops_orchestration.signing.timestamps import format_timestamp
+from kitops_orchestration.signing.verify import VerifyResult, check_signatures
+
+if TYPE_CHECKING:
+    from kitops_orchestration.oci.reference import Reference
+    from kitops_orchestration.oci.repository import Repository
+    from kitops_orchestration.signing.trust import TrustPolicy
+
+MAX_HISTORY = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PastVersion:
+    """A version among the others, with what it measured."""
+
+    tag: str
+    digest: str
+    time: str | None
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Passport:
+    """One version of a model, as the registry knows it."""
+
+    version: Version
+    data: TrainingData
+    sign_offs: SignOffs
+    running: tuple[RunningModelKit, ...]
+    """Places where this digest is in service."""
+    history: tuple[PastVersion, ...]
+    """Versions of the repository in their order, this one among them."""
+    verdict: VerifyResult | None
+    """``None`` where no trust policy was given."""
+
+    @property
+    def reference(self) -> Reference:
+        """Pinned by digest."""
+        return self.version.kit.reference
+
+    @property
+    def digest(self) -> str:
+        """The manifest's digest."""
+        return self.version.kit.digest
+
+    @property
+    def name(self) -> str:
+        """The Kitfile's package name, else the repository's."""
+        return self.version.kit.kitfile.package.name or self.reference.repository.rpartition("/")[2]
+
+    @property
+    def version_name(self) -> str:
+        """The tag that was asked for, else the Kitfile's version, else the digest in short."""
+        return self.reference.tag or self.version.kit.kitfile.package.version or self.version.kit.digest.short
+
+    @property
+    def description(self) -> str:
+        """What the Kitfile says the ModelKit is for."""
+        return self.version.kit.kitfile.package.description
+
+    @property
+    def licence(self) -> str:
+        """The package's licence, else the model's."""
+        kitfile = self.version.kit.kitfile
+        return kitfile.package.license or (kitfile.model.license if kitfile.model else "")
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Metric to value, as the run or the Kitfile states it."""
+        return metrics_of(self.version)
+
+    @property
+    def annex_iv(self) -> tuple[AnnexPoint, ...]:
+        """Points of the EU AI Act's Annex IV."""
+        return annex_points(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything, ready for ``json.dumps``."""
+        kit = self.version.kit
+        return {
+            "name": self.name,
+            "version": self.version_name,
+            "reference": str(self.reference),
+            "digest": str(self.digest),
+            "created": format_timestamp(kit.created) if kit.created else None,
+            "sizeBytes": kit.size_bytes,
+            "description": self.description,
+            "licence": self.licence,
+            "authors": list(kit.kitfile.package.authors),
+            "metrics": self.metrics,
+            "lineage": self.version.lineage.to_json(),
+            "trainingData": self.data.to_json(),
+            "signatures": None if self.verdict is None else self.verdict.to_json(),
+            "signOffs": self.sign_offs.to_json(),
+            "deployments": [item.to_json() for item in self.running],
+            "signedFiles": None if self.version.files is None else dict(self.version.files.files.files),
+            "history": [
+                {"tag": item.tag, "digest": item.digest, "time": item.time, "metrics": item.metrics}
+                for item in self.history
+            ],
+            "annexIV": {"notice": NOTICE, "points": [item.to_json() for item in self.annex_iv]},
+        }
+
+    def to_markdown(self) -> str:
+        """Return the page as Markdown."""
+        from kitops_orchestration.lineage.passport_markdown import render
+
+        return render(self)
+
+    def to_html(self) -> str:
+        """Return the page as one HTML file that needs nothing else: no script, no font, no address."""
+        from kitops_orchestration.lineage.passport_html import render
+
+        return render(self)
+
+    def to_cyclonedx(self) -> dict[str, Any]:
+        """Return a CycloneDX 1.6 bill of materials with a model card, ready for ``attest``."""
+        from kitops_orchestration.lineage.cyclonedx import bill_of_materials
+
+        return bill_of_materials(self)
+
+
+def passport(
+    repository: Repository,
+    target: str,
+    *,
+    trust: TrustPolicy | None = None,
+    open_base: OpenBase | None = None,
+    max_history: int = MAX_HISTORY,
+    at: datetime | None = None,
+    limits: Limits = Limits(),
+) -> Passport:
+    """Return the passport of the ModelKit at ``target``; no layer is fetched.
+
+    ``max_history`` bounds how many other versions are read for the course of the metrics; 0 reads none.
+    """
+    version = read_version(repository, target, trust=trust, at=at, limits=limits)
+    digest = version.kit.digest
+    deployed = where_deployed(repository, trust=trust, at=at, limits=limits)
+    return Passport(
+        version,
+        training_data(repository, digest, trust=trust, open_base=open_base, at=at, limits=limits),
+        sign_offs(repository, digest, trust=trust, at=at, limits=limits),
+        tuple(item for item in deployed.running if item.reference.target == digest),
+        _history(repository, trust, max_history, at, limits),
+        None if trust is None else check_signatures(repository, digest, trust=trust, at=at, limits=limits),
+    )
+
+
+def _history(
+    repository: Repository,
+    trust: TrustPolicy | None,
+    count: int,
+    at: datetime | None,
+    limits: Limits,
+) -> tuple[PastVersion, ...]:
+    tags = [tag for tag in repository.tags() if _is_version(tag)]
+    chosen = sorted(tags, key=natural_order)[-count:] if count else []
+    one_by_one = replace(limits, concurrency=1)
+
+    def read(tag: str) -> PastVersion | None:
+        try:
+            found = read_version(repository, tag, trust=trust, at=at, limits=one_by_one)
+        except KitOpsError:
+            return None  # gone, or something else than a ModelKit: no version of this model
+        build = found.lineage.builds[-1] if found.lineage.builds else None
+        return PastVersion(tag, found.kit.digest, build.time if build else None, metrics_of(found))
+
+    with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
+        found = [item for item in pool.map(read, chosen) if item is not None]
+    return tuple(_once(found))
+
+
+def _once(versions: Sequence[PastVersion]) -> list[PastVersion]:
+    """One entry for each digest: the tag that looks most like a version number."""
+    kept: dict[str, PastVersion] = {}
+    for item in sorted(versions, key=lambda item: not item.tag.lstrip("v")[:1].isdigit()):
+        kept.setdefault(item.digest, item)
+    return sorted(kept.values(), key=lambda item: (item.time or "", natural_order(item.tag)))
+
+
+def _is_version(tag: str) -> bool:
+    return not tag.startswith(POINTER)
+
+
+def natural_order(tag: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts ``v9`` before ``v10``, and names before numbers."""
+    parts = re.findall(r"\d+|\D+", tag)
+    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]

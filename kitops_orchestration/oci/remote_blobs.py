@@ -1,0 +1,200 @@
+"""Blobs of a remote repository: asked for, streamed in and out, mounted.
+
+Source: distribution-spec v1.1, "Pulling blobs", "Pushing blobs", "Mounting a blob from another repository".
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from contextlib import AbstractContextManager
+from typing import BinaryIO, Self, cast
+from urllib.parse import quote
+
+from kitops_orchestration.errors import SizeMismatchError
+from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.remote_overlap import OVERLAP_BYTES, OverlappedUpload
+from kitops_orchestration.oci.remote_reader import BlobStream
+from kitops_orchestration.oci.remote_session import Call, RegistrySession
+from kitops_orchestration.oci.remote_upload import BlobUpload
+from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
+from kitops_orchestration.oci.transfer_push import PushedBlob, hash_source
+from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
+
+
+class RemoteBlobs:
+    """The blobs of one repository; what a remote repository adds to ``BlobReader`` and ``BlobWriter`` is here."""
+
+    def __init__(
+        self,
+        session: RegistrySession,
+        reference: Reference,
+        *,
+        cancel: threading.Event | None = None,
+        progress: ProgressCallback = ignore_progress,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self._session = session
+        self._reference = reference
+        self._cancel = cancel
+        self._progress = progress
+        self._checkpoint = checkpoint
+        self._root = f"{session.root}/v2/{session.name(reference)}/blobs"
+        # Uploads that a refused mount opened, waiting for their blob.
+        self._opened: dict[Digest, str] = {}
+
+    @property
+    def is_encrypted(self) -> bool:
+        """True for https."""
+        return self._session.origin.scheme == "https"
+
+    def stopped_by(self, cancel: threading.Event | None) -> Self:
+        """Return this repository as one that ``cancel`` stops within a second, whatever it is waiting for."""
+        if cancel is None:
+            return self
+        bound = copy.copy(self)
+        bound._cancel = cancel
+        return bound
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        """Tell whether the blob is there, by HEAD."""
+        return self._has(descriptor, ("pull",))
+
+    def fetch_blob(self, descriptor: Descriptor, *, offset: int = 0) -> BinaryIO:
+        """Open the blob at ``offset``; unverified, resumed when the connection breaks."""
+        return cast(BinaryIO, self._stream(descriptor, offset, None, self._cancel))
+
+    def fetch_range(
+        self, descriptor: Descriptor, offset: int, size: int, cancel: threading.Event | None = None
+    ) -> BinaryIO | None:
+        """Open ``size`` bytes at ``offset``; ``None`` when the registry sends the whole blob instead."""
+        stream = self._stream(descriptor, offset, offset + size, cancel or self._cancel, skips=False)
+        if not stream.is_ranged:
+            stream.close()
+            return None
+        return cast(BinaryIO, stream)
+
+    def pull_slot(self) -> AbstractContextManager[object]:
+        """Return the permission to receive one more blob from this registry."""
+        return self._session.slot("pull")
+
+    def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
+        """Stream a blob from its source into the registry; False when it was there already.
+
+        Raises:
+            DigestMismatchError: the source is not the content that the descriptor names.
+        """
+        if source.size != descriptor.size:
+            raise SizeMismatchError(
+                f"{descriptor.digest} has {descriptor.size} bytes, its source {source.size}",
+                advice="the source changed after its digest was computed: start again",
+            )
+        total = descriptor.size
+        # A mount that was refused a moment ago has shown that the blob is not there.
+        location = self._opened.pop(descriptor.digest, None)
+        if location is None and self._has(descriptor, ("pull", "push")):
+            self._tell(descriptor, "skipped", total)
+            return False
+        upload = BlobUpload(
+            self._session,
+            self._reference,
+            f"{self._root}/uploads/",
+            descriptor,
+            source,
+            cancel=self._cancel,
+            checkpoint=self._checkpoint,
+            moved=lambda done: self._tell(descriptor, "moved", done),
+        )
+        self._tell(descriptor, "started", 0)
+        try:
+            with self._session.slot("push"):
+                upload.run(location)
+        except BaseException:
+            self._tell(descriptor, "failed", 0)
+            raise
+        self._tell(descriptor, "finished", total)
+        return True
+
+    def push_content(
+        self,
+        source: BlobSource,
+        media_type: str,
+        *,
+        progress: ProgressCallback = ignore_progress,
+        cancel: threading.Event | None = None,
+    ) -> PushedBlob:
+        """Hash and store a source, at the same time when it is large; see ``transfer_push.push_content``."""
+        bound = self.stopped_by(cancel)
+        is_large = source.size >= OVERLAP_BYTES and self._checkpoint is None
+        if not (is_large and self._session.abilities.takes_chunks and self._session.abilities.takes_large_bodies):
+            descriptor = Descriptor(media_type, hash_source(source, progress=progress, cancel=cancel), source.size)
+            return PushedBlob(descriptor, bound.push_blob(descriptor, source))
+        with self._session.slot("push"):
+            descriptor, is_stored = OverlappedUpload(
+                self._session,
+                self._reference,
+                f"{self._root}/uploads/",
+                source,
+                media_type,
+                has_blob=bound.has_blob,
+                moved=lambda done: progress(ProgressEvent("push", "content", "moved", done, source.size)),
+                progress=progress,
+                cancel=bound._cancel,
+            ).run()
+        return PushedBlob(descriptor, is_stored or bound.push_blob(descriptor, source))
+
+    def mount_blob(self, descriptor: Descriptor, from_repository: Reference) -> bool:
+        """Take a blob over from another repository of this registry; False when the registry does not."""
+        if from_repository.registry != self._reference.registry:
+            return False
+        source = self._session.name(from_repository)
+        url = f"{self._root}/uploads/?mount={descriptor.digest}&from={quote(source, safe='')}"
+        call = Call(
+            "POST", url, self._reference, "mount blob in", ("pull", "push"), mount_from=from_repository.without_target()
+        )
+        response = self._session.ask(call, cancel=self._cancel)
+        if response.status == 201:
+            self._tell(descriptor, "mounted", descriptor.size)
+            return True
+        if response.status == 202 and response.headers.get("Location"):
+            self._opened[descriptor.digest] = self._session.location(response)
+        elif response.status not in (202, 400, 404, 405, 501):
+            raise self._session.error(call, response)
+        return False
+
+    def _stream(
+        self,
+        descriptor: Descriptor,
+        offset: int,
+        end: int | None,
+        cancel: threading.Event | None,
+        *,
+        skips: bool = True,
+    ) -> BlobStream:
+        return BlobStream(
+            self._session,
+            self._reference,
+            f"{self._root}/{descriptor.digest}",
+            descriptor,
+            offset=offset,
+            end=end,
+            cancel=cancel,
+            skips=skips,
+        )
+
+    def _has(self, descriptor: Descriptor, actions: tuple[str, ...]) -> bool:
+        url = f"{self._root}/{descriptor.digest}"
+        call = Call("HEAD", url, self._reference, f"look for blob {descriptor.digest} in", actions)
+        response = self._session.send(call, cancel=self._cancel)
+        response.close()
+        if response.status == 404:
+            return False
+        if response.status != 200:
+            raise self._session.error(call, response)
+        length = response.headers.get("Content-Length", "")
+        # A blob of another size under this name is a broken one: pushing again repairs it where that is possible.
+        return not length.isdigit() or int(length) == descriptor.size
+
+    def _tell(self, descriptor: Descriptor, state: State, done: int) -> None:
+        self._progress(ProgressEvent("push", descriptor.digest, state, done, descriptor.size))

@@ -1,0 +1,70 @@
+"""Aliases follow promotions, and failures to tag are warnings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+import pytest
+
+from kitops_orchestration.errors import RunExportError
+from kitops_orchestration.mlflow_bridge.export import export_run
+from kitops_orchestration.mlflow_bridge.source import parse_source, resolve
+from kitops_orchestration.mlflow_bridge.write_back import stages_of, sync_alias, write_back
+
+
+@pytest.fixture
+def two_versions(tracking: Any, log_classifier: Any, repository: Any) -> list[Any]:
+    results = []
+    for number in (1, 2):
+        with mlflow.start_run():
+            mlflow.log_param("number", number)
+            log_classifier(registered_model_name="Clf")
+        results.append(export_run(f"models:/Clf/{number}", repository, tag=f"v{number}"))
+    return results
+
+
+def test_a_promotion_moves_the_alias_of_its_stage(two_versions: list[Any], tracking: Any) -> None:
+    first, second = (str(result.digest) for result in two_versions)
+    change = sync_alias("Clf", "production", first)
+    assert (change.alias, change.version, change.previous_version, change.is_changed) == ("champion", "1", None, True)
+    assert not sync_alias("Clf", "production", first).is_changed
+    change = sync_alias("Clf", "production", second)
+    assert (change.version, change.previous_version) == ("2", "1")
+    assert str(tracking.client.get_model_version_by_alias("Clf", "champion").version) == "2"
+    tag = tracking.client.get_model_version("Clf", "2").tags["kitops.stage.production"]
+    assert tag.startswith(f"{second} 20")
+
+
+def test_a_stage_without_a_name_of_its_own_keeps_it(two_versions: list[Any]) -> None:
+    assert sync_alias("Clf", "shadow", str(two_versions[0].digest)).alias == "shadow"
+    assert sync_alias("Clf", "live", str(two_versions[0].digest), aliases={"live": "blue"}).alias == "blue"
+
+
+def test_the_stages_of_a_model_are_read_from_its_aliases(two_versions: list[Any], tracking: Any) -> None:
+    first, second = (str(result.digest) for result in two_versions)
+    sync_alias("Clf", "production", first)
+    tracking.client.set_registered_model_alias("Clf", "challenger", 2)
+    assert stages_of("Clf") == {"production": first, "staging": second}
+
+
+def test_a_digest_that_no_version_carries_is_an_error(two_versions: list[Any]) -> None:
+    with pytest.raises(RunExportError, match="no version of 'Clf'") as refusal:
+        sync_alias("Clf", "production", "sha256:" + "0" * 64)
+    assert refusal.value.advice
+
+
+def test_an_alias_that_mlflow_does_not_take_is_said_so(two_versions: list[Any]) -> None:
+    with pytest.raises(RunExportError, match="alias"):
+        sync_alias("Clf", "v1", str(two_versions[0].digest))
+
+
+def test_a_tag_that_cannot_be_written_is_a_warning_and_the_others_are_written(
+    two_versions: list[Any], tracking: Any
+) -> None:
+    resolved = resolve(parse_source("models:/Clf/1"), tracking.client)
+    tracking.client.delete_run(resolved.run_id)
+    result = write_back(resolved, two_versions[0].reference, tracking.client)
+    assert result.written == (f"model:{resolved.model_id}", "version:Clf/1")
+    (warning,) = result.warnings
+    assert resolved.run_id in warning

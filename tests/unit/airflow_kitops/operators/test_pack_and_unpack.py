@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_kitops.operators import KitDiffOperator, KitInspectOperator, KitPackOperator, KitUnpackOperator
+from kitops_orchestration.testing.registry import EmbeddedRegistry
+
+
+def pack(context_dir: Path, push_to: str = "team/iris:v1", **options: object) -> dict:
+    return KitPackOperator(task_id="pack", context_dir=str(context_dir), push_to=push_to, **options).execute({})
+
+
+def test_a_folder_becomes_a_modelkit_in_the_folder_registry(context_dir: Path, registry: str) -> None:
+    facts = pack(context_dir)
+    assert facts["reference"] == f"{registry}/team/iris:v1@{facts['digest']}"
+    assert facts["layers"] == 2
+    assert str(context_dir) not in json.dumps(facts)
+
+
+def test_packing_again_gives_the_same_digest_and_uploads_nothing(context_dir: Path, registry: str) -> None:
+    first, second = pack(context_dir), pack(context_dir)
+    assert first["digest"] == second["digest"]
+    assert second["uploaded_bytes"] == 0
+
+
+def test_a_folder_becomes_a_modelkit_straight_in_a_registry(context_dir: Path, registry: str) -> None:
+    with EmbeddedRegistry() as remote:
+        facts = pack(context_dir, f"{remote.host}/team/iris:v1", extra_tags=["latest"])
+        assert (
+            KitInspectOperator(task_id="i", reference=f"{remote.host}/team/iris:latest").execute({})["digest"]
+            == (facts["digest"])
+        )
+
+
+def test_a_kitfile_that_cannot_be_read_is_not_retried(context_dir: Path, registry: str) -> None:
+    (context_dir / "Kitfile").write_text("manifestVersion: [")
+    with pytest.raises(AirflowFailException, match="Kitfile"):
+        pack(context_dir)
+
+
+def test_options_reach_the_core(context_dir: Path, registry: str) -> None:
+    plain, zipped = pack(context_dir), pack(context_dir, "team/iris:zipped", pack_options={"compression": "gzip"})
+    assert plain["digest"] != zipped["digest"]
+
+
+def test_only_the_wanted_part_is_unpacked(context_dir: Path, registry: str, tmp_path: Path) -> None:
+    facts = KitUnpackOperator(
+        task_id="unpack", reference=pack(context_dir), target_dir=str(tmp_path / "there"), filters=["model"]
+    ).execute({})
+    assert (tmp_path / "there" / "model.bin").read_bytes() == (context_dir / "model.bin").read_bytes()
+    assert not (tmp_path / "there" / "data.csv").exists()
+    assert facts["files"] >= 1
+
+
+def test_a_file_that_is_there_already_is_not_overwritten(context_dir: Path, registry: str, tmp_path: Path) -> None:
+    reference = pack(context_dir)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "model.bin").write_text("mine")
+    with pytest.raises(AirflowFailException):
+        KitUnpackOperator(task_id="unpack", reference=reference, target_dir=str(tmp_path / "there")).execute({})
+    assert (tmp_path / "there" / "model.bin").read_text() == "mine"
+
+
+def test_inspecting_names_the_layers(context_dir: Path, registry: str) -> None:
+    found = KitInspectOperator(task_id="inspect", reference=pack(context_dir)).execute({})
+    assert found["name"] == "iris"
+    assert [layer["kind"] for layer in found["layers"]] == ["model", "dataset"]
+    json.dumps(found)
+
+
+def test_a_difference_is_json(context_dir: Path, registry: str) -> None:
+    before = pack(context_dir)
+    (context_dir / "model.bin").write_bytes(b"other weights")
+    after = pack(context_dir, "team/iris:v2")
+    assert json.dumps(KitDiffOperator(task_id="diff", left=before, right=after).execute({}))

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_kitops.hooks import KitOpsHook
+from airflow_kitops.operators import (
+    KitApprovePromotionOperator,
+    KitPackOperator,
+    KitPromoteOperator,
+    KitRollbackOperator,
+)
+
+POLICY = """\
+version: 1
+stages:
+  production:
+    checks:
+      - approvals: {roles: [risk], count: 1}
+"""
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> str:
+    (tmp_path / "promotion.yaml").write_text(POLICY)
+    return str(tmp_path / "promotion.yaml")
+
+
+@pytest.fixture
+def packed(context_dir: Path, signing_connection: Path) -> dict:
+    return KitPackOperator(task_id="pack", context_dir=str(context_dir), push_to="team/iris:v1").execute({})
+
+
+def approve(packed: dict, policy: str, **options: object) -> KitApprovePromotionOperator:
+    return KitApprovePromotionOperator(
+        task_id="approve", reference=packed, stage="production", policy=policy, role="risk", **options
+    )
+
+
+def answer(option: str, *, user: str | None = "bob", **form: str) -> dict:
+    return {
+        "chosen_options": [option],
+        "params_input": {"comment": None, "ticket": None, **form},
+        "responded_at": datetime(2026, 11, 1, 12, tzinfo=UTC),
+        "responded_by_user": {"id": user, "name": user} if user else None,
+    }
+
+
+def shown(packed: dict, policy: str) -> dict:
+    return KitOpsHook().plan(packed, stage="production", policy=policy).to_json()
+
+
+def tags() -> list[str]:
+    return KitOpsHook().tags("team/iris")
+
+
+def test_a_promotion_moves_the_digest_and_says_what_was_there(packed: dict, context_dir: Path) -> None:
+    first = KitPromoteOperator(task_id="promote", reference=packed, stage="staging").execute({})
+    (context_dir / "model.bin").write_bytes(b"better weights")
+    better = KitPackOperator(task_id="pack", context_dir=str(context_dir), push_to="team/iris:v2").execute({})
+    second = KitPromoteOperator(task_id="promote", reference=better, stage="staging").execute({})
+    assert (first["digest"], first["tag"], first["previous_digest"]) == (packed["digest"], "staging", None)
+    assert (second["digest"], second["previous_digest"]) == (better["digest"], packed["digest"])
+
+
+def test_a_promotion_to_another_repository_takes_the_digest_along(packed: dict, registry: str) -> None:
+    facts = KitPromoteOperator(
+        task_id="promote", reference=packed, stage="production", destination="prod/iris"
+    ).execute({})
+    assert facts["reference"] == f"{registry}/prod/iris:production@{packed['digest']}"
+
+
+def test_a_rollback_brings_the_one_before_back(packed: dict, context_dir: Path) -> None:
+    KitPromoteOperator(task_id="promote", reference=packed, stage="staging").execute({})
+    (context_dir / "model.bin").write_bytes(b"worse weights")
+    worse = KitPackOperator(task_id="pack", context_dir=str(context_dir), push_to="team/iris:v2").execute({})
+    KitPromoteOperator(task_id="promote", reference=worse, stage="staging").execute({})
+    back = KitRollbackOperator(
+        task_id="rollback", repository="team/iris", stage="staging", reason="smoke test failed"
+    ).execute({})
+    assert (back["digest"], back["previous_digest"]) == (packed["digest"], worse["digest"])
+
+
+def test_a_missing_approval_is_not_retried_and_nothing_moves(packed: dict, policy: str) -> None:
+    with pytest.raises(AirflowFailException, match="approval"):
+        KitPromoteOperator(task_id="promote", reference=packed, stage="production", policy=policy).execute({})
+    assert "production" not in tags()
+
+
+def test_an_approval_promotes_the_digest_that_was_shown(packed: dict, policy: str, context_dir: Path) -> None:
+    plan = shown(packed, policy)
+    (context_dir / "model.bin").write_bytes(b"pushed while the person was reading")
+    KitPackOperator(task_id="pack", context_dir=str(context_dir), push_to="team/iris:v1").execute({})
+    facts = approve(packed, policy).execute_complete({}, answer("Approve", comment="looks good"), plan=plan)
+    assert (facts["digest"], facts["tag"]) == (packed["digest"], "production")
+    assert (facts["decision"], facts["approver"]) == ("approved", "bob")
+    record = json.dumps(KitOpsHook().lineage(facts["reference"]).to_json())
+    assert "bob" in record
+    assert "looks good" in record
+
+
+def test_a_rejection_is_recorded_and_nothing_moves(packed: dict, policy: str) -> None:
+    context = {"ti": SimpleNamespace(), "task": None}
+    facts = approve(packed, policy).execute_complete(
+        context, answer("Reject", comment="too big"), plan=shown(packed, policy)
+    )
+    assert facts["decision"] == "rejected"
+    assert "production" not in tags()
+    with pytest.raises(AirflowFailException, match="too big"):
+        KitPromoteOperator(task_id="promote", reference=packed, stage="production", policy=policy).execute({})
+
+
+def test_a_default_after_a_timeout_is_no_approval(packed: dict, policy: str) -> None:
+    with pytest.raises(AirflowFailException, match="nobody"):
+        approve(packed, policy).execute_complete({}, answer("Approve", user=None), plan=shown(packed, policy))
+    assert "production" not in tags()
+
+
+def test_who_started_the_run_may_be_kept_from_approving_it(packed: dict, policy: str) -> None:
+    operator = approve(packed, policy, require_distinct_from_triggerer=True)
+    context = {"dag_run": SimpleNamespace(triggering_user_name="bob")}
+    with pytest.raises(AirflowFailException, match="bob"):
+        operator.execute_complete(context, answer("Approve"), plan=shown(packed, policy))
+
+
+def test_a_stage_that_moved_while_the_person_was_reading_is_not_overwritten(
+    packed: dict, policy: str, context_dir: Path
+) -> None:
+    plan = shown(packed, policy)
+    (context_dir / "model.bin").write_bytes(b"hotfix")
+    hotfix = KitPackOperator(task_id="pack", context_dir=str(context_dir), push_to="team/iris:hotfix").execute({})
+    KitPromoteOperator(task_id="promote", reference=hotfix, stage="production").execute({})
+    with pytest.raises(AirflowFailException, match="moved"):
+        approve(packed, policy).execute_complete({}, answer("Approve"), plan=plan)
+
+
+def test_an_approval_can_be_recorded_without_promoting(packed: dict, policy: str) -> None:
+    operator = approve(packed, policy, promote=False)
+    facts = operator.execute_complete({}, answer("Approve"), plan=shown(packed, policy))
+    assert "production" not in tags()
+    promoted = KitPromoteOperator(task_id="promote", reference=facts, stage="production", policy=policy).execute({})
+    assert promoted["digest"] == packed["digest"]
+
+
+def test_a_red_check_fails_before_anybody_is_asked(packed: dict, tmp_path: Path) -> None:
+    (tmp_path / "strict.yaml").write_text(
+        "version: 1\nstages:\n  production:\n    checks:\n      - metric: {name: accuracy, min: '0.95'}\n"
+    )
+    with pytest.raises(AirflowFailException, match="accuracy"):
+        approve(packed, str(tmp_path / "strict.yaml")).execute({})

@@ -1,0 +1,100 @@
+import dagster as dg
+import pytest
+
+from dagster_kitops import (
+    Finding,
+    ModelKitCheck,
+    build_modelkit_checks,
+    build_modelkit_integrity_checks,
+    build_modelkit_provenance_checks,
+    build_modelkit_tag_checks,
+    modelkit_asset,
+)
+from dagster_kitops.modelkit_checks import integrity_check, provenance_check
+from kitops_orchestration.testing.builders import make_context_dir
+
+
+@pytest.fixture
+def tiny(context_dir):
+    @modelkit_asset(repository="team/tiny")
+    def tiny():
+        return context_dir
+
+    return tiny
+
+
+def check(instance, kitops, checks, selection=None):
+    job = dg.Definitions(
+        assets=[dg.AssetSpec("tiny")],
+        asset_checks=checks,
+        resources={"kitops": kitops},
+        jobs=[dg.define_asset_job("checks", selection=selection or dg.AssetSelection.checks(*checks))],
+    ).resolve_job_def("checks")
+    return {item.check_name: item for item in job.execute_in_process(instance=instance).get_asset_check_evaluations()}
+
+
+def test_a_whole_kit_with_provenance_passes(run, tiny):
+    checks = build_modelkit_checks(assets=[tiny], checks=[integrity_check(), provenance_check()])
+    result = run([tiny, *checks])
+    assert {item.check_name: item.passed for item in result.get_asset_check_evaluations()} == {
+        "modelkit_integrity": True,
+        "modelkit_provenance": True,
+    }
+
+
+def test_a_missing_blob_fails_integrity(run, tiny, instance, kitops):
+    run([tiny])
+    layout = kitops.reference("team/tiny").layout_dir
+    pinned = kitops.get_client().inspect(kitops.reference("team/tiny:latest"))
+    (layout / "blobs" / "sha256" / pinned.layers[0].descriptor.digest.hex).unlink()
+    found = check(instance, kitops, build_modelkit_integrity_checks(assets=["tiny"]))["modelkit_integrity"]
+    assert not found.passed
+    assert found.metadata["missing_blobs"].value == 1
+
+
+def test_a_kit_without_provenance_is_found(run, tiny, instance, kitops, bare_kitops):
+    run([tiny], resources={"kitops": bare_kitops})
+    found = check(instance, kitops, build_modelkit_provenance_checks(assets=["tiny"]))["modelkit_provenance"]
+    assert not found.passed
+
+
+def test_a_tag_that_was_moved_outside_of_dagster_is_found(run, tiny, instance, kitops, tmp_path):
+    run([tiny])
+    checks = build_modelkit_tag_checks(assets=["tiny"])
+    assert check(instance, kitops, checks)["modelkit_tag"].passed
+    kitops.get_client().pack(make_context_dir(tmp_path / "foreign", seed=5), kitops.reference("team/tiny:latest"))
+    assert not check(instance, kitops, checks)["modelkit_tag"].passed
+
+
+def test_a_blocking_check_holds_back_what_comes_after(run, tiny):
+    ran = []
+
+    @dg.asset(deps=[tiny])
+    def served():
+        ran.append(1)
+
+    never = ModelKitCheck("never", "Never passes", lambda checked: Finding(False, "no"))
+    checks = build_modelkit_checks(assets=[tiny], checks=[never], blocking=True)
+    assert not run([tiny, served, *checks], raise_on_error=False).success
+    assert ran == []
+
+
+def test_a_warning_does_not_block(run, tiny):
+    never = ModelKitCheck("never", "Never passes", lambda checked: Finding(False, "no"))
+    checks = build_modelkit_checks(assets=[tiny], checks=[never], blocking=True, severity=dg.AssetCheckSeverity.WARN)
+    assert run([tiny, *checks]).success
+
+
+def test_several_checks_share_one_look_at_the_registry(run, tiny):
+    seen = []
+
+    def look(checked):
+        seen.append(id(checked.modelkit))
+        return Finding(True, "seen")
+
+    checks = build_modelkit_checks(
+        assets=[tiny], checks=[ModelKitCheck("one", "", look), ModelKitCheck("two", "", look)]
+    )
+    run([tiny, *checks])
+    assert len(seen) == 2
+    assert len(set(seen)) == 1

@@ -1,0 +1,185 @@
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dagster_kitops import (
+    KitOpsResource,
+    ModelKitContent,
+    build_modelkit_asset_spec,
+    latest_modelkit,
+    modelkit_asset,
+    modelkit_assets,
+    modelkit_history,
+)
+from dagster_kitops.partitions import PARTITION_ANNOTATION
+from kitops_orchestration.errors import ModelKitError
+from kitops_orchestration.modelkit.kitfile import Kitfile
+from kitops_orchestration.testing.builders import make_context_dir
+
+
+def kit_asset(content, **options):
+    @modelkit_asset(repository="team/tiny", **options)
+    def tiny():
+        return content
+
+    return tiny
+
+
+def event_of(result, key="tiny"):
+    (found,) = [
+        item.step_materialization_data.materialization
+        for item in result.get_asset_materialization_events()
+        if item.asset_key == dg.AssetKey(key)
+    ]
+    return found
+
+
+def test_the_digest_is_the_data_version_and_what_the_registry_has(run, kitops, context_dir):
+    event = event_of(run([kit_asset(context_dir)]))
+    in_registry = kitops.get_client().resolve(kitops.reference("team/tiny:latest"))
+    assert event.metadata["kitops/digest"].value == str(in_registry.digest)
+    assert event.tags["dagster/data_version"] == str(in_registry.digest)
+    assert event.tags["dagster/data_version_is_user_provided"] == "true"
+    assert event.metadata["kitops/reference"].value == str(in_registry)
+
+
+def test_size_layers_and_kitfile_are_metadata(run, context_dir):
+    event = event_of(run([kit_asset(context_dir)]))
+    rows = [record.data for record in event.metadata["kitops/layers"].records]
+    assert [row["kind"] for row in rows] == ["model", "code", "dataset", "docs"]
+    assert all(row["uploaded"] for row in rows)
+    assert event.metadata["dagster/size_bytes"].value == sum(row["size_bytes"] for row in rows)
+    assert "name: tiny" in event.metadata["kitops/kitfile"].value
+
+
+def test_a_mapping_and_a_kitfile_are_packed_from_where_the_files_are(run, tmp_path, context_dir):
+    kitfile = Kitfile.parse("manifestVersion: 1.0.0\npackage: {name: grafted}\nmodel: {path: weights.bin}\n")
+    content = ModelKitContent(kitfile=kitfile, grafts={"weights.bin": context_dir / "model.bin"})
+    event = event_of(run([kit_asset(content)]))
+    assert [record.data["path"] for record in event.metadata["kitops/layers"].records] == ["weights.bin"]
+
+
+def test_the_decorators_kitfile_serves_a_body_that_returns_a_mapping(run, tmp_path, context_dir):
+    kitfile = tmp_path / "Other"
+    kitfile.write_text("manifestVersion: 1.0.0\npackage: {name: other}\nmodel: {path: weights.bin}\n")
+    event = event_of(run([kit_asset({"weights.bin": context_dir / "model.bin"}, kitfile=str(kitfile))]))
+    assert "name: other" in event.metadata["kitops/kitfile"].value
+
+
+def test_unchanged_content_is_said_so_and_moves_nothing(run, context_dir):
+    asset = kit_asset(context_dir)
+    run([asset])
+    event = event_of(run([asset]))
+    assert event.tags["kitops/unchanged"] == "true"
+    assert event.metadata["kitops/uploaded_bytes"].value == 0
+
+
+def test_a_new_version_shows_what_changed(run, context_dir):
+    asset = kit_asset(context_dir)
+    run([asset])
+    (context_dir / "model.bin").write_bytes(b"better")
+    event = event_of(run([asset]))
+    assert "kitops/unchanged" not in event.tags
+    assert "model" in event.metadata["kitops/diff"].value
+
+
+def test_metadata_of_the_body_is_kept(run, context_dir):
+    event = event_of(run([kit_asset(ModelKitContent(context_dir=context_dir, metadata={"accuracy": 0.9}))]))
+    assert event.metadata["accuracy"].value == 0.9
+
+
+def test_all_tags_point_at_the_digest(run, kitops, context_dir):
+    run([kit_asset(context_dir, tag="1.2.0", extra_tags=["stable"])])
+    assert kitops.get_client().tags(kitops.reference("team/tiny")) == ["1.2.0", "stable"]
+
+
+def test_a_gate_stops_the_push_for_good(run, kitops, context_dir):
+    tries = []
+
+    def refuse(content):
+        tries.append(content.context_dir)
+        raise ModelKitError("no model card", advice="write one")
+
+    asset = kit_asset(context_dir, gate=[refuse], retry_policy=dg.RetryPolicy(max_retries=3))
+    assert not run([asset], raise_on_error=False).success
+    assert tries == [context_dir]
+    assert kitops.get_client().tags(kitops.reference("team/tiny")) == []
+
+
+def test_an_object_that_is_no_content_is_refused(run):
+    with pytest.raises(TypeError, match="not of dict_keys"):
+        run([kit_asset({}.keys())])
+
+
+def test_each_partition_has_its_tag_and_says_which_it_is(run, kitops, instance, context_dir):
+    partitions = dg.StaticPartitionsDefinition(["eu", "us east"])
+    asset = kit_asset(context_dir, partitions_def=partitions)
+    run([asset], partition_key="eu")
+    run([asset], partition_key="us east")
+    recorded = latest_modelkit(instance, "tiny", partition="us east")
+    assert recorded.reference.tag.startswith("us_east-")
+    manifest = kitops.get_client().inspect(recorded.reference).manifest
+    assert manifest.annotations[PARTITION_ANNOTATION] == "us east"
+    assert len(kitops.get_client().tags(kitops.reference("team/tiny"))) == 2
+
+
+def test_the_registry_says_which_step_made_it(run, kitops, context_dir):
+    result = run([kit_asset(context_dir, code_version="abc")])
+    lineage = kitops.get_client().lineage(kitops.reference("team/tiny:latest"))
+    assert lineage.run["runId"] == result.run_id
+    assert lineage.run["task"] == "tiny"
+    assert lineage.provenance.external_parameters["parameters"]["codeVersion"] == "abc"
+
+
+def test_the_registry_says_from_which_versions_it_was_made(run, kitops, context_dir):
+    @dg.asset
+    def features():
+        return dg.Output(1, data_version=dg.DataVersion("f1"))
+
+    asset = kit_asset(context_dir, deps=[features])
+    run([features, asset])
+    lineage = kitops.get_client().lineage(kitops.reference("team/tiny:latest"))
+    assert lineage.provenance.external_parameters["parameters"]["inputDataVersions"] == {"features": "f1"}
+
+
+def test_provenance_can_be_left_out(run, kitops, bare_kitops, context_dir):
+    run([kit_asset(context_dir)], resources={"kitops": bare_kitops})
+    assert kitops.get_client().lineage(kitops.reference("team/tiny:latest")).provenance is None
+
+
+def test_a_direct_call_returns_the_result(bare_kitops, context_dir):
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = kit_asset(context_dir)(dg.build_asset_context(instance=instance), kitops=bare_kitops)
+    assert result.data_version.value == result.metadata["kitops/digest"]
+
+
+def specs():
+    return [
+        build_modelkit_asset_spec("small", repository="team/small"),
+        build_modelkit_asset_spec("large", repository="team/large"),
+    ]
+
+
+def test_several_kits_come_from_one_function_and_can_be_chosen(run, kitops, instance, tmp_path):
+    @modelkit_assets(specs=specs())
+    def models(context: dg.AssetExecutionContext, kitops: KitOpsResource):
+        for key in sorted(context.selected_asset_keys):
+            name = key.to_user_string()
+            yield kitops.publish(context, make_context_dir(tmp_path / name, name=name), key=key)
+
+    run([models], selection=["small"])
+    assert latest_modelkit(instance, "large") is None
+    run([models])
+    assert latest_modelkit(instance, "large").reference.name.endswith("/team/large")
+    assert len(modelkit_history(instance, "small")) == 2
+
+
+def test_a_spec_without_repository_is_refused_when_it_is_defined():
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="no repository for homeless"):
+        modelkit_assets(specs=[dg.AssetSpec("homeless")])
+
+
+def test_nothing_is_left_in_scratch(run, kitops, context_dir):
+    run([kit_asset(context_dir)])
+    assert list(Path(kitops.scratch_dir).iterdir()) == []

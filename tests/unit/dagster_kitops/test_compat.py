@@ -1,0 +1,32 @@
+"""One test for each name that we take from Dagster's private modules."""
+
+import dagster as dg
+
+from dagster_kitops import _compat
+from dagster_kitops.metadata import ModelKitMetadataSet
+
+
+def test_context_names():
+    assert {"context", "_context", "_"} <= _compat.CONTEXT_NAMES
+
+
+def test_clean_name():
+    assert _compat.clean_name("a/b:c") == "a_b_c"
+
+
+def test_metadata_set_round_trip():
+    facts = ModelKitMetadataSet(digest="sha256:1", layer_count=2)
+    assert dict(facts) == {"kitops/digest": "sha256:1", "kitops/layer_count": 2}
+    wrapped = dg.AssetMaterialization("a", metadata=dict(facts)).metadata
+    assert ModelKitMetadataSet.extract(wrapped) == facts
+
+
+def test_extract_data_version_from_entry():
+    @dg.asset
+    def versioned():
+        return dg.Output(1, data_version=dg.DataVersion("v7"))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize([versioned], instance=instance)
+        record = instance.get_latest_data_version_record(dg.AssetKey("versioned"))
+        assert _compat.extract_data_version_from_entry(record.event_log_entry).value == "v7"

@@ -1,0 +1,160 @@
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from dagster.components.testing import create_defs_folder_sandbox
+from dagster.components.testing.test_cases import TestTranslation
+
+from dagster_kitops import (
+    KitOpsResource,
+    KitOpsResourceComponent,
+    ModelKitComponent,
+    ModelKitPromotionComponent,
+    ModelKitRegistryComponent,
+    latest_modelkit,
+)
+from kitops_orchestration.testing.builders import make_context_dir
+
+
+def load(component_cls, attributes, *, prepare=None):
+    with create_defs_folder_sandbox() as sandbox:
+        path = sandbox.scaffold_component(
+            component_cls=component_cls,
+            defs_yaml_contents={"type": f"dagster_kitops.{component_cls.__name__}", "attributes": attributes},
+        )
+        if prepare is not None:
+            prepare(path)
+        with sandbox.load_component_and_build_defs(defs_path=path) as (component, defs):
+            yield component, defs
+
+
+@pytest.fixture
+def loaded(request):
+    made = []
+
+    def enter(*arguments, **options):
+        generator = load(*arguments, **options)
+        made.append(generator)
+        return next(generator)
+
+    yield enter
+    for generator in made:
+        generator.close()
+
+
+def test_a_directory_becomes_a_kit_with_checks_and_stages(loaded, kitops, instance):
+    attributes = {
+        "registry": {"registry": kitops.registry},
+        "kits": [
+            {
+                "repository": "team/tiny",
+                "path": "kit",
+                "checks": {"names": ["integrity", "provenance"], "blocking": True},
+                "promotion": {"stages": [{"name": "staging"}], "auto": True},
+            }
+        ],
+    }
+    _, defs = loaded(ModelKitComponent, attributes, prepare=lambda path: make_context_dir(path / "kit"))
+    result = defs.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)
+    assert result.success
+    assert latest_modelkit(instance, "tiny").digest == latest_modelkit(instance, ["tiny", "staging"]).digest
+    assert len(result.get_asset_check_evaluations()) == 2
+    assert {job.name for job in defs.jobs or ()} == {"promote_tiny", "rollback_tiny"}
+    spec = defs.resolve_asset_graph().get(dg.AssetKey("tiny"))
+    assert spec.description == "A small model for tests"
+    assert "dagster/code_references" in spec.metadata
+
+
+class TestKitTranslation(TestTranslation):
+    def test_translation(self, attributes, assertion, key_modifier):
+        body = {
+            "registry": {"registry": "localhost:5000"},
+            "kits": [{"repository": "team/tiny"}],
+            "translation": attributes,
+        }
+        generator = load(ModelKitComponent, body)
+        _, defs = next(generator)
+        key = key_modifier(dg.AssetKey("tiny")) if key_modifier else dg.AssetKey("tiny")
+        assertion(defs.resolve_assets_def(key).get_asset_spec(key))
+        generator.close()
+
+
+def test_a_subclass_makes_the_content_and_names_the_asset(kitops, instance, tmp_path):
+    class Ours(ModelKitComponent):
+        def execute(self, context, kit, kitops):
+            return make_context_dir(tmp_path / "made")
+
+        def get_asset_spec(self, data):
+            return super().get_asset_spec(data).replace_attributes(key="ours")
+
+    component = Ours.from_attributes_dict(attributes={"kits": [{"repository": "team/tiny"}]})
+    defs = dg.component_defs(component=component, resources={"kitops": kitops})
+    assert defs.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance).success
+    assert latest_modelkit(instance, "ours") is not None
+
+
+def test_the_catalogue_is_described_by_the_kitfiles(loaded, kitops, context_dir, monkeypatch):
+    monkeypatch.setenv("DAGSTER_IS_DEV_CLI", "1")  # as under `dagster dev` and `dg`, which refresh the state
+    kitops.get_client().pack(context_dir, kitops.reference("team/tiny:latest"))
+    attributes = {
+        "registry": {"registry": kitops.registry},
+        "repositories": ["team/tiny"],
+        "sensor": {"tags": "v*"},
+        "checks": {"names": ["tag"]},
+    }
+    _, defs = loaded(ModelKitRegistryComponent, attributes)
+    spec = defs.resolve_asset_graph().get(dg.AssetKey("tiny"))
+    assert spec.description == "A small model for tests"
+    assert spec.is_observable
+    assert len(list(defs.sensors)) == 1
+
+
+def test_loading_the_catalogue_again_asks_the_state_and_not_the_registry(kitops, context_dir, tmp_path):
+    kitops.get_client().pack(context_dir, kitops.reference("team/tiny:latest"))
+    component = ModelKitRegistryComponent.from_attributes_dict(
+        attributes={"registry": {"registry": kitops.registry}, "repositories": ["team/tiny"]}
+    )
+    state = tmp_path / "state"
+    component.write_state_to_path(state)
+    shutil.rmtree(Path(kitops.registry.removeprefix("file://")))
+    defs = component.build_defs_from_state(dg.ComponentTree.for_test().load_context, state)
+    assert defs.resolve_asset_graph().get(dg.AssetKey("tiny")).is_observable
+
+
+def test_stages_and_jobs_come_from_yaml(loaded):
+    attributes = {"source": "churn/model", "stages": [{"name": "staging"}, {"name": "production", "tag": "live"}]}
+    _, made = loaded(ModelKitPromotionComponent, attributes)
+    defs = dg.Definitions.merge(made, dg.Definitions(resources={"kitops": KitOpsResource(registry="localhost:5000")}))
+    keys = {key.to_user_string() for key in defs.resolve_asset_graph().materializable_asset_keys}
+    assert keys == {"churn/model/staging", "churn/model/production"}
+
+
+def test_secrets_stay_names_until_the_step_runs(loaded, monkeypatch):
+    monkeypatch.delenv("REGISTRY_PASSWORD", raising=False)
+    attributes = {"registry": "ghcr.io", "username": "robot", "password_env_var": "REGISTRY_PASSWORD"}
+    _, defs = loaded(KitOpsResourceComponent, attributes)
+    resource = defs.resources["kitops"]
+    assert isinstance(resource, KitOpsResource)
+    assert "REGISTRY_PASSWORD" not in repr(resource)
+
+
+@pytest.mark.parametrize(
+    "component_cls",
+    [KitOpsResourceComponent, ModelKitComponent, ModelKitPromotionComponent, ModelKitRegistryComponent],
+)
+def test_each_component_can_be_scaffolded(component_cls):
+    with create_defs_folder_sandbox() as sandbox:
+        path = sandbox.scaffold_component(component_cls=component_cls)
+        written = yaml.safe_load((path / "defs.yaml").read_text())
+        assert written["attributes"]
+        assert (path / "Kitfile").exists() == (component_cls is ModelKitComponent)
+
+
+@pytest.mark.parametrize(
+    "component_cls",
+    [KitOpsResourceComponent, ModelKitComponent, ModelKitPromotionComponent, ModelKitRegistryComponent],
+)
+def test_each_component_says_what_it_makes(component_cls):
+    assert component_cls.get_spec().produces

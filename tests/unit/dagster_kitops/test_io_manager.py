@@ -1,0 +1,168 @@
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dagster_kitops import ModelKitIOManager, RecordedModelKit, latest_modelkit, modelkit_asset
+from dagster_kitops.partitions import repository_name
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.testing.builders import make_context_dir
+
+
+@pytest.fixture
+def io(kitops):
+    return {"io_manager": ModelKitIOManager(kitops=kitops), "modelkits": ModelKitIOManager(kitops=kitops)}
+
+
+def producer(folder, **options):
+    @dg.asset(**options)
+    def tiny() -> Path:
+        return folder
+
+    return tiny
+
+
+def consumer(annotation, **ins):
+    seen = []
+
+    @dg.asset(io_manager_key="mem", ins={"tiny": dg.AssetIn(**ins)})
+    def reader(tiny: annotation):
+        seen.append(tiny)
+        if isinstance(tiny, Path):
+            seen.append(sorted(path.name for path in tiny.iterdir()))
+
+    return reader, seen
+
+
+def test_an_output_is_stored_under_its_digest(run, io, instance, kitops, context_dir):
+    result = run([producer(context_dir)], resources=io)
+    (event,) = result.asset_materializations_for_node("tiny")
+    recorded = latest_modelkit(instance, "tiny")
+    assert event.tags["dagster/data_version"] == recorded.digest
+    assert kitops.get_client().resolve(kitops.reference("tiny:latest")).digest == recorded.digest
+
+
+def test_downstream_events_name_the_digest_that_went_in(run, io, instance, context_dir):
+    reader, _ = consumer(Path)
+    run([producer(context_dir), reader], resources={**io, "mem": dg.mem_io_manager})
+    record = instance.get_latest_materialization_event(dg.AssetKey("reader"))
+    tags = record.asset_materialization.tags
+    assert tags["dagster/input_data_version/tiny"] == latest_modelkit(instance, "tiny").digest
+
+
+def test_a_path_is_unpacked_for_the_step_and_gone_after_it(run, io, kitops, context_dir):
+    reader, seen = consumer(Path)
+    run([producer(context_dir), reader], resources={**io, "mem": dg.mem_io_manager})
+    folder, names = seen
+    assert "model.bin" in names
+    assert not folder.exists()
+    assert list(Path(kitops.scratch_dir).iterdir()) == []
+
+
+def test_only_the_wanted_layers_are_fetched(run, io, context_dir):
+    reader, seen = consumer(Path, metadata={"kitops/include": ["model"]})
+    run([producer(context_dir), reader], resources={**io, "mem": dg.mem_io_manager})
+    assert "model.bin" in seen[1]
+    assert "data" not in seen[1]
+
+
+@pytest.mark.parametrize("annotation", [Reference, RecordedModelKit])
+def test_a_reference_fetches_nothing(run, io, kitops, instance, context_dir, annotation):
+    reader, seen = consumer(annotation)
+    run([producer(context_dir), reader], resources={**io, "mem": dg.mem_io_manager})
+    digest = latest_modelkit(instance, "tiny").digest
+    assert str(seen[0].digest) == digest
+    assert list(Path(kitops.scratch_dir).iterdir()) == []
+
+
+def test_the_event_log_decides_and_not_where_the_tag_points_by_now(run, io, kitops, instance, tmp_path, context_dir):
+    tiny = producer(context_dir)
+    reader, seen = consumer(Reference)
+    run([tiny], resources=io)
+    digest = latest_modelkit(instance, "tiny").digest
+    kitops.get_client().pack(make_context_dir(tmp_path / "foreign", seed=9), kitops.reference("tiny:latest"))
+    run([tiny, reader], selection=["reader"], resources={**io, "mem": dg.mem_io_manager})
+    assert str(seen[0].digest) == digest
+
+
+def test_a_function_can_take_the_kit_of_a_modelkit_asset(run, io, context_dir):
+    @modelkit_asset(repository="team/tiny", io_manager_key="modelkits")
+    def tiny():
+        return context_dir
+
+    reader, seen = consumer(Path)
+    run([tiny, reader], resources={**io, "mem": dg.mem_io_manager})
+    assert "Kitfile" in seen[1]
+
+
+def test_an_external_kit_is_found_by_its_tag_until_an_event_names_it(run, io, kitops, context_dir):
+    from dagster_kitops import build_modelkit_asset_spec
+
+    packed = kitops.get_client().pack(context_dir, kitops.reference("base/tiny:v1"))
+    spec = build_modelkit_asset_spec(
+        "tiny", repository="base/tiny", reference="base/tiny:v1", io_manager_key="modelkits"
+    )
+    reader, seen = consumer(Reference)
+    run([spec, reader], resources={**io, "mem": dg.mem_io_manager})
+    assert seen[0].digest == packed.digest
+
+
+def test_an_asset_without_any_record_fails_with_what_to_do(run, io, context_dir):
+    tiny = producer(context_dir)
+    reader, _ = consumer(Path)
+    result = run([tiny, reader], selection=["reader"], resources={**io, "mem": dg.mem_io_manager}, raise_on_error=False)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "materialize or observe it first" in str(failure.event_specific_data.error)
+
+
+def test_each_partition_is_loaded_by_its_own_digest(run, io, instance, tmp_path):
+    partitions = dg.StaticPartitionsDefinition(["a", "b:1"])
+
+    @dg.asset(partitions_def=partitions)
+    def tiny(context: dg.AssetExecutionContext) -> Path:
+        key = context.partition_key
+        return make_context_dir(tmp_path / key.replace(":", ""), seed=len(key))
+
+    run([tiny], partition_key="a", resources=io)
+    run([tiny], partition_key="b:1", resources=io)
+    reader, seen = consumer(dict[str, Reference])
+    run([tiny, reader], selection=["reader"], resources={**io, "mem": dg.mem_io_manager})
+    assert {key: str(found.digest) for key, found in seen[0].items()} == {
+        key: latest_modelkit(instance, "tiny", partition=key).digest for key in ("a", "b:1")
+    }
+
+
+def test_arbitrary_objects_are_not_pickled(run, io):
+    @dg.asset
+    def model():
+        return object()
+
+    result = run([model], resources=io, raise_on_error=False)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "give the IO manager an MLflow flavor" in str(failure.event_specific_data.error)
+
+
+def test_nothing_is_stored_for_none(run, io, instance):
+    @dg.asset
+    def nothing():
+        return None
+
+    assert run([nothing], resources=io).success
+    assert latest_modelkit(instance, "nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [(["churn"], "churn"), (["team", "churn_model"], "team/churn_model")],
+)
+def test_plain_asset_keys_are_repositories_as_they_are(path, name):
+    assert repository_name(dg.AssetKey(path)) == name
+
+
+def test_asset_keys_that_differ_in_case_have_different_repositories():
+    names = {
+        repository_name(dg.AssetKey([part])) for part in ("Churn", "churn", "CHURN", "chu rn", "chu-rn", "_", "__")
+    }
+    assert len(names) == 7
+    for name in names:
+        Reference.parse(f"localhost/{name}")

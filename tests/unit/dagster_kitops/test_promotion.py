@@ -1,0 +1,150 @@
+import dagster as dg
+import pytest
+
+from dagster_kitops import (
+    Finding,
+    ModelKitCheck,
+    PromoteConfig,
+    PromotionStage,
+    RollbackConfig,
+    build_modelkit_checks,
+    build_promotion_assets,
+    build_promotion_job,
+    build_rollback_job,
+    latest_modelkit,
+    modelkit_asset,
+    modelkit_history,
+)
+
+STAGES = [PromotionStage("staging"), PromotionStage("production", destination="prod/tiny", tag="live")]
+STAGING, PRODUCTION = dg.AssetKey(["tiny", "staging"]), dg.AssetKey(["tiny", "production"])
+
+
+@pytest.fixture
+def tiny(context_dir):
+    @modelkit_asset(repository="team/tiny")
+    def tiny():
+        return context_dir
+
+    return tiny
+
+
+def test_stages_have_the_digest_of_the_kit_and_their_own_tags(run, tiny, instance, kitops):
+    run([tiny, *build_promotion_assets(source=tiny, stages=STAGES)])
+    digests = {latest_modelkit(instance, key).digest for key in ("tiny", STAGING, PRODUCTION)}
+    assert len(digests) == 1
+    client = kitops.get_client()
+    assert str(client.resolve(kitops.reference("team/tiny:staging")).digest) in digests
+    assert str(client.resolve(kitops.reference("prod/tiny:live")).digest) in digests
+
+
+def test_the_data_version_of_a_stage_is_the_digest(run, tiny, instance):
+    run([tiny, *build_promotion_assets(source=tiny, stages=["staging"])])
+    event = instance.get_latest_materialization_event(STAGING).asset_materialization
+    assert event.tags["dagster/data_version"] == latest_modelkit(instance, "tiny").digest
+
+
+def test_a_stage_takes_what_the_stage_before_has_and_not_what_is_newest(run, tiny, instance, context_dir):
+    stages = build_promotion_assets(source=tiny, stages=STAGES)
+    run([tiny, *stages])
+    first = latest_modelkit(instance, "tiny").digest
+    (context_dir / "model.bin").write_bytes(b"better")
+    run([tiny])
+    run([tiny, *stages], selection=[PRODUCTION])
+    assert latest_modelkit(instance, PRODUCTION).digest == first
+
+
+def test_a_stage_without_anything_to_promote_fails_without_retry(run, tiny):
+    stages = build_promotion_assets(source=tiny, stages=["staging"])
+    result = run([tiny, *stages], selection=[STAGING], raise_on_error=False)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "materialize or observe it first" in str(failure.event_specific_data.error)
+
+
+def requested(defs, instance, cursor=None):
+    result = dg.evaluate_automation_conditions(defs, instance=instance, cursor=cursor)
+    return result.total_requested, result.cursor
+
+
+@pytest.mark.parametrize(("is_good", "promotions"), [(True, 1), (False, 0)])
+def test_automatic_promotion_waits_for_blocking_checks(run, tiny, instance, kitops, is_good, promotions):
+    verdict = ModelKitCheck("verdict", "", lambda checked: Finding(is_good, ""))
+    checks = build_modelkit_checks(assets=[tiny], checks=[verdict], blocking=True)
+    stages = build_promotion_assets(source=tiny, stages=["staging"], auto=True)
+    defs = dg.Definitions(assets=[tiny, *stages], asset_checks=checks, resources={"kitops": kitops})
+    _, cursor = requested(defs, instance)
+    run([tiny, *checks], raise_on_error=False)
+    count, cursor = requested(defs, instance, cursor)
+    assert count == promotions
+
+
+def test_a_check_that_turns_green_releases_the_promotion(run, tiny, instance, kitops):
+    is_good = []
+    verdict = ModelKitCheck("verdict", "", lambda checked: Finding(bool(is_good), ""))
+    checks = build_modelkit_checks(assets=[tiny], checks=[verdict], blocking=True)
+    stages = build_promotion_assets(source=tiny, stages=["staging"], auto=True)
+    job = dg.define_asset_job("again", selection=dg.AssetSelection.checks(*checks))
+    defs = dg.Definitions(assets=[tiny, *stages], asset_checks=checks, jobs=[job], resources={"kitops": kitops})
+    _, cursor = requested(defs, instance)
+    run([tiny, *checks], raise_on_error=False)
+    count, cursor = requested(defs, instance, cursor)
+    assert count == 0
+    is_good.append(1)
+    defs.resolve_job_def("again").execute_in_process(instance=instance)
+    count, cursor = requested(defs, instance, cursor)
+    assert count == 1
+
+
+def execute(job, instance, kitops, config):
+    return job.execute_in_process(
+        instance=instance,
+        resources={"kitops": kitops},
+        run_config=dg.RunConfig(ops={f"{job.name}_op": config}),
+        raise_on_error=False,
+    )
+
+
+def test_a_person_promotes_with_a_reason(run, tiny, instance, kitops):
+    run([tiny])
+    job = build_promotion_job(source="tiny", stages=STAGES)
+    assert execute(job, instance, kitops, PromoteConfig(stage="staging", reason="release 12")).success
+    event = instance.get_latest_materialization_event(STAGING).asset_materialization
+    assert event.metadata["kitops/reason"].value == "release 12"
+    assert event.tags["dagster/data_version"] == latest_modelkit(instance, "tiny").digest
+    assert event.metadata["kitops/digest"].value == latest_modelkit(instance, "tiny").digest
+
+
+def test_a_dry_run_changes_nothing(run, tiny, instance, kitops):
+    run([tiny])
+    job = build_promotion_job(source="tiny", stages=STAGES)
+    assert execute(job, instance, kitops, PromoteConfig(stage="staging", reason="?", dry_run=True)).success
+    assert latest_modelkit(instance, STAGING) is None
+    assert kitops.get_client().tags(kitops.reference("team/tiny")) == ["latest"]
+
+
+def test_an_unknown_stage_is_named_with_those_there_are(run, tiny, instance, kitops):
+    run([tiny])
+    result = execute(
+        build_promotion_job(source="tiny", stages=STAGES), instance, kitops, PromoteConfig(stage="prod", reason="?")
+    )
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "there are staging, production" in str(failure.event_specific_data.error)
+
+
+def test_a_rollback_gives_the_stage_what_it_had_before(run, tiny, instance, kitops, context_dir):
+    stages = build_promotion_assets(source=tiny, stages=["staging"])
+    run([tiny, *stages])
+    (context_dir / "model.bin").write_bytes(b"worse")
+    run([tiny, *stages])
+    newer, older = (event.digest for event in modelkit_history(instance, STAGING))
+    assert newer != older
+    job = build_rollback_job(source="tiny", stages=["staging"])
+    assert execute(job, instance, kitops, RollbackConfig(stage="staging", reason="worse")).success
+    assert latest_modelkit(instance, STAGING).digest == older
+    assert str(kitops.get_client().resolve(kitops.reference("team/tiny:staging")).digest) == older
+
+
+def test_a_stage_with_one_version_cannot_roll_back(run, tiny, instance, kitops):
+    run([tiny, *build_promotion_assets(source=tiny, stages=["staging"])])
+    job = build_rollback_job(source="tiny", stages=["staging"])
+    assert not execute(job, instance, kitops, RollbackConfig(stage="staging", reason="?")).success

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from kitops_orchestration.lineage.passport import natural_order, passport
+
+LATER = datetime(2026, 6, 1, tzinfo=UTC)
+LAYER = re.compile(r"application/vnd\.kitops\.modelkit\.(?!config)")
+
+
+class Reader(HTMLParser):
+    """Checks that tags are closed in their order, and collects the text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.tags.append(tag)
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs) -> None:
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data) -> None:
+        self.text.append(data)
+
+
+def read(html: str) -> Reader:
+    reader = Reader()
+    reader.feed(html)
+    assert reader.open == []
+    return reader
+
+
+@pytest.fixture
+def page(story):
+    return passport(story.repository, "4.0", trust=story.trust, open_base=story.open_base, at=LATER)
+
+
+def test_a_passport_gathers_what_is_on_record(page, story) -> None:
+    assert (page.name, page.version_name, page.licence) == ("churn", "4.0", "Apache-2.0")
+    assert page.verdict.is_verified
+    assert page.metrics == {"accuracy": "0.967", "roc_auc": "0.970"}
+    assert [item.tag for item in page.history] == ["1.0", "2.0", "3.0", "4.0"]
+    assert [item.target.cluster for item in page.running] == ["eu-1", "us-1"]
+    assert [kind for kind in story.repository.fetched if LAYER.match(kind)] == []
+
+
+def test_a_passport_is_json(page) -> None:
+    value = json.loads(json.dumps(page.to_json()))
+
+    assert value["trainingData"]["isComplete"]
+    assert value["signOffs"]["environments"]["production"]["isApproved"]
+    assert len(value["signedFiles"]) == 4
+
+
+def test_a_passport_is_a_page_of_markdown(page) -> None:
+    text = page.to_markdown()
+
+    assert text.startswith("# churn 4.0\n")
+    assert "| 4.0 | 0.967 | 0.970 |" in text
+    assert "Ben Bitdiddle" in text
+
+
+def test_a_passport_is_one_html_file_that_needs_nothing_else(page) -> None:
+    html = page.to_html()
+    reader = read(html)
+
+    assert "Approved" in " ".join(reader.text)
+    assert not {"script", "img", "link", "a", "iframe"} & set(reader.tags)
+    assert "url(" not in html
+    assert html == page.to_html()
+
+
+def test_annex_iv_says_what_evidence_fills_and_what_needs_text(page) -> None:
+    points = {point.number: point for point in page.annex_iv}
+
+    assert [points[number].status for number in range(1, 10)] == [
+        "partly",
+        "partly",
+        "text needed",
+        "partly",
+        "text needed",
+        "filled",
+        "text needed",
+        "text needed",
+        "partly",
+    ]
+    assert "accuracy 0.967 (wanted >= 0.945)" in points[4].facts
+
+
+def test_without_a_trust_policy_the_page_says_that_nothing_was_checked(story) -> None:
+    page = passport(story.repository, "4.0", at=LATER)
+
+    assert page.verdict is None
+    assert "no trust policy was given" in page.to_html()
+    assert "Approved" not in page.to_html()
+
+
+def test_a_rejected_version_says_so(story) -> None:
+    page = passport(story.repository, "1.0", trust=story.trust, at=LATER)
+
+    assert "Rejected" in page.to_html()
+    assert "Not signed" in page.to_html()
+    assert page.running == ()
+
+
+def test_a_modelkit_with_nothing_but_itself_has_a_page(story, tmp_path) -> None:
+    from kitops_orchestration.modelkit.pack import pack
+    from kitops_orchestration.oci.layout import LayoutRepository
+    from kitops_orchestration.oci.reference import Reference, folder_registry
+
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "Kitfile").write_text("manifestVersion: 1.0.0\nmodel: {path: m.bin}\n")
+    (tmp_path / "m" / "m.bin").write_bytes(b"m")
+    repository = LayoutRepository(Reference.parse(f"{folder_registry(tmp_path)}/team/bare"))
+    pack(tmp_path / "m", repository, tag="v1")
+
+    page = passport(repository, "v1", trust=story.trust)
+
+    read(page.to_html())
+    assert page.to_markdown().startswith("# bare v1\n")
+    assert json.dumps(page.to_cyclonedx())
+
+
+def test_text_from_the_registry_cannot_become_markup(tmp_path, story) -> None:
+    from kitops_orchestration.lineage.attach import attach
+    from kitops_orchestration.lineage.statements import Approval
+    from kitops_orchestration.modelkit.pack import pack
+    from kitops_orchestration.oci.layout import LayoutRepository
+    from kitops_orchestration.oci.reference import Reference, folder_registry
+
+    evil = "<script>alert(1)</script>"
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "Kitfile").write_text(
+        f"manifestVersion: 1.0.0\npackage: {{name: evil, description: '{evil}', authors: ['{evil}']}}\n"
+        f"model: {{path: m.bin, framework: '{evil}'}}\n"
+    )
+    (tmp_path / "m" / "m.bin").write_bytes(b"m")
+    repository = LayoutRepository(Reference.parse(f"{folder_registry(tmp_path)}/team/evil"))
+    pack(tmp_path / "m", repository, tag="v1")
+    attach(repository, "v1", Approval("REJECTED", evil, comment=f"{evil}|x\n# head"))
+
+    page = passport(repository, "v1")
+
+    assert "script" not in read(page.to_html()).tags
+    assert "<script>" not in page.to_markdown()
+    assert "\n# head" not in page.to_markdown()
+
+
+def test_versions_sort_as_people_count() -> None:
+    assert sorted(["v10", "latest", "v9", "v9.10", "v9.9"], key=natural_order) == [
+        "latest",
+        "v9",
+        "v9.9",
+        "v9.10",
+        "v10",
+    ]
