@@ -56,6 +56,7 @@ class ModelKitMetadataSet(NamespacedMetadataSet):
     previous_digest: str | None = None
     reason: str | None = None
     signed: bool | None = None
+    signer: str | None = None
 
     @classmethod
     def namespace(cls) -> str:

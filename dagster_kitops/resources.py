@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.promotion.policy import PromotionPolicy
     from kitops_orchestration.signing.keys import Signer
     from kitops_orchestration.signing.trust import TrustPolicy
+    from kitops_orchestration.signing.verify import VerifyResult
 
 _LIMITS = Limits()
 
@@ -158,6 +159,42 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
     def get_trust(self) -> "TrustPolicy | None":
         """Return whose signatures count, where that is configured."""
         return self.trust.get_policy() if self.trust is not None else None
+
+    def check_signatures(self, reference: Reference) -> "VerifyResult":
+        """Return the verdict on the signatures of ``reference`` by whom ``trust`` names; does not raise for a bad one.
+
+        Raises:
+            dagster.Failure: no ``trust`` is configured, so nobody's signature could count.
+        """
+        from kitops_orchestration.signing.verify import check_signatures
+
+        trust = self.get_trust()
+        if trust is None:
+            raise dg.Failure(
+                description=f"cannot judge the signatures of {reference}: the resource names nobody to trust",
+                metadata={"advice": "give KitOpsResource a TrustResource"},
+                allow_retries=False,
+            )
+        return check_signatures(
+            self.get_client().repository(reference), reference.target, trust=trust, limits=self.limits
+        )
+
+    def sign(self, reference: Reference) -> str:
+        """Sign the digest that ``reference`` points at with the resource's key; return the key's fingerprint.
+
+        Raises:
+            dagster.Failure: no ``signer`` is configured.
+        """
+        from kitops_orchestration.signing.sign import sign
+
+        signer = self.get_signer()
+        if signer is None:
+            raise dg.Failure(
+                description=f"cannot sign {reference}: the resource has no signer",
+                metadata={"advice": "give KitOpsResource a ModelKitSignerResource"},
+                allow_retries=False,
+            )
+        return sign(self.get_client().repository(reference), reference.target, signer).public_key.fingerprint
 
     def plan_promotion(
         self,
