@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from kitops_orchestration import settings
 from kitops_orchestration.errors import KitOpsError, MissingExtraError
@@ -54,16 +55,30 @@ class ModelServer:
         return self.process.wait()
 
     def stop(self) -> None:
-        """End the server and what it started; harmless when it has ended already."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        """End the server and what it started; harmless when that was done already."""
+        if not self.log_path.exists():
+            return
+        self._signal(signal.SIGTERM)
+        # The process that we started may be gone before the one that listens, which it started.
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline and (self.process.poll() is None or self._is_listening()):
+            time.sleep(_POLL_SECONDS / 4)
+        if self.process.poll() is None or self._is_listening():
+            self._signal(signal.SIGKILL)
+        self.process.wait()
         self.log_path.unlink(missing_ok=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+    def _is_listening(self) -> bool:
+        where = urlsplit(self.url)
+        try:
+            socket.create_connection((where.hostname, where.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
