@@ -1,177 +1,173 @@
-"""Prune: remove from a layout directory what no tag leads to.
-
-Kept is what a tag points at, with everything below it, and what refers to something kept: signatures and
-evidence live as long as their subject.  Blobs younger than the grace time stay, because a push that is still
-running has stored them before its manifest.
-"""
+"""Garbage collection of a layout directory: what no tag leads to is removed."""
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kitops_orchestration.errors import KitOpsError, RegistryError
-from kitops_orchestration.oci import layout_index, manifest
+from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.layout_files import UPLOADS, Place
-from kitops_orchestration.oci.layout_index import Entry, LayoutIndex
-from kitops_orchestration.oci.manifest import Manifest, Node
-from kitops_orchestration.oci.referrers import is_referrer_tag
-
-_GRACE_SECONDS = 3600.0
-_PARTIAL_SECONDS = 7 * 24 * 3600.0  # an interrupted download can be resumed for a week
-_HEX = re.compile(r"[0-9a-f]{64}|[0-9a-f]{128}")
-_REFERRER_TAG = re.compile(r"(sha256|sha512)-([0-9a-f]+)")
+from kitops_orchestration.oci.layout_index import Entry, LayoutIndex, descriptor_of, tag_of
+from kitops_orchestration.oci.manifest import Index, Node
+from kitops_orchestration.oci.referrers import LEGACY_SUFFIXES, fallback_tag, is_referrer_tag
 
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
     """What was removed, or would be."""
 
-    manifests: tuple[Descriptor, ...]
+    manifests: tuple[Digest, ...]
+    """Manifests without a tag that nothing kept leads to, in the order of ``index.json``."""
     blobs: tuple[Digest, ...]
-    """Manifests, configs and layers alike."""
-    bytes_freed: int
-    is_dry_run: bool
+    """Files removed below ``blobs/``, those manifests among them, in lexical order."""
+    partial_files: int
+    """Left by writers that died."""
+    size_bytes: int
+    """Length of all these files; fewer bytes become free where other repositories link to the same ones."""
 
 
-def prune(repository: LayoutRepository, *, dry_run: bool = False, grace_seconds: float = _GRACE_SECONDS) -> PruneResult:
-    """Remove untagged manifests, and blobs that no remaining manifest names.
+def prune(repository: LayoutRepository, *, dry_run: bool = False, grace_seconds: float = 3600) -> PruneResult:
+    """Remove the manifests that no tag leads to, and the blobs that no manifest uses.
 
-    Safe beside readers and writers in other processes: the index changes under its lock, and blobs go only
-    after they are unlisted and when nobody has touched them for ``grace_seconds``.
+    Kept are: what a tag points at, the manifests it lists, and all that refers to these (signatures, evidence,
+    and what refers to those).  A tag that only carries signatures keeps nothing once its subject is gone.
+    Files younger than ``grace_seconds`` stay, as a push in progress stores its blobs before its manifest.
+    Tags cannot change while it runs; reading and the writing of blobs go on.
 
     Raises:
-        RegistryError: a manifest that has to stay cannot be read, so that nobody knows what it needs.
+        KitOpsError: a manifest with a tag is damaged or of an unknown kind; nothing was removed.
     """
-    place = Place(repository.directory, str(repository.reference))
+    place = Place(repository.directory, repository.reference.name)
     index = LayoutIndex(place)
     if not index.exists:
-        return PruneResult((), (), 0, dry_run)
-    kept = _Reachable(repository, index.entries())
+        return PruneResult((), (), 0, 0)
+    sweep = _Sweep(repository, place, grace_seconds)
     if dry_run:
-        blobs = list(_loose_blobs(repository, kept.digests, grace_seconds))
-        return _result(kept.dropped, blobs, dry_run=True)
-    removed: list[tuple[Path, Digest, int]] = []
-    dropped: list[Descriptor] = []
-
-    def edit(entries: list[Entry]) -> list[Entry]:
-        nonlocal kept
-        kept = _Reachable(repository, entries)
-        dropped.extend(kept.dropped)
-        return [entry for entry in entries if kept.keeps(entry)]
-
-    def sweep() -> None:
-        for path, digest, size in _loose_blobs(repository, kept.digests, grace_seconds):
-            with place.errors("prune"):
-                path.unlink(missing_ok=True)
-            removed.append((path, digest, size))
-
-    index.change(edit, then=sweep)
-    _remove_leftovers(repository.directory / UPLOADS)
-    return _result(dropped, removed, dry_run=False)
+        sweep.mark(list(index.entries()))
+        return sweep.result
+    index.change(sweep.mark, then=sweep.remove)
+    return sweep.result
 
 
-def _result(dropped: list[Descriptor], blobs: list[tuple[Path, Digest, int]], *, dry_run: bool) -> PruneResult:
-    return PruneResult(
-        tuple(dropped), tuple(digest for _, digest, _ in blobs), sum(size for _, _, size in blobs), dry_run
-    )
+class _Sweep:
+    """Marks what stays, then removes the rest."""
 
-
-class _Reachable:
-    """What the tags of an index lead to."""
-
-    def __init__(self, repository: LayoutRepository, entries: Sequence[Entry]) -> None:
+    def __init__(self, repository: LayoutRepository, place: Place, grace_seconds: float) -> None:
         self._repository = repository
-        self._nodes: dict[Digest, Node | None] = {}
-        self.digests: set[str] = set()
-        listed = [(entry, found) for entry in entries if (found := layout_index.descriptor_of(entry)) is not None]
-        for entry, found in listed:
-            tag = layout_index.tag_of(entry)
-            if tag is not None and not is_referrer_tag(tag):
-                self._keep(found)
-        self._keep_referrers(listed)
-        self.dropped = [found for _, found in listed if found.digest not in self.digests]
+        self._place = place
+        self._before = time.time() - grace_seconds
+        self._files: list[Path] = []
+        self.result = PruneResult((), (), 0, 0)
 
-    def keeps(self, entry: Entry) -> bool:
-        """Tell whether an entry stays; what is no descriptor was written by others and stays."""
-        found = layout_index.descriptor_of(entry)
-        return found is None or found.digest in self.digests
+    def mark(self, entries: list[Entry]) -> list[Entry]:
+        """Find what goes; return the entries that stay."""
+        kept = self._kept_nodes(entries)
+        used = set(kept) | {blob.digest for node in kept.values() for blob in _content(node)}
+        stays: list[Entry] = []
+        leaves: list[Entry] = []
+        for entry in entries:
+            (stays if entry.get("digest") in kept or self._is_young(entry) else leaves).append(entry)
+        used |= {digest for entry in stays for digest in self._content_of(entry)}
+        gone = [descriptor.digest for entry in leaves if (descriptor := descriptor_of(entry))]
+        blobs = [(digest, path) for digest, path in self._blob_files() if digest not in used and self._is_old(path)]
+        partial = [path for path in sorted((self._place.directory / UPLOADS).glob("*")) if self._is_left(path)]
+        self._files = [path for _, path in blobs] + partial
+        self.result = PruneResult(
+            tuple(dict.fromkeys(gone)),
+            tuple(sorted(digest for digest, _ in blobs)),
+            len(partial),
+            sum(path.stat().st_size for path in self._files),
+        )
+        return stays
 
-    def _keep_referrers(self, listed: list[tuple[Entry, Descriptor]]) -> None:
-        grew = True
-        while grew:
-            before = len(self.digests)
-            for entry, found in listed:
-                if found.digest not in self.digests and self._subject(entry, found) in self.digests:
-                    self._keep(found)
-            grew = len(self.digests) > before
+    def remove(self) -> None:
+        """Remove the files; the index no longer leads to them."""
+        with self._place.errors("prune"):
+            for path in self._files:
+                path.unlink(missing_ok=True)
 
-    def _subject(self, entry: Entry, found: Descriptor) -> str | None:
-        match = _REFERRER_TAG.match(layout_index.tag_of(entry) or "")
-        if match is not None:
-            return f"{match[1]}:{match[2]}"
-        with contextlib.suppress(KitOpsError):  # a damaged manifest refers to nothing
-            node = self._read(found)
-            return node.subject.digest if node is not None and node.subject is not None else None
-        return None
+    def _kept_nodes(self, entries: list[Entry]) -> dict[Digest, Node]:
+        kept: dict[Digest, Node] = {}
+        for entry in entries:
+            tag, descriptor = tag_of(entry), descriptor_of(entry)
+            if tag is not None and descriptor is not None and not is_referrer_tag(tag):
+                self._keep(descriptor.digest, kept)
+        others = self._readable(entries)
+        tags = {tag_of(entry): descriptor_of(entry) for entry in entries}
+        count = -1
+        while count != len(kept):  # a referrer may have referrers of its own, whatever the order
+            count = len(kept)
+            for digest, node in others.items():
+                if node.subject is not None and node.subject.digest in kept:
+                    self._keep(digest, kept)
+            for tag in [fallback_tag(digest) + suffix for digest in kept for suffix in ("", *LEGACY_SUFFIXES)]:
+                pointed = tags.get(tag)
+                if pointed is not None:
+                    self._keep(pointed.digest, kept)
+        return kept
 
-    def _keep(self, found: Descriptor) -> None:
-        if found.digest in self.digests:
+    def _keep(self, digest: Digest, kept: dict[Digest, Node]) -> None:
+        if digest in kept:
             return
-        self.digests.add(found.digest)
+        node = kept[digest] = self._repository.fetch_manifest(digest)
+        for child in node.manifests if isinstance(node, Index) else ():
+            self._keep(child.digest, kept)
+
+    def _readable(self, entries: list[Entry]) -> dict[Digest, Node]:
+        found: dict[Digest, Node] = {}
+        for entry in entries:
+            descriptor = descriptor_of(entry)
+            try:
+                if descriptor is not None and descriptor.digest not in found:
+                    found[descriptor.digest] = self._repository.fetch_manifest(descriptor.digest)
+            except KitOpsError:
+                continue  # damaged and without a tag that counts: nothing can lead to it
+        return found
+
+    def _content_of(self, entry: Entry) -> Iterator[Digest]:
+        descriptor = descriptor_of(entry)
+        if descriptor is None:
+            return
+        yield descriptor.digest
+        for node in self._readable([entry]).values():
+            yield from (blob.digest for blob in _content(node))
+
+    def _is_young(self, entry: Entry) -> bool:
+        descriptor = descriptor_of(entry)
+        if descriptor is None:
+            return True  # not ours to judge
+        path = self._repository.blob_path(descriptor.digest)
+        return path.exists() and not self._is_old(path)
+
+    def _is_old(self, path: Path) -> bool:
         try:
-            node = self._read(found)
-        except KitOpsError as error:
-            raise RegistryError(
-                f"manifest {found.digest} in {self._repository.reference} cannot be read, so nothing was removed",
-                operation="prune",
-                reference=str(self._repository.reference),
-                advice="repair it (copy it again), or delete its tag",
-            ) from error
-        if isinstance(node, Manifest):
-            self.digests.update(blob.digest for blob in node.blobs)
-        elif node is not None:
-            for child in node.manifests:
-                self._keep(child)
+            return path.stat().st_mtime < self._before
+        except OSError:
+            return False
 
-    def _read(self, found: Descriptor) -> Node | None:
-        """Return a manifest of this layout, or ``None`` for one that an index names but that is elsewhere."""
-        if found.digest not in self._nodes:
-            if not self._repository.has_blob(found):
-                self._nodes[found.digest] = None
-            else:
-                content = self._repository.blob_path(found.digest).read_bytes()
-                self._nodes[found.digest] = manifest.parse(content, found.media_type, expected=found.digest)
-        return self._nodes[found.digest]
-
-
-def _loose_blobs(
-    repository: LayoutRepository, kept: set[str], grace_seconds: float
-) -> Iterator[tuple[Path, Digest, int]]:
-    limit = time.time() - grace_seconds
-    for folder in sorted(path for path in (repository.directory / "blobs").glob("*") if path.is_dir()):
-        for path in sorted(folder.iterdir()):
-            name = f"{folder.name}:{path.name}"
-            if name in kept or not _HEX.fullmatch(path.name):
-                continue
-            with contextlib.suppress(OSError, KitOpsError):  # it went away meanwhile, or is no blob of ours
-                info = path.stat()
-                if info.st_mtime <= limit:
-                    yield path, Digest(name), info.st_size
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what writers left that died: files that nobody holds locked."""
-    limit = time.time() - _PARTIAL_SECONDS
-    for path in folder.glob("*"):
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            if path.stat().st_mtime <= limit:
+    def _is_left(self, path: Path) -> bool:
+        """Tell whether the writer of a partial file is gone: a living one holds the lock."""
+        if not self._is_old(path):
+            return False
+        try:
+            with path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+        except OSError:
+            return False
+        return True
+
+    def _blob_files(self) -> Iterator[tuple[Digest, Path]]:
+        for path in sorted((self._place.directory / "blobs").glob("*/*")):
+            try:
+                yield Digest(f"{path.parent.name}:{path.name}"), path
+            except KitOpsError:
+                continue  # another tool's file
+
+
+def _content(node: Node) -> tuple[Descriptor, ...]:
+    return node.manifests if isinstance(node, Index) else node.blobs
