@@ -1,9 +1,11 @@
-"""ModelKits as Airflow assets: one asset per repository, ``oci://registry/repository``.
+"""ModelKits as Airflow assets: one asset per repository, ``oci://registry/repository``, or per channel, with a tag.
 
-A digest, tag or metric belongs to an event of the asset, never to its name.  A folder registry's repository
-is ``file:///folder/repository``, the scheme that Airflow has for it::
+A digest, version or metric belongs to an event of the asset, never to its name.  A folder registry's repository
+is ``file:///folder/repository``, the scheme that Airflow has for it.  Airflow wants one name for one URI: give
+the same asset the same ``name`` in every DAG file::
 
     wine = modelkit_asset("ghcr.io/team/wine", watch=">=1.2,<2")
+    in_production = modelkit_asset("ghcr.io/team/wine:production", watch="production")
 
     @dag(schedule=wine)
     def deploy(): ...
@@ -33,6 +35,10 @@ def asset_uri(reference: str | Reference) -> str:
     return where.name if where.is_folder else f"oci://{where.name}"
 
 
+def _channel_uri(where: Reference) -> str:
+    return asset_uri(where) + (f":{where.tag}" if where.tag else "")
+
+
 def create_asset(*, reference: str, extra: Mapping[str, Any] | None = None) -> Asset:
     """Make the asset of a reference, as hook lineage asks for it."""
     return Asset(uri=asset_uri(reference), extra=dict(extra or {}))
@@ -49,7 +55,8 @@ def convert_asset_to_openlineage(asset: Asset, lineage_context: object) -> Datas
     from openlineage.client.generated.storage_dataset import StorageDatasetFacet
     from openlineage.client.generated.tags_dataset import TagsDatasetFacet, TagsDatasetFacetFields
 
-    registry, _, repository = asset.uri.removeprefix("oci://").partition("/")
+    registry, _, channel = asset.uri.removeprefix("oci://").partition("/")
+    repository = channel.partition(":")[0]
     facets: dict[str, Any] = {
         "datasetType": DatasetTypeDatasetFacet(datasetType="MODEL", subType="modelkit"),
         "storage": StorageDatasetFacet(storageLayer="oci"),
@@ -70,9 +77,9 @@ def modelkit_asset(
     poll_interval_seconds: float | None = None,
     catch_up: bool = False,
 ) -> Model:
-    """Make the asset of a repository, with a watcher that turns a moved tag into an event.
+    """Make the asset of a repository or channel, with a watcher that turns a moved tag into an event.
 
-    :param reference: registry and repository; an asset needs the registry, because it is its name.
+    :param reference: registry and repository, which name the asset; with a tag it is the asset of that channel.
     :param watch: a tag (``prod``), a pattern (``v*``) or a range of versions (``>=1.2,<2``).
     :param name: the asset's name in Airflow; its URI when left out.
     :param kitops_conn_id: the connection that the watcher uses.
@@ -80,13 +87,14 @@ def modelkit_asset(
         when left out.  Watchers of one repository with the same interval share one look.
     :param catch_up: also fire for what is there when the watcher looks for the first time.
     """
-    uri = asset_uri(reference)
+    where = Reference.parse(reference)
+    uri = _channel_uri(where)
     watchers = []
     if watch is not None:
         from airflow_kitops.triggers import KitTagEventTrigger
 
         trigger = KitTagEventTrigger(
-            repository=Reference.parse(reference).name,
+            repository=where.name,
             matches=watch,
             kitops_conn_id=kitops_conn_id,
             poll_interval_seconds=poll_interval_seconds,

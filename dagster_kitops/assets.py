@@ -13,8 +13,8 @@ import dagster as dg
 from dagster_kitops._errors import translated
 from dagster_kitops.body import Body, bound
 from dagster_kitops.lineage import run_context
-from dagster_kitops.metadata import REPOSITORY_LABEL
-from dagster_kitops.publish import Gate, Target, materialized, publish, run_metadata, tags_of
+from dagster_kitops.metadata import REPOSITORY_LABEL, URI_LABEL
+from dagster_kitops.publish import Gate, Target, materialized, publish, run_metadata, signed, tags_of
 from dagster_kitops.resources import KitOpsResource
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def modelkit_asset(
     kitfile: "Kitfile | Path | str | None" = None,
     context_dir: Path | str | None = None,
     gate: Sequence[Gate] = (),
+    sign: bool = False,
     pack_options: Mapping[str, Any] | None = None,
     resource_key: str = "kitops",
     kinds: set[str] | None = None,
@@ -54,6 +55,7 @@ def modelkit_asset(
         context_dir: Directory, used where the function's content brings none.
         gate: Functions that see the content before anything is pushed; a ``KitOpsError`` from one fails the step
             for good.
+        sign: Sign with the resource's ``signer``, before any tag points at the ModelKit.
         pack_options: Further options of the core's ``pack`` (``compression``, ``exclude``, ``profile``, ...).
         resource_key: Key of the :class:`KitOpsResource`.
         kinds: Replaces ``{"kitops", "oci"}``.
@@ -71,6 +73,7 @@ def modelkit_asset(
         context_dir=Path(context_dir) if context_dir is not None else None,
         gate=tuple(gate),
         pack_options=dict(pack_options or {}),
+        is_signed=sign,
     )
 
     def produce(context: dg.AssetExecutionContext, kitops: KitOpsResource, value: Any) -> dg.MaterializeResult[Any]:
@@ -80,7 +83,7 @@ def modelkit_asset(
         produce,
         resource_key=resource_key,
         kinds=set(DEFAULT_KINDS) if kinds is None else kinds,
-        metadata={REPOSITORY_LABEL: repository, **(metadata or {})},
+        metadata={REPOSITORY_LABEL: repository, URI_LABEL: repository, **(metadata or {})},
         code_version=code_version or _configuration_version(repository, tag, extra_tags, kitfile, target.pack_options),
         **asset_options,
     )
@@ -91,6 +94,7 @@ def mlflow_modelkit_asset(
     repository: str,
     tag: str | None = None,
     tracking_uri: str | None = None,
+    sign: bool = False,
     export_options: Mapping[str, Any] | None = None,
     resource_key: str = "kitops",
     kinds: set[str] | None = None,
@@ -106,6 +110,7 @@ def mlflow_modelkit_asset(
         repository: Where the ModelKit goes.
         tag: As in :func:`modelkit_asset`.
         tracking_uri: MLflow's tracking server; default: what MLflow itself is configured with.
+        sign: Sign with the resource's ``signer``, right after the export.
         export_options: Further options of ``export_run`` (``name``, ``datasets``, ``write_back``, ...).
         resource_key: Key of the :class:`KitOpsResource`.
         kinds: Replaces ``{"kitops", "oci", "mlflow"}``.
@@ -125,13 +130,14 @@ def mlflow_modelkit_asset(
                 attach_lineage=kitops.attach_provenance,
                 **options,
             )
-        return materialized(context, kitops, result.pack, metadata=run_metadata(result))
+            facts = signed(kitops, result.pack) if sign else {}
+        return materialized(context, kitops, result.pack, metadata={**run_metadata(result), **facts})
 
     return _decorator(
         produce,
         resource_key=resource_key,
         kinds={*DEFAULT_KINDS, "mlflow"} if kinds is None else kinds,
-        metadata={REPOSITORY_LABEL: repository, **(metadata or {})},
+        metadata={REPOSITORY_LABEL: repository, URI_LABEL: repository, **(metadata or {})},
         **asset_options,
     )
 

@@ -5,7 +5,7 @@
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -44,6 +44,10 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
     tag: str = Field(default="latest", description="Tag of outputs without partition.")
     flavor: str | None = Field(
         default=None, description="MLflow flavour that saves framework objects; unset: such objects are refused."
+    )
+
+    verify: Literal["off", "warn", "require"] = Field(
+        default="off", description="Judge signatures before unpacking, by the trust of the KitOpsResource."
     )
 
     _folders: list[tempfile.TemporaryDirectory[str]] = PrivateAttr(default_factory=list)
@@ -120,12 +124,23 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
 
     def _load(self, context: dg.InputContext, wanted: Any, partition: str | None) -> Any:
         recorded = self._recorded(context, partition)
+        self._judge(context, recorded.reference)
         if wanted is RecordedModelKit:
             return recorded
         if wanted is Reference:
             return recorded.reference
         folder = self._unpacked(recorded.reference, (context.definition_metadata or {}).get(FILTERS_LABEL) or ())
         return folder if wanted in (Path, Any, None) else load_model(folder, wanted)
+
+    def _judge(self, context: dg.InputContext, reference: Reference) -> None:
+        if self.verify == "off":
+            return
+        with translated():
+            verdict = self.kitops.check_signatures(reference)
+            if self.verify == "require":
+                verdict.require()
+        if not verdict.is_verified:
+            context.log.warning("%s does not verify: %s", reference, verdict.reason)
 
     def _recorded(self, context: dg.InputContext, partition: str | None) -> RecordedModelKit:
         events = modelkit_history(context.instance, context.asset_key, partition=partition, limit=20)

@@ -33,7 +33,7 @@ def tag_check() -> ModelKitCheck:
 
 
 def signature_check() -> ModelKitCheck:
-    """Is the digest signed by whom the resource's ``trust`` names? Without a ``trust`` nothing counts."""
+    """Is the digest signed by whom the resource's ``trust`` names? Without a ``trust`` the check cannot run."""
     return ModelKitCheck("modelkit_signature", "Signed by someone who is trusted", _ask_signature)
 
 
@@ -115,8 +115,8 @@ class _PolicyQuestion:
     def _results(self, checked: CheckedModelKit) -> Sequence[CheckResult]:
         key = (self.policy.digest, self.stage)
         if key not in checked.answers:
-            checked.answers[key] = checked.kitops.plan_promotion(
-                checked.recorded.reference, stage=self.stage, policy=self.policy
+            checked.answers[key] = checked.client.plan(
+                checked.recorded.reference, stage=self.stage, policy=self.policy, trust=checked.kitops.get_trust()
             ).checks
         results: Sequence[CheckResult] = checked.answers[key]
         return results
@@ -144,11 +144,5 @@ def _ask_tag(checked: CheckedModelKit) -> Finding:
 
 
 def _ask_signature(checked: CheckedModelKit) -> Finding:
-    from kitops_orchestration.signing.verify import check_signatures
-
-    trust = checked.kitops.get_trust()
-    if trust is None:
-        return Finding(False, "the resource names nobody to trust: give it a TrustResource")
-    reference = checked.recorded.reference
-    verdict = check_signatures(checked.client.repository(reference), reference.target, trust=trust)
+    verdict = checked.kitops.check_signatures(checked.recorded.reference)
     return Finding(verdict.is_verified, verdict.reason, {"signers": ", ".join(verdict.signers) or "nobody"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,13 @@ from dagster_kitops._errors import translated
 from dagster_kitops.content import ModelKitContent
 from dagster_kitops.event_log import RecordedModelKit, latest_modelkit
 from dagster_kitops.lineage import step_provenance
-from dagster_kitops.metadata import UNCHANGED_TAG, data_version, diff_metadata, modelkit_metadata
+from dagster_kitops.metadata import (
+    UNCHANGED_TAG,
+    ModelKitMetadataSet,
+    data_version,
+    diff_metadata,
+    modelkit_metadata,
+)
 from dagster_kitops.partitions import PARTITION_ANNOTATION, partition_tag
 from kitops_orchestration.errors import KitOpsError
 
@@ -40,6 +46,8 @@ class Target:
     context_dir: Path | None = None
     gate: tuple[Gate, ...] = ()
     pack_options: Mapping[str, Any] = field(default_factory=dict)
+    is_signed: bool = False
+    """Sign with the resource's key, before any tag points at the ModelKit."""
 
 
 def publish(
@@ -56,16 +64,33 @@ def publish(
         for check in target.gate:
             check(content)
         tags = tags_of(context, content.tag or target.tag, (*target.extra_tags, *content.extra_tags))
+        place = kitops.reference(target.repository)
         result = kitops.get_client().pack(
             content.context_dir or scratch,
-            kitops.reference(target.repository).with_tag(tags[0]),
-            extra_tags=tags[1:],
+            place.without_target() if target.is_signed else place.with_tag(tags[0]),
+            extra_tags=() if target.is_signed else tags[1:],
             kitfile=content.kitfile,
             grafts=content.grafts or None,
             annotations={**content.annotations, **_partition_annotation(context)} or None,
             **target.pack_options,
         )
-    return materialized(context, kitops, result, key=key, metadata=content.metadata, with_provenance=True)
+        metadata = dict(content.metadata)
+        if target.is_signed:
+            metadata.update(signed(kitops, result))
+            result = _tagged(kitops, result, tags)
+    return materialized(context, kitops, result, key=key, metadata=metadata, with_provenance=True)
+
+
+def signed(kitops: KitOpsResource, result: PackResult) -> dict[str, Any]:
+    """Sign what was packed and return what the event says of it."""
+    fingerprint = kitops.sign(result.reference.with_digest(result.digest))
+    return {**ModelKitMetadataSet(signed=True, signer=fingerprint)}
+
+
+def _tagged(kitops: KitOpsResource, result: PackResult, tags: Sequence[str]) -> PackResult:
+    pinned = result.reference.with_digest(result.digest)
+    references = [kitops.get_client().tag(pinned, tag) for tag in tags]
+    return replace(result, reference=references[0])
 
 
 def materialized(

@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from kitops_orchestration.client import KitClient
     from kitops_orchestration.oci.credentials import CredentialSource
     from kitops_orchestration.oci.transport import TlsOptions
-    from kitops_orchestration.promotion.plan import PromotionPlan
-    from kitops_orchestration.promotion.policy import PromotionPolicy
     from kitops_orchestration.signing.keys import Signer
     from kitops_orchestration.signing.trust import TrustPolicy
+    from kitops_orchestration.signing.verify import VerifyResult
 
 _LIMITS = Limits()
 
@@ -159,38 +158,39 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
         """Return whose signatures count, where that is configured."""
         return self.trust.get_policy() if self.trust is not None else None
 
-    def plan_promotion(
-        self,
-        reference: Reference,
-        *,
-        stage: str,
-        policy: "PromotionPolicy | None",
-        destination: Reference | None = None,
-    ) -> "PromotionPlan":
-        """Return what a promotion would do and whether it may; nothing is written.
+    def check_signatures(self, reference: Reference) -> "VerifyResult":
+        """Return the verdict on the signatures of ``reference`` by whom ``trust`` names; does not raise for a bad one.
 
-        ``destination`` defaults to where the policy sends the stage, else to the same repository.
+        Raises:
+            dagster.Failure: no ``trust`` is configured, so nobody's signature could count.
         """
-        from kitops_orchestration.promotion.plan import plan
+        from kitops_orchestration.signing.verify import check_signatures
 
-        client = self.get_client()
-
-        def place(name: str) -> Reference:
-            named = policy.stage(name).repository_for(reference.name) if policy is not None else None
-            return self.reference(named) if named else reference.without_target()
-
-        to = destination or place(stage)
-        return plan(
-            client.repository(reference),
-            reference.target,
-            client.repository(to),
-            stage=stage,
-            policy=policy,
-            trust=self.get_trust(),
-            open_stage=lambda name: client.repository(place(name)),
-            tag=to.tag,
-            limits=self.limits,
+        trust = self.get_trust()
+        if trust is None:
+            raise dg.Failure(
+                description=f"cannot judge the signatures of {reference}: the resource names nobody to trust",
+                metadata={"advice": "give KitOpsResource a TrustResource"},
+                allow_retries=False,
+            )
+        return check_signatures(
+            self.get_client().repository(reference), reference.target, trust=trust, limits=self.limits
         )
+
+    def sign(self, reference: Reference) -> str:
+        """Sign the digest that ``reference`` points at with the resource's key; return the key's fingerprint.
+
+        Raises:
+            dagster.Failure: no ``signer`` is configured.
+        """
+        signer = self.get_signer()
+        if signer is None:
+            raise dg.Failure(
+                description=f"cannot sign {reference}: the resource has no signer",
+                metadata={"advice": "give KitOpsResource a ModelKitSignerResource"},
+                allow_retries=False,
+            )
+        return self.get_client().sign(reference, signer).public_key.fingerprint
 
     @property
     def limits(self) -> Limits:

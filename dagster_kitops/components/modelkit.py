@@ -114,7 +114,8 @@ class ModelKitComponent(dg.Component, dg.Model, dg.Resolvable):
             )
             parts.append(dg.Definitions(asset_checks=checks))
         if kit.promotion is not None:
-            parts.append(kit.promotion.definitions(asset.key, self.resource_key))
+            group_name = asset.group_names_by_key.get(asset.key)
+            parts.append(kit.promotion.definitions(asset.key, self.resource_key, group_name))
         return dg.Definitions.merge(*parts)
 
     def _asset(self, kit: KitModel) -> dg.AssetsDefinition:

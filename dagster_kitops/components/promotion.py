@@ -33,7 +33,7 @@ class PromotionModel(dg.Model, dg.Resolvable):
     )
     jobs: bool = Field(default=True, description="Add jobs to promote and to roll back by hand, with a reason.")
 
-    def definitions(self, source: dg.AssetKey, resource_key: str) -> dg.Definitions:
+    def definitions(self, source: dg.AssetKey, resource_key: str, group_name: str | None = None) -> dg.Definitions:
         """Return stage assets and jobs for the ModelKits of ``source``."""
         stages = [stage.stage() for stage in self.stages]
         suffix = source.to_python_identifier()
@@ -42,7 +42,9 @@ class PromotionModel(dg.Model, dg.Resolvable):
             build_rollback_job(source=source, stages=stages, name=f"rollback_{suffix}", resource_key=resource_key),
         ]
         return dg.Definitions(
-            assets=build_promotion_assets(source=source, stages=stages, auto=self.auto, resource_key=resource_key),
+            assets=build_promotion_assets(
+                source=source, stages=stages, auto=self.auto, resource_key=resource_key, group_name=group_name
+            ),
             jobs=jobs if self.jobs else [],
         )
 

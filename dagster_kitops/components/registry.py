@@ -17,8 +17,10 @@ from dagster_kitops.components.modelkit import ChecksModel
 from dagster_kitops.components.scaffolders import RegistryScaffolder
 from dagster_kitops.modelkit_checks import named_check
 from dagster_kitops.observation import build_observable_modelkits
+from dagster_kitops.resources import KitOpsResource
 from dagster_kitops.sensors import build_modelkit_tag_sensor
 from dagster_kitops.translator import DagsterKitOpsTranslator, ModelKitTranslatorData
+from kitops_orchestration.errors import NotFoundError
 
 
 class SensorModel(dg.Model, dg.Resolvable):
@@ -68,13 +70,9 @@ class ModelKitRegistryComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable
         return DefsStateConfig.from_args(self.defs_state, default_key=key)
 
     def write_state_to_path(self, state_path: Path) -> None:
-        """Ask the registry for the Kitfile of each repository."""
+        """Ask the registry for the Kitfile of each repository; ``null`` for what is not there yet."""
         with self.registry.resource().process_config_and_initialize_cm() as kitops:
-            client = kitops.get_client()
-            found = {
-                name: client.inspect(kitops.reference(name).with_tag(self.tag)).kitfile.to_yaml()
-                for name in self.repositories
-            }
+            found = {name: self._kitfile_text(kitops, name) for name in self.repositories}
         state_path.parent.mkdir(parents=True, exist_ok=True)
         state_path.write_text(json.dumps(found, indent=2, sort_keys=True), encoding="utf-8")
 
@@ -86,7 +84,7 @@ class ModelKitRegistryComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable
         """Return observable assets, and checks and a sensor where asked for."""
         if state_path is None:
             return dg.Definitions()
-        kitfiles: dict[str, str] = json.loads(state_path.read_text(encoding="utf-8"))
+        kitfiles: dict[str, str | None] = json.loads(state_path.read_text(encoding="utf-8"))
         specs = {name: self._spec(name, text) for name, text in kitfiles.items()}
         if not specs:
             return dg.Definitions()
@@ -103,12 +101,17 @@ class ModelKitRegistryComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable
             resources={self.resource_key: self.registry.resource()},
         )
 
-    def _spec(self, name: str, kitfile_text: str) -> dg.AssetSpec:
+    def _kitfile_text(self, kitops: KitOpsResource, name: str) -> str | None:
+        try:
+            return kitops.get_client().inspect(kitops.reference(name).with_tag(self.tag)).kitfile.to_yaml()
+        except NotFoundError:
+            return None
+
+    def _spec(self, name: str, kitfile_text: str | None) -> dg.AssetSpec:
         from kitops_orchestration.modelkit.kitfile import Kitfile
 
-        data = ModelKitTranslatorData(
-            repository=name, kitfile=Kitfile.parse(kitfile_text), reference=f"{name}:{self.tag}"
-        )
+        kitfile = Kitfile.parse(kitfile_text) if kitfile_text is not None else None
+        data = ModelKitTranslatorData(repository=name, kitfile=kitfile, reference=f"{name}:{self.tag}")
         spec = self.get_asset_spec(data)
         return self.translation(spec, data) if self.translation is not None else spec
 

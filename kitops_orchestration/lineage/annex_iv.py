@@ -106,10 +106,10 @@ def _documents(passport: Passport, number: int) -> list[str]:
 def _general(passport: Passport) -> tuple[str, ...]:
     docs = passport.version.kit.kitfile.docs
     return (
-        f"{passport.name} {passport.version_name}, digest {passport.digest}",
+        f"{passport.name} {passport.version_name}, digest {passport.version.kit.digest.short}",
         *([passport.description] if passport.description else []),
         *([f"licence {passport.licence}"] if passport.licence else []),
-        *([f"{len(docs)} documents in the ModelKit"] if docs else []),
+        *([_count(len(docs), "document") + " in the ModelKit"] if docs else []),
     )
 
 
@@ -118,13 +118,13 @@ def _development(passport: Passport) -> tuple[str, ...]:
     if lineage.provenance is not None:
         facts.append("provenance of the build: run, code, parameters")
     if passport.data.data:
-        facts.append(f"{len(passport.data.data)} data sets by digest or address")
+        facts.append(_count(len(passport.data.data), "data set") + " by digest or address")
     if passport.data.base_models:
-        facts.append(f"{len(passport.data.base_models)} base models")
+        facts.append(_count(len(passport.data.base_models), "base model"))
     if lineage.tests:
-        facts.append(f"{len(lineage.tests)} test results")
+        facts.append(_count(len(lineage.tests), "test result"))
     if passport.version.files is not None:
-        facts.append(f"signed list of {len(passport.version.files.files.files)} files")
+        facts.append("signed list of " + _count(len(passport.version.files.files.files), "file"))
     return tuple(facts)
 
 
@@ -142,9 +142,13 @@ def _changes(passport: Passport) -> tuple[str, ...]:
     if len(passport.history) > 1:
         facts.append(f"{len(passport.history)} versions on record, any two of which can be compared")
     if passport.version.lineage.promotions:
-        facts.append(f"{len(passport.version.lineage.promotions)} promotions")
+        facts.append(_count(len(passport.version.lineage.promotions), "promotion"))
     return tuple(facts)
 
 
 def _service(passport: Passport) -> tuple[str, ...]:
     return tuple(f"in service: {item.environment}, {item.target.shown}" for item in passport.running)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.lineage import passport_chart, passport_picture
 from kitops_orchestration.lineage.annex_iv import NOTICE
 from kitops_orchestration.lineage.passport_elements import Html, chip, code, facts_list, strong, table
 from kitops_orchestration.lineage.passport_style import CSS
+from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.signing import predicate_types
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.dependencies import Dependency
     from kitops_orchestration.lineage.passport import Passport
     from kitops_orchestration.lineage.predicates import Deployment, TestResult
+    from kitops_orchestration.lineage.recorded import Recorded
     from kitops_orchestration.lineage.sign_offs import SignOff
     from kitops_orchestration.lineage.training_data import DataUse
     from kitops_orchestration.signing.evidence import Evidence
@@ -94,6 +97,8 @@ def _sign_off_tile(passport: Passport) -> tuple[str, str, str, str]:
     offs = passport.sign_offs
     if not offs.environments:
         return "Sign-off", "None", "nobody decided about this version", "warn"
+    if passport.verdict is None:
+        return "Sign-off", "Not checked", f"{len(offs.decisions)} on record", "warn"
     approved = [name for name in offs.environments if offs.is_approved(name)]
     rejected = [name for name in offs.environments if offs.rejections(name)]
     if approved:
@@ -140,7 +145,7 @@ def _origins(passport: Passport) -> str:
     lineage, kit = passport.version.lineage, passport.version.kit
     rows = [
         *map(_data_row, passport.data.data),
-        *(("base model", strong(item.shown), _identity(item), "", "") for item in passport.data.base_models),
+        *(("base model", _base_name(item), _identity(item), "", "") for item in passport.data.base_models),
         *(("code", strong(item.shown), _identity(item), _facts(item), "") for item in lineage.source),
     ]
     gaps = "".join(f'<p class="note">{escape(gap)}</p>' for gap in passport.data.gaps)
@@ -168,6 +173,16 @@ def _data_row(use: DataUse) -> Sequence[object]:
     return "data", strong(use.data.shown), _identity(use.data), facts, said
 
 
+def _base_name(item: Dependency) -> Html:
+    """The repository and tag of a base model; the registry is in the tip."""
+    try:
+        reference = Reference.parse((item.uri or "").removeprefix("oci://"))
+    except InvalidReferenceError:
+        return strong(item.shown)
+    shown = reference.repository + (f":{reference.tag}" if reference.tag else "")
+    return Html(f'<span class="name" title="{escape(str(reference), quote=True)}">{escape(shown)}</span>')
+
+
 def _file_count(passport: Passport) -> str:
     files = passport.version.files
     return "" if files is None else f"{len(files.files.files)}, each by digest, list signed by {_who(files.evidence)}"
@@ -192,16 +207,13 @@ def _trust(passport: Passport) -> str:
     lineage = passport.version.lineage
     rows = [
         *(_row("signature", item, "on the ModelKit") for item in lineage.signatures),
-        *(_row("test", test.evidence, _test_text(test.predicate)) for test in lineage.tests),
+        *(_row("test", test.evidence, _test_text(test.predicate), _test_verdict(test)) for test in lineage.tests),
         *map(_decision_row, passport.sign_offs.decisions),
         *(_row("promotion", item.evidence, f"to {item.predicate.to_stage}") for item in lineage.promotions),
         *(_row("deployment", item.evidence, _deployment_text(item.predicate)) for item in lineage.deployments),
-        *(
-            _row("report", item, predicate_types.short_name(item.predicate_type or "report"))
-            for item in lineage.reports
-        ),
+        *(_row("report", item, _report_text(item)) for item in lineage.reports if _is_shown(item)),
     ]
-    body = table(("", "by", "what", "when", ""), rows) or '<p class="note">No statement is attached.</p>'
+    body = table(("", "by", "what", "when (UTC)", ""), rows) or '<p class="note">No statement is attached.</p>'
     left = [
         (predicate_types.short_name(item.predicate_type or "?"), chip(item.reason, "bad"))
         for item in lineage.not_counted
@@ -219,8 +231,15 @@ def _decision_row(decision: SignOff) -> Sequence[object]:
     text = f"{approval.decision.lower()} for {approval.environment}"
     if approval.comment:
         text += f": {approval.comment}"
-    verdict = chip("stands", "good") if decision.counts else chip(decision.reason, "bad")
+    if approval.decision != "APPROVED" and decision.record.evidence.is_verified:
+        verdict = chip("stands against it", "bad")
+    else:
+        verdict = chip("stands", "good") if decision.counts else chip(decision.reason, "bad")
     return _row("decision", decision.record.evidence, text, verdict)
+
+
+def _test_verdict(test: Recorded[TestResult]) -> Html | None:
+    return chip("failed", "bad") if test.evidence.is_verified and test.predicate.result == "FAILED" else None
 
 
 def _test_text(result: TestResult) -> str:
@@ -229,6 +248,16 @@ def _test_text(result: TestResult) -> str:
         for metric in result.metrics
     ]
     return f"{result.result.lower()}{': ' if measured else ''}{', '.join(measured)}"
+
+
+def _report_text(item: Evidence) -> str:
+    if item.predicate_type == predicate_types.DIRECTORY:
+        return "list of all files by digest"
+    return predicate_types.short_name(item.predicate_type or "unknown type")
+
+
+def _is_shown(item: Evidence) -> bool:
+    return item.predicate_type != predicate_types.FILE_LIST  # only ties the list of files to the ModelKit
 
 
 def _deployment_text(found: Deployment) -> str:

@@ -13,13 +13,17 @@ from kitops_orchestration.signing import predicate_types
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.dependencies import Dependency
     from kitops_orchestration.lineage.passport import Passport
+    from kitops_orchestration.lineage.recorded import Recorded
+    from kitops_orchestration.lineage.statements import TestResult
     from kitops_orchestration.signing.evidence import Evidence
 
 _WIDTH, _MARGIN = 1064, 6
-_BOX_HEIGHT, _ROW_GAP, _COLUMN_GAP, _MAX_BOX_WIDTH = 58, 12, 34, 196
+_BOX_HEIGHT, _ROW_GAP, _COLUMN_GAP, _MAX_BOX_WIDTH = 58, 12, 24, 196
 _MAX_ROWS = 6
 _TEXT_INDENT = 14
 _HEAD_HEIGHT = 26
+_BEHIND = "data behind"
+_TITLE_LETTER, _DETAIL_LETTER = 7.6, 6.1  # average widths, on the generous side
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ def draw(passport: Passport) -> str:
     rows = max(len(boxes) for _, boxes in columns)
     height = _HEAD_HEIGHT + rows * (_BOX_HEIGHT + _ROW_GAP) + _MARGIN
     placed = _place([boxes for _, boxes in columns], height)
-    parts = [_edges(left, right) for left, right in pairwise(placed)]
+    parts = [_edges(left, _next(left, right)) for left, right in pairwise(placed)]
     parts += [_head(head, column[0]) for (head, _), column in zip(columns, placed, strict=True)]
     parts += [_draw_box(item) for column in placed for item in column]
     label = escape(f"Lineage of {passport.name} {passport.version_name}", quote=True)
@@ -72,7 +76,11 @@ def _columns(passport: Passport) -> list[tuple[str, list[Box]]]:
     build = lineage.builds[-1] if lineage.builds else None
     said = build.evidence.is_verified if build else None
     own = [use for use in passport.data.data if use.depth == 0]
-    deep = [Box("data", use.data.shown, _short(use.data), use.is_verified) for use in passport.data.data if use.depth]
+    deep = [
+        Box("data", use.data.shown, _short(use.data), use.is_verified, _BEHIND)
+        for use in passport.data.data
+        if use.depth
+    ]
     origins = [Box("data", use.data.shown, _short(use.data), use.is_verified) for use in own]
     # A base model that only the base model names stands with the data behind it.
     direct = lineage.base_models or passport.data.base_models
@@ -116,29 +124,33 @@ def _runs(passport: Passport) -> list[Box]:
 def _vouchers(passport: Passport) -> list[Box]:
     lineage = passport.version.lineage
     boxes = [
-        Box("test", test.predicate.result.capitalize(), _who(test.evidence), test.evidence.is_verified)
+        Box(
+            "test",
+            test.predicate.result.capitalize(),
+            _who(test.evidence),
+            test.evidence.is_verified,
+            _test_group(test),
+        )
         for test in lineage.tests
     ]
     boxes += [Box("signature", _who(item), (item.time or "")[:10], item.is_verified) for item in lineage.signatures]
     for decision in passport.sign_offs.decisions:
         approval, evidence = decision.record.predicate, decision.record.evidence
-        group = "approval" if decision.counts else "refused"
+        is_against = evidence.is_verified and not decision.counts
+        group = "approval" if decision.counts else "refused" if is_against else "unchecked"
         word = {"APPROVED": "approval", "REJECTED": "rejection", "REVOKED": "revocation"}[approval.decision]
-        boxes.append(
-            Box(
-                word,
-                _who(evidence),
-                f"{approval.environment}, {(decision.record.time or '')[:10]}",
-                evidence.is_verified,
-                group,
-            )
-        )
+        detail = f"{approval.environment} {(decision.record.time or '')[:10]}".strip()
+        boxes.append(Box(word, _who(evidence), detail, evidence.is_verified, group))
     boxes += [
         Box("report", predicate_types.short_name(item.predicate_type or "report"), _who(item), item.is_verified)
         for item in lineage.reports
         if item.predicate_type not in (predicate_types.DIRECTORY, predicate_types.FILE_LIST)
     ]
     return boxes
+
+
+def _test_group(test: Recorded[TestResult]) -> str:
+    return "refused" if test.predicate.result == "FAILED" else ""
 
 
 def _who(evidence: Evidence) -> str:
@@ -174,6 +186,12 @@ def _place(columns: Sequence[Sequence[Box]], height: float) -> list[list[_Placed
     return placed
 
 
+def _next(left: Sequence[_Placed], right: Sequence[_Placed]) -> Sequence[_Placed]:
+    """Data behind a base model leads to base models alone."""
+    bases = [item for item in right if item.box.kind == "base model"]
+    return bases if bases and all(item.box.group == _BEHIND for item in left) else right
+
+
 def _edges(left: Sequence[_Placed], right: Sequence[_Placed]) -> str:
     """Join two columns through one point, so that many-to-many stays readable."""
     middle = (min(item.right for item in left) + right[0].x) / 2
@@ -202,13 +220,15 @@ def _draw_box(item: _Placed) -> str:
     colour = (box.group or box.kind).replace(" ", "-")
     tip = escape(" · ".join(part for part in (box.kind, box.title, box.detail) if part))
     mark = "" if box.is_verified is None else _mark(item.right - 15, y + 14, box.is_verified)
+    # An inner svg cuts its content off: whatever the reader's font, no text leaves its box.
     return (
         f'<g class="box {escape(colour, quote=True)}"><title>{tip}</title>'
         f'<rect class="card" x="{x:.1f}" y="{y:.1f}" width="{item.width:.1f}" height="{_BOX_HEIGHT}" rx="8"/>'
         f'<rect class="bar" x="{x:.1f}" y="{y:.1f}" width="5" height="{_BOX_HEIGHT}" rx="2.5"/>'
-        f'<text class="kind" x="{x + _TEXT_INDENT:.1f}" y="{y + 17:.1f}">{escape(box.kind)}</text>'
-        f'<text class="title" x="{x + _TEXT_INDENT:.1f}" y="{y + 34:.1f}">{escape(_fit(box.title, room, 6.6))}</text>'
-        f'<text class="detail" x="{x + _TEXT_INDENT:.1f}" y="{y + 49:.1f}">{escape(_fit(box.detail, room, 6.1))}</text>'
+        f'<svg x="{x + _TEXT_INDENT:.1f}" y="{y:.1f}" width="{room:.1f}" height="{_BOX_HEIGHT}">'
+        f'<text class="kind" y="17">{escape(box.kind)}</text>'
+        f'<text class="title" y="34">{escape(_fit(box.title, room, _TITLE_LETTER))}</text>'
+        f'<text class="detail" y="49">{escape(_fit(box.detail, room, _DETAIL_LETTER))}</text></svg>'
         f"{mark}</g>"
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 CSS = """
-:root{--ink:#16202e;--soft:#5b6776;--faint:#8b96a5;--line:#e3e7ed;--paper:#fff;--ground:#f3f5f8;--accent:#0b6e69;
+:root{--ink:#16202e;--soft:#5b6776;--faint:#8b96a5;--line:#e3e7ed;--edge:#bcc6d3;--paper:#fff;--ground:#f3f5f8;--accent:#0b6e69;
 --accent-soft:#e2f3f1;--good:#12805c;--good-soft:#e3f5ed;--warn:#9a5b00;--warn-soft:#fdf1dc;--bad:#b3261e;
 --bad-soft:#fbe9e7;--data:#2563a8;--base:#7447b8;--code:#4c5a6b;--run:#b2600c;--kit:#0b6e69;--vouch:#12805c;--place:#8a2f6b}
-@media (prefers-color-scheme:dark){:root{--ink:#e8ecf2;--soft:#a3aebd;--faint:#7b8798;--line:#2c3644;--paper:#1a222d;
+@media (prefers-color-scheme:dark){:root{--ink:#e8ecf2;--soft:#a3aebd;--faint:#7b8798;--line:#2c3644;--edge:#465365;
+--paper:#1a222d;
 --ground:#10161e;--accent:#4fc3b8;--accent-soft:#16332f;--good:#4cc38a;--good-soft:#15302a;--warn:#e5b35c;
 --warn-soft:#352a16;--bad:#f28b82;--bad-soft:#3a1f1d;--data:#6ea8e8;--base:#b79aea;--code:#a3b1c2;--run:#e9a45b;
 --kit:#4fc3b8;--vouch:#4cc38a;--place:#df8fc0}}
@@ -37,7 +38,8 @@ color:var(--soft);font-weight:600;font-size:12px;padding:0 14px 7px 0;border-bot
 white-space:nowrap}
 td{padding:9px 14px 9px 0;border-bottom:1px solid var(--line);vertical-align:top}
 tr:last-child td{border-bottom:0}td:last-child,th:last-child{padding-right:0}
-.name{font-weight:600}.nowrap{white-space:nowrap}
+.name{font-weight:600;overflow-wrap:break-word}.annex td:nth-child(2){min-width:190px}
+td code{white-space:nowrap}.nowrap{white-space:nowrap}
 .chip{display:inline-block;padding:2px 9px;border-radius:99px;font-size:12px;font-weight:600;white-space:nowrap;
 background:var(--ground);color:var(--soft)}
 .chip.good{background:var(--good-soft);color:var(--good)}.chip.warn{background:var(--warn-soft);color:var(--warn)}
@@ -45,17 +47,18 @@ background:var(--ground);color:var(--soft)}
 .two{display:grid;grid-template-columns:1fr 1fr;gap:18px}.two>.sheet{margin-bottom:18px}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:8px 18px;margin:0;font-size:13.5px}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
-.metrics{display:grid;grid-template-columns:repeat(auto-fill,minmax(250px,1fr));gap:14px}
+.metrics{display:grid;grid-template-columns:repeat(auto-fit,minmax(260px,1fr));gap:14px}
 .metric{border:1px solid var(--line);border-radius:10px;padding:13px 15px 8px}
 .metric .value{font-size:25px;font-weight:650;letter-spacing:-.02em;font-variant-numeric:tabular-nums}
-.metric .label{color:var(--soft);font-size:13px;font-weight:600}
+.metric svg{max-height:170px}.metric .label{color:var(--soft);font-size:13px;font-weight:600}
 svg{display:block;width:100%;height:auto}
-.lineage .edge{fill:none;stroke:var(--line);stroke-width:2}
+.lineage .edge{fill:none;stroke:var(--edge);stroke-width:1.6}
 .lineage .head{font-size:11px;font-weight:700;letter-spacing:.05em;fill:var(--faint)}
 .lineage .card{fill:var(--paper);stroke:var(--line)}.lineage .bar{fill:var(--faint)}
 .lineage .kind{font-size:10.5px;font-weight:600;fill:var(--soft)}
 .lineage .title{font-size:13px;font-weight:650;fill:var(--ink)}
 .lineage .detail{font-size:11px;fill:var(--soft)}
+.lineage .data-behind .bar{fill:var(--data)}.lineage .data-behind .kind{fill:var(--data)}
 .lineage .data .bar{fill:var(--data)}.lineage .data .kind{fill:var(--data)}
 .lineage .base-model .bar{fill:var(--base)}.lineage .base-model .kind{fill:var(--base)}
 .lineage .code .bar{fill:var(--code)}.lineage .code .kind{fill:var(--code)}

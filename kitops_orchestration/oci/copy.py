@@ -11,6 +11,7 @@ from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Index, Node
 from kitops_orchestration.oci.referrers import LEGACY_SUFFIXES, fallback_tag
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.transfer_cancel import stopped_by
 from kitops_orchestration.progress import ProgressCallback, Verb, ignore_progress
 from kitops_orchestration.settings import Limits
 
@@ -56,6 +57,7 @@ def copy(
         IntegrityError: the source holds other bytes than its manifest says; nothing was tagged.
         TransferCancelledError: ``cancel`` was set.
     """
+    source, destination = stopped_by(source, cancel), stopped_by(destination, cancel)
     with on_side("source"):
         root = source.fetch_manifest(target)
     graph = _Graph(source)

@@ -6,7 +6,7 @@ registries with folder storage (zot, olareg) serve the root that holds such dire
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -64,11 +64,10 @@ class LayoutRepository(Repository):
 
     def resolve(self, target: str) -> Descriptor:
         """Return what a tag or digest points at; raises :class:`NotFoundError`."""
-        for entry in self._index.entries():
-            if target in (layout_index.tag_of(entry), entry.get("digest")):
-                found = layout_index.descriptor_of(entry)
-                if found is not None:
-                    return found
+        for entry in self._index.find(target):
+            found = layout_index.descriptor_of(entry)
+            if found is not None:
+                return found
         if ":" in target:
             return self._resolve_unlisted(Digest(target))
         raise self._not_found("resolve", f"tag {target!r}")
@@ -183,10 +182,8 @@ class LayoutRepository(Repository):
         wanted = Digest(digest)
         return complete(self, wanted, self._scan(self._index.entries(), wanted), artifact_type=artifact_type)
 
-    def _scan(self, entries: list[Entry], subject: Digest) -> list[Descriptor]:
-        descriptors = (descriptor for entry in entries if (descriptor := layout_index.descriptor_of(entry)))
-        described = (self._describe(descriptor) for descriptor in descriptors)
-        return [found for pointed, found in described if pointed == subject]
+    def _scan(self, entries: Sequence[Entry], subject: Digest) -> list[Descriptor]:
+        return [found for pointed, found in map(self._describe, entries) if pointed == subject and found is not None]
 
     def _with_fallback(self, entries: list[Entry], subject: Digest) -> list[Entry]:
         # We scan; but olareg and regclient know the referrers of a folder by the fallback tag alone.
@@ -204,11 +201,14 @@ class LayoutRepository(Repository):
             layout_files.store_blob(self._place, path, descriptor, BytesSource(node.content), is_synced=True)
         return descriptor
 
-    def _describe(self, descriptor: Descriptor) -> tuple[Digest | None, Descriptor]:
+    def _describe(self, entry: Entry) -> tuple[Digest | None, Descriptor | None]:
         # Content by digest never changes, so a layout with many manifests is read once per process.
-        known = self._nodes.get(descriptor.digest)
+        known = self._nodes.get(entry.get("digest"))  # type: ignore[arg-type]  # a Digest is found by its text
         if known is not None:
             return known
+        descriptor = layout_index.descriptor_of(entry)
+        if descriptor is None:
+            return None, None
         try:
             node = self.fetch_manifest(descriptor.digest)
         except KitOpsError:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from kitops_orchestration.errors import KitOpsError, RegistryError
 from kitops_orchestration.oci import canonical, media_types
@@ -19,6 +21,28 @@ from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.layout_files import Place, write_file
 
 Entry = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What ``index.json`` held when it had this inode, time and size."""
+
+    mark: tuple[int, int, int] | None
+    entries: Sequence[Entry]
+    by_target: Mapping[str, Sequence[Entry]]
+
+    @classmethod
+    def of(cls, mark: tuple[int, int, int] | None, entries: list[Entry]) -> Self:
+        """Sort the entries by tag and by digest."""
+        by_target: dict[str, list[Entry]] = {}
+        for entry in entries:
+            for key in {tag_of(entry), entry.get("digest")}:
+                if isinstance(key, str):
+                    by_target.setdefault(key, []).append(entry)
+        return cls(mark, entries, by_target)
+
+
+_SETTLED_NANOSECONDS = 100_000_000
 _VERSION = {"imageLayoutVersion": "1.0.0"}
 
 
@@ -28,15 +52,36 @@ class LayoutIndex:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._path = place.directory / "index.json"
+        self._seen: _Seen | None = None
 
     @property
     def exists(self) -> bool:
         """True when the folder is a layout."""
         return self._path.is_file()
 
-    def entries(self) -> list[Entry]:
-        """Return the entries in their order; none when there is no layout."""
-        return self._read()["manifests"]  # type: ignore[no-any-return]
+    def entries(self) -> Sequence[Entry]:
+        """Return the entries in their order; none when there is no layout.  Do not change them."""
+        return self._current().entries
+
+    def find(self, target: str) -> Sequence[Entry]:
+        """Return the entries with this tag or digest, in their order."""
+        return self._current().by_target.get(target, ())
+
+    def _current(self) -> _Seen:
+        """Read ``index.json`` again only when it was replaced: a question about each of many versions asks often."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return _Seen.of(None, self._read()["manifests"])
+        mark = (status.st_ino, status.st_mtime_ns, status.st_size)
+        seen = self._seen
+        if seen is None or seen.mark != mark:
+            seen = _Seen.of(mark, self._read()["manifests"])
+            # Two replacements within one tick of the file system's clock may look alike, so what was written a
+            # moment ago is not remembered.
+            is_settled = time.time_ns() - status.st_mtime_ns > _SETTLED_NANOSECONDS
+            self._seen = seen if is_settled else None
+        return seen
 
     def change(self, edit: Callable[[list[Entry]], list[Entry]], *, then: Callable[[], None] | None = None) -> None:
         """Create the layout if need be, and replace its entries by ``edit(entries)``.

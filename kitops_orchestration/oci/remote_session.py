@@ -5,6 +5,7 @@ Repositories of one registry share a session, so that a token or a connection se
 
 from __future__ import annotations
 
+import atexit
 import threading
 import weakref
 from collections import deque
@@ -291,6 +292,12 @@ def shared_session(
         if session not in _recent:
             _recent.append(session)
         return session
+
+
+@atexit.register
+def _close_sessions() -> None:
+    for session in list(_sessions.values()):
+        session.transport.close()
 
 
 _default: list[DockerConfig] = []

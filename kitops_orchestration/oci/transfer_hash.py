@@ -13,8 +13,6 @@ import threading
 from collections.abc import Iterator
 from typing import Protocol
 
-from kitops_orchestration.errors import TransferCancelledError
-
 # More than a core's second-level cache holds costs more than fewer, larger calls win.
 BLOCK_BYTES = 256 * 1024
 
@@ -125,12 +123,6 @@ def hashing(algorithm: str, file_descriptor: int, *, is_threaded: bool) -> Itera
         yield hasher
     finally:
         hasher.close()
-
-
-def check_cancelled(cancel: threading.Event | None) -> None:
-    """Raise :class:`TransferCancelledError` when the caller asked for a stop."""
-    if cancel is not None and cancel.is_set():
-        raise TransferCancelledError("the transfer was cancelled", advice="start it again to finish it")
 
 
 def cores() -> int:

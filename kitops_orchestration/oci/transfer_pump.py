@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher, check_cancelled
+from kitops_orchestration.oci.transfer_cancel import check_cancelled
+from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher
 from kitops_orchestration.oci.transport_body import filler
 
 Moved = Callable[[int], None]

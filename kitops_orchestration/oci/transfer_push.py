@@ -9,7 +9,8 @@ from typing import Protocol, runtime_checkable
 
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
 from kitops_orchestration.oci.repository import BlobWriter
-from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, check_cancelled
+from kitops_orchestration.oci.transfer_cancel import check_cancelled
+from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES
 from kitops_orchestration.oci.transport_body import filler
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, ignore_progress
 

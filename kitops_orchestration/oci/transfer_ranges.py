@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from kitops_orchestration.errors import SizeMismatchError, TransferCancelledError
-from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher, check_cancelled
+from kitops_orchestration.oci.transfer_cancel import check_cancelled
+from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher
 from kitops_orchestration.oci.transport_body import filler
 
 SEGMENT_BYTES = 16 * 1024 * 1024

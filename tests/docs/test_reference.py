@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -89,3 +90,30 @@ def test_every_tag_that_is_written_to_mlflow_is_in_the_reference() -> None:
     names = re.findall(r'TAG_PREFIX \+ "(\w+)"', write_back)
     assert names
     assert [name for name in names if f"`kitops.modelkit.{name}`" not in page] == []
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    mkdocs = Path(sys.executable).with_name("mkdocs")
+    done = subprocess.run(
+        [mkdocs, "build", "--strict", "--quiet", "--site-dir", tmp_path],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_operator_is_in_the_reference() -> None:
+    page = read("reference/api/airflow.md")
+    modules = {path.stem for path in (ROOT / "airflow_kitops" / "operators").glob("*.py")} - {"__init__"}
+    assert {name for name in modules if f"::: airflow_kitops.operators.{name}\n" not in page} == set()
+
+
+def test_every_name_of_the_dagster_package_is_in_the_reference() -> None:
+    import dagster_kitops
+
+    page = read("reference/api/dagster.md")
+    homes = {getattr(dagster_kitops, name).__module__ for name in dagster_kitops.__all__}
+    assert {home for home in homes if f"::: {home}\n" not in page} == set()

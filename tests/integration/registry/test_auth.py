@@ -122,19 +122,23 @@ def test_a_token_that_the_registry_forgot_is_renewed_once(token_registry):
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["whole", "chunks"])
-def test_an_upload_outlives_its_token(token_registry, tmp_path, chunked):
+def test_an_upload_outlives_its_token(token_registry, chunked):
     content = random_bytes(3 * MIB)
     if chunked:
         token_registry.behaviour.max_body_bytes = MIB
     repository = opened(token_registry, limits=Limits(chunk_bytes=MIB), progress=lambda event: expire(event))
 
+    moments = {MIB, 2 * MIB}
+
     def expire(event):
-        if event.state == "moved" and event.bytes_done in (MIB, 2 * MIB):
+        if event.state == "moved" and event.bytes_done in moments:
+            moments.remove(event.bytes_done)
             token_registry.expire_tokens()
 
     descriptor = push_bytes(repository, content)
     with repository.fetch_blob(descriptor) as stream:
         assert stream.read() == content
+    assert token_registry.count(method="POST", path_contains="/uploads/", status=202) == (2 if chunked else 1)
 
 
 def test_a_download_that_breaks_after_its_token_expired_goes_on(token_registry, tmp_path):

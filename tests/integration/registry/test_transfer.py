@@ -18,13 +18,14 @@ from kitops_orchestration.errors import (
 )
 from kitops_orchestration.oci import transfer, transfer_ranges
 from kitops_orchestration.oci.blob_source import BytesSource, FileSource
+from kitops_orchestration.oci.copy import copy
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.transfer import download_blob
 from kitops_orchestration.oci.transfer_checkpoint import FileCheckpoint
 from kitops_orchestration.oci.transfer_push import push_content
 from kitops_orchestration.progress import ProgressEvent
 from kitops_orchestration.settings import MIB, Limits
-from kitops_orchestration.testing.builders import push_bytes, random_bytes
+from kitops_orchestration.testing.builders import push_bytes, push_random_modelkit, random_bytes
 from kitops_orchestration.testing.registry import Fault
 
 SIZE = 3 * MIB + 7
@@ -422,3 +423,16 @@ def test_progress_is_told_in_order_and_ends_with_the_whole(open_remote, tmp_path
     download_blob(repository, BLOB, tmp_path / "blob", progress=events.append)
     assert {event.verb for event in events} == {"pull"}
     assert (events[0].state, events[-1].state, events[-1].bytes_done) == ("started", "finished", SIZE)
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_a_cancelled_copy_stops_within_a_second(embedded_registry, open_remote, stop_within, side):
+    cancel = threading.Event()
+    source, destination = open_remote("team/iris"), open_remote("team/rose")
+    push_random_modelkit(source, tag="v1")
+    embedded_registry.behaviour.mounts = False
+    method, path = ("GET", "iris/blobs/") if side == "source" else ("PUT", "rose/blobs/uploads/")
+    embedded_registry.add_fault(Fault(method, path, stall_seconds=30, times=4))
+    with stop_within(1.0, cancel), pytest.raises(TransferCancelledError):
+        copy(source, "v1", destination, tag="v1", cancel=cancel)
+    assert list(destination.tags()) == []

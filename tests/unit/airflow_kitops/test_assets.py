@@ -29,8 +29,11 @@ def test_openlineage_names_the_registry_and_the_repository() -> None:
     pytest.importorskip("openlineage")
     from airflow_kitops.assets import convert_asset_to_openlineage
 
-    dataset = convert_asset_to_openlineage(Asset("oci://ghcr.io/team/iris"), None)
+    asset = Asset("oci://ghcr.io/team/iris:production", extra={"digest": "sha256:0", "tag": "production"})
+    dataset = convert_asset_to_openlineage(asset, None)
     assert (dataset.namespace, dataset.name) == ("oci://ghcr.io", "team/iris")
+    assert dataset.facets["version"].datasetVersion == "sha256:0"
+    assert dataset.facets["datasetType"].datasetType == "MODEL"
 
 
 def test_a_modelkit_asset_is_a_model_with_a_watcher() -> None:
@@ -38,6 +41,10 @@ def test_a_modelkit_asset_is_a_model_with_a_watcher() -> None:
     assert (asset.group, asset.uri) == ("model", "oci://ghcr.io/team/iris")
     (watcher,) = asset.watchers
     assert watcher.trigger.serialize()[1]["repository"] == "ghcr.io/team/iris"
+
+
+def test_a_channel_is_an_asset_of_its_own() -> None:
+    assert modelkit_asset("ghcr.io/team/iris:production").uri == "oci://ghcr.io/team/iris:production"
 
 
 def test_events_of_watchers_and_operators_look_alike() -> None:

@@ -1,0 +1,1 @@
+"""ModelKits in a dg project: see `defs/`."""

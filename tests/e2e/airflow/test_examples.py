@@ -1,0 +1,108 @@
+"""Every example runs, in one process; and every operator is in one of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from airflow_kitops import operators
+from airflow_kitops.hooks import KitOpsHook
+from kitops_orchestration.client import KitClient
+from kitops_orchestration.signing.keys import generate_key_pair
+from kitops_orchestration.testing.builders import make_context_dir
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "airflow"
+WITH_SERVERS = {"KitApprovePromotionOperator"}
+
+
+@pytest.fixture
+def registry(shared: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A folder registry as everybody's registry, and a key that may do everything."""
+    pair = generate_key_pair("geheim-1234")
+    (shared / "airflow.pub").write_text(pair.public_key.pem)
+    (shared / "trust.yaml").write_text(
+        "version: 1\n"
+        "identities:\n"
+        "  - id: airflow\n"
+        "    roles: [builder, evaluator, releaser, deployer, approver, risk]\n"
+        "    keys: [{publicKey: airflow.pub}]\n"
+    )
+    extra = {
+        "signing_private_key": pair.private_pem.decode(),
+        "signing_private_key_password": "geheim-1234",
+        "trust_policy": str(shared / "trust.yaml"),
+    }
+    folder = f"file://{shared}/registry"
+    connection = {"conn_type": "kitops", "host": folder, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_KITOPS_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("KITOPS_EXAMPLE_REGISTRY", folder)
+    return folder
+
+
+@pytest.fixture
+def run(example, a_machine_per_task):
+    """Run an example to its end; each task is on a machine of its own."""
+
+    def run(name: str, *, state: str = "success", **conf: object):
+        finished = getattr(example(name), name).test(run_conf=conf or None)
+        assert str(finished.state) == state
+        return finished
+
+    return run
+
+
+def test_train_publish_and_watch(run, registry: str, returned) -> None:
+    published = run("train_and_publish")
+    assert returned(published, "inspect")["name"] == "wine"
+    client = KitClient(registry)
+    good = returned(published, "push")["digest"]
+    client.tag("wine:v1.0.0", "production")
+    watched = run("watch_production")
+    assert returned(watched, "smoke_test") == pytest.approx(12.9)
+    assert returned(watched, "passed")["is_signed"]
+    assert returned(run("per_version"), "mirror")["digest"] == good
+    assert returned(run("nightly_audit"), "report") == "2 tags are signed"
+
+
+def test_a_failed_smoke_test_brings_the_one_before_back(run, registry: str, tmp_path: Path, returned) -> None:
+    client = KitClient(registry)
+    for version, threshold in (("v1", 12.9), ("v2", 99)):
+        folder = tmp_path / version
+        folder.mkdir()
+        (folder / "model.json").write_text(json.dumps({"threshold": threshold}))
+        (folder / "Kitfile").write_text("manifestVersion: 1.0.0\nmodel: {path: model.json}\n")
+        client.pack(folder, f"wine:{version}")
+        KitOpsHook().promote(f"wine:{version}", stage="production")
+    KitOpsHook().sign("wine:v2")
+    before = client.resolve("wine:v1").digest
+    watched = run("watch_production", state="failed")  # the stage is well again, and the run stays red
+    assert returned(watched, "rollback")["digest"] == before
+    assert client.resolve("wine:production").digest == before
+
+
+def test_an_audit_is_red_when_a_tag_has_no_signature(run, registry: str, tmp_path: Path) -> None:
+    KitClient(registry).pack(make_context_dir(tmp_path / "context"), "wine:v1")
+    run("nightly_audit", state="failed")
+
+
+def test_many_models_are_published_by_one_mapped_task(run, registry: str) -> None:
+    run("publish_many", countries=["de", "fr"])
+    assert KitClient(registry).tags("countries") == ["de", "fr", "published"]
+
+
+def test_decorated_functions_write_and_read_a_modelkit(run, registry: str, returned) -> None:
+    assert returned(run("taskflow"), "read") == "hello"
+
+
+def test_a_folder_on_a_shared_disk_is_packed_and_unpacked(run, registry: str, tmp_path: Path) -> None:
+    context_dir = make_context_dir(tmp_path / "context")
+    run("pack_from_disk", context_dir=str(context_dir), target_dir=str(tmp_path / "serving"))
+    assert (tmp_path / "serving" / "model.bin").read_bytes() == (context_dir / "model.bin").read_bytes()
+    assert not (tmp_path / "serving" / "data").exists()
+
+
+def test_every_operator_is_in_an_example() -> None:
+    text = "".join(path.read_text() for path in EXAMPLES.glob("*.py"))
+    assert [name for name in operators.__all__ if f"{name}(" not in text and f"{name}.partial" not in text] == []

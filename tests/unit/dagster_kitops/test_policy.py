@@ -1,0 +1,102 @@
+import dagster as dg
+import pytest
+
+from dagster_kitops import (
+    ApprovalConfig,
+    KitOpsResource,
+    ModelKitSignerResource,
+    PromotionStage,
+    TrustResource,
+    build_approval_job,
+    build_modelkit_policy_checks,
+    build_promotion_assets,
+    latest_modelkit,
+    modelkit_asset,
+)
+from kitops_orchestration.signing.keys import generate_key_pair
+
+POLICY = """\
+version: 1
+stages:
+  production:
+    checks:
+      - license: {allow: [Apache-2.0]}
+      - serialization: {deny: [pickle]}
+"""
+APPROVED = """\
+version: 1
+stages:
+  production:
+    checks:
+      - approvals: {roles: [risk], count: 1}
+"""
+LICENSED = """\
+manifestVersion: 1.0.0
+package: {name: tiny, license: Apache-2.0}
+model: {path: model.bin, format: safetensors}
+"""
+PRODUCTION = dg.AssetKey(["tiny", "production"])
+
+
+@pytest.fixture
+def policy(tmp_path):
+    path = tmp_path / "promotion.yaml"
+    path.write_text(POLICY)
+    return path
+
+
+@pytest.fixture
+def tiny(context_dir):
+    @modelkit_asset(repository="team/tiny")
+    def tiny():
+        return context_dir
+
+    return tiny
+
+
+def test_each_check_of_the_policy_is_an_asset_check(run, tiny, policy):
+    checks = build_modelkit_policy_checks(assets=[tiny], policy_path=policy, stage="production")
+    found = {item.check_name: item for item in run([tiny, *checks]).get_asset_check_evaluations()}
+    assert set(found) == {"production_license", "production_serialization"}
+    assert not found["production_license"].passed
+    assert "Apache-2.0" in found["production_license"].metadata["expected"].value
+
+
+def test_a_stage_with_a_policy_takes_only_what_passes(run, tiny, policy, instance, context_dir):
+    stages = build_promotion_assets(source=tiny, stages=[PromotionStage("production", policy_path=str(policy))])
+    result = run([tiny, *stages], raise_on_error=False)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "license" in str(failure.event_specific_data.error)
+    assert latest_modelkit(instance, PRODUCTION) is None
+    (context_dir / "Kitfile").write_text(LICENSED)
+    assert run([tiny, *stages]).success
+    assert latest_modelkit(instance, PRODUCTION).digest == latest_modelkit(instance, "tiny").digest
+
+
+def test_an_approval_of_the_right_person_opens_the_stage(run, tiny, instance, kitops, tmp_path):
+    policy = tmp_path / "promotion.yaml"
+    policy.write_text(APPROVED)
+    pair = generate_key_pair("secret")
+    private_path, _ = pair.write(tmp_path / "risk")
+    trust = tmp_path / "trust.yaml"
+    trust.write_text(
+        "version: 1\nidentities:\n  - id: risk@acme\n    roles: [risk, approver]\n    keys:\n      - publicKey: |\n"
+        + "".join(f"          {line}\n" for line in pair.public_key.pem.splitlines())
+    )
+    approving = KitOpsResource(
+        registry=kitops.registry,
+        signer=ModelKitSignerResource(private_key_path=str(private_path), password="secret"),
+        trust=TrustResource(policy_path=str(trust)),
+    )
+    stages = [PromotionStage("production", policy_path=str(policy))]
+    assets = [tiny, *build_promotion_assets(source=tiny, stages=stages)]
+    resources = {"kitops": approving}
+    assert not run(assets, resources=resources, raise_on_error=False).success
+    job = build_approval_job(source="tiny", stages=stages)
+    config = ApprovalConfig(stage="production", decision="APPROVED", approver="risk@acme", role="risk", comment="fine")
+    approved = job.execute_in_process(
+        instance=instance, resources=resources, run_config=dg.RunConfig(ops={"approve_modelkit_op": config})
+    )
+    assert approved.success
+    assert run(assets, resources=resources, selection=[PRODUCTION]).success
+    assert latest_modelkit(instance, PRODUCTION).reference.tag == "production"
