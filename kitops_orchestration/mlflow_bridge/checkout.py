@@ -6,6 +6,7 @@ MLflow writes into directories that it loads models from; a cache that many proc
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import json
 import os
@@ -46,7 +47,7 @@ def unpacked(
     if _is_intact(entry):
         return entry / _CONTENT
     root.mkdir(parents=True, exist_ok=True)
-    _remove(entry)
+    _discard(entry)
     scratch = Path(tempfile.mkdtemp(dir=root, prefix=".unpacking-"))
     try:
         (scratch / _CONTENT).mkdir()
@@ -176,6 +177,15 @@ def _is_intact(entry: Path) -> bool:
 def _files(root: Path) -> Iterator[Path]:
     for folder, _, names in os.walk(root):
         yield from (Path(folder) / name for name in names)
+
+
+def _discard(entry: Path) -> None:
+    """Take a damaged entry out of the way in one step; one that another process just made stays."""
+    if entry.exists() and not _is_intact(entry):
+        trash = Path(tempfile.mkdtemp(dir=entry.parent, prefix=".discarded-"))
+        with contextlib.suppress(OSError):
+            entry.rename(trash / entry.name)
+        _remove(trash)
 
 
 def _remove(entry: Path) -> None:

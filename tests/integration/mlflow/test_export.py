@@ -25,6 +25,7 @@ from kitops_orchestration.lineage.run_context import RunContext
 from kitops_orchestration.mlflow_bridge.export import ExportResult, export_run
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.progress import ProgressEvent
 
 
 def layer_of(result: ExportResult, path: str) -> Any:
@@ -272,6 +273,45 @@ def test_a_python_model_with_code_and_a_large_file_is_packed_whole(
     assert packed["model/artifacts/weights.bin"] == (tmp_path / "weights.bin").read_bytes()
     assert packed["model/code/mylib.py"] == b"FACTOR = 2\n"
     assert (result.pack.kitfile.model.framework, result.pack.kitfile.model.format) == ("python_function", "cloudpickle")
+
+
+def test_a_large_local_model_is_never_copied(
+    tracking: Any, export: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    with (weights / "model.safetensors").open("wb") as stream:
+        stream.truncate(64 * 1024 * 1024)
+    model = tracking.client.create_logged_model(tracking.experiment_id, name="large")
+    tracking.client.log_model_artifacts(model.model_id, str(weights))
+    tracking.client.finalize_logged_model(model.model_id, "READY")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    most = 0
+
+    def watch(event: ProgressEvent) -> None:
+        nonlocal most
+        most = max(most, sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file()))
+
+    result = export(f"models:/{model.model_id}", progress=watch)
+    assert result.pack.kitfile.model.format == "safetensors"
+    assert result.pack.size_bytes > 64 * 1024 * 1024
+    assert 0 < most < 1024 * 1024
+
+
+def test_files_that_a_context_would_hide_stay_in_the_model(
+    tracking: Any, export: Any, repository: LayoutRepository, tmp_path: Path
+) -> None:
+    names = {"MLmodel", ".kitignore", "Kitfile", "nested/registered_model_meta", ".hidden", "a b/ü.txt"}
+    for name in names:
+        (tmp_path / "weights" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "weights" / name).write_text("{}" if name == "MLmodel" else "*\n")
+    model = tracking.client.create_logged_model(tracking.experiment_id, name="odd")
+    tracking.client.log_model_artifacts(model.model_id, str(tmp_path / "weights"))
+    tracking.client.finalize_logged_model(model.model_id, "READY")
+    result = export(f"models:/{model.model_id}")
+    assert set(files_in(repository, result, "model")) == {f"model/{name}" for name in names}
 
 
 def test_a_model_whose_files_are_gone_is_said_so_and_nothing_is_pushed(

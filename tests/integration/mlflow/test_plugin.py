@@ -13,11 +13,13 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from kitops_orchestration.mlflow_bridge.export import export_run
 from kitops_orchestration.mlflow_bridge.import_ import import_modelkit
+from kitops_orchestration.mlflow_bridge.modelkit_uri import pinned_uri
 from kitops_orchestration.modelkit.kitfile import Kitfile, Model
 from kitops_orchestration.modelkit.pack import pack
 from kitops_orchestration.oci.reference import Reference
@@ -250,6 +252,22 @@ def test_a_version_by_reference_is_accepted_and_loaded_through_a_server(kit: Ref
     assert list(mlflow.sklearn.load_model(again.model_uri).predict(ROW)) == [1]
 
 
+def test_the_server_itself_does_not_follow_a_version_to_its_registry(
+    kit: Reference, server: Any, embedded_registry: Any
+) -> None:
+    name = f"Forged-{uuid.uuid4().hex[:8]}"
+    import_modelkit(open_repository(kit), "v1", registered_model=name)
+    embedded_registry.log.clear()
+    answer = requests.get(
+        f"{server.uri}/model-versions/get-artifact",
+        params={"name": name, "version": "1", "path": "MLmodel"},
+        timeout=30,
+    )
+    assert not answer.ok
+    assert "may not reach the registry" in answer.text
+    assert embedded_registry.log.all() == []
+
+
 def test_importing_the_core_imports_no_mlflow() -> None:
     code = (
         "import sys, kitops_orchestration.mlflow_bridge.plugin, kitops_orchestration.client;"
@@ -268,3 +286,13 @@ def test_the_plugin_adds_less_than_50_ms_to_the_import_of_mlflow() -> None:
     # Processor time: what the import costs, not what else this machine is doing.
     seconds = [float(subprocess.check_output([sys.executable, "-W", "ignore", "-c", code])) for _ in range(3)]
     assert min(seconds) < 0.05
+
+
+def test_a_server_takes_the_plain_http_scheme_that_we_write(server: Any) -> None:
+    name = f"Plain-{uuid.uuid4().hex[:8]}"
+    server.client.create_registered_model(name)
+    digest = "sha256:" + "a" * 64
+    uri = pinned_uri(Reference.parse(f"registry.example:5000/team/clf@{digest}"), plain_http=True)
+    assert server.client.create_model_version(name, uri).source == uri
+    with pytest.raises(MlflowException, match="Invalid model version source"):
+        server.client.create_model_version(name, uri.replace("modelkit-http", "modelkit+http"))
