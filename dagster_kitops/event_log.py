@@ -54,9 +54,9 @@ def modelkit_history(
     found: list[RecordedModelKit] = []
     for fetch in (instance.fetch_materializations, instance.fetch_observations):
         for record in fetch(records_filter, limit=limit).records:
-            event = record.asset_materialization or record.asset_observation
-            if event is not None:
-                found.extend(_recorded(event.metadata, record.run_id, record.timestamp))
+            recorded = recorded_modelkit(record)
+            if recorded is not None:
+                found.append(recorded)
         if found:
             break
     return found
@@ -109,9 +109,11 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, dg.MetadataValue) else value
 
 
-def _recorded(metadata: Mapping[str, Any], run_id: str, timestamp: float) -> list[RecordedModelKit]:
-    facts = ModelKitMetadataSet.extract(metadata)
-    if not facts.reference or not facts.digest:
-        return []
+def recorded_modelkit(record: dg.EventLogRecord) -> RecordedModelKit | None:
+    """Return the ModelKit that a materialization or observation names, if it names one."""
+    event = record.asset_materialization or record.asset_observation
+    facts = ModelKitMetadataSet.extract(event.metadata if event is not None else {})
+    if event is None or not facts.reference or not facts.digest:
+        return None
     reference = Reference.parse(facts.reference).with_digest(facts.digest)
-    return [RecordedModelKit(reference, run_id, timestamp, plain(metadata))]
+    return RecordedModelKit(reference, record.run_id, record.timestamp, plain(event.metadata))

@@ -115,8 +115,8 @@ class _PolicyQuestion:
     def _results(self, checked: CheckedModelKit) -> Sequence[CheckResult]:
         key = (self.policy.digest, self.stage)
         if key not in checked.answers:
-            checked.answers[key] = checked.kitops.plan_promotion(
-                checked.recorded.reference, stage=self.stage, policy=self.policy
+            checked.answers[key] = checked.client.plan(
+                checked.recorded.reference, stage=self.stage, policy=self.policy, trust=checked.kitops.get_trust()
             ).checks
         results: Sequence[CheckResult] = checked.answers[key]
         return results

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from dagster_kitops.metadata import REFERENCE_LABEL, REPOSITORY_LABEL
+from dagster_kitops.metadata import REFERENCE_LABEL, REPOSITORY_LABEL, URI_LABEL
 
 if TYPE_CHECKING:
     from kitops_orchestration.modelkit.kitfile import Kitfile
@@ -40,7 +40,7 @@ class DagsterKitOpsTranslator:
 
     def get_asset_spec(self, data: ModelKitTranslatorData) -> dg.AssetSpec:
         """Return the spec of the asset that ``data`` describes."""
-        metadata: dict[str, Any] = {REPOSITORY_LABEL: data.repository, "dagster/uri": data.reference or data.repository}
+        metadata: dict[str, Any] = {REPOSITORY_LABEL: data.repository, URI_LABEL: data.reference or data.repository}
         if data.reference is not None:
             metadata[REFERENCE_LABEL] = data.reference
         return dg.AssetSpec(
