@@ -15,6 +15,7 @@ from kitops_orchestration.errors import SignatureError
 if TYPE_CHECKING:
     from kitops_orchestration.client import KitClient
     from kitops_orchestration.lineage.attach import Attached
+    from kitops_orchestration.lineage.passport import Passport
     from kitops_orchestration.lineage.questions import Lineage
     from kitops_orchestration.lineage.statements import DeploymentTarget, Predicate, Statement
     from kitops_orchestration.oci.reference import Reference
@@ -137,7 +138,7 @@ class EvidenceVerbs:
             source, limits = self.client.repository(plan.source), self.settings.limits
             current = plan.expected_current
             if current is None or current == plan.digest:
-                about = passport(source, plan.digest, trust=self.trust, max_history=0, limits=limits).to_markdown()
+                about = _facts(passport(source, plan.digest, trust=self.trust, max_history=0, limits=limits))
             else:
                 place = self.client.repository(plan.destination)
                 about = diff(
@@ -207,3 +208,16 @@ def load_policy(path: str) -> PromotionPolicy:
     from kitops_orchestration.promotion.policy import PromotionPolicy
 
     return PromotionPolicy.load(path)
+
+
+def _facts(found: Passport) -> str:
+    from kitops_orchestration.lineage.report import table
+
+    rows = [
+        ("ModelKit", f"{found.name} {found.version_name}"),
+        ("licence", found.licence or "not stated"),
+        ("size", f"{found.version.kit.size_bytes} bytes in {len(found.version.kit.layers)} layers"),
+        ("signature", found.verdict.reason if found.verdict else "not checked: the connection has no trust policy"),
+        *found.metrics.items(),
+    ]
+    return table(("", "there is nothing to compare with yet"), rows)
