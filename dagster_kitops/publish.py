@@ -149,8 +149,20 @@ def _run_url(record: RunRecord) -> str:
 
 
 def partition_of(context: dg.AssetExecutionContext) -> str | None:
-    """Return the step's partition key, if it has one."""
-    return context.partition_key if context.has_partition_key else None
+    """Return the step's partition key, if it has one.
+
+    Raises:
+        dagster.Failure: the step has several partitions, and one ModelKit holds one.
+    """
+    if context.has_partition_key:
+        key: str = context.partition_key
+        return key
+    if context.has_partition_key_range:
+        raise dg.Failure(
+            description="one ModelKit holds one partition: give the asset BackfillPolicy.multi_run(1)",
+            allow_retries=False,
+        )
+    return None
 
 
 def tags_of(context: dg.AssetExecutionContext, tag: str | None, extra_tags: Sequence[str] = ()) -> tuple[str, ...]:
