@@ -25,6 +25,7 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.sdk import AssetWatcher
 from airflow.sdk.definitions.asset import Model
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 try:
@@ -48,6 +49,7 @@ __all__ = [
     "DecoratedOperator",
     "Model",
     "Param",
+    "ParamsDict",
     "PokeReturnValue",
     "TaskAwaitingInput",
     "TaskDeferred",

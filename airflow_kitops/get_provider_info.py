@@ -87,7 +87,7 @@ def _text(label: str, description: str, **schema: Any) -> dict[str, Any]:
     return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
 
 
-def _switch(label: str, description: str, *, default: bool | None) -> dict[str, Any]:
+def _switch(label: str, description: str, *, default: bool) -> dict[str, Any]:
     return {"label": label, "description": description, "schema": {"type": ["boolean", "null"], "default": default}}
 
 
@@ -107,7 +107,9 @@ _FIELDS: dict[str, Any] = {
         enum=["auto", "docker_config", "basic", "token", "anonymous"],
     ),
     "docker_config_dir": _text("Docker config folder", "Folder of config.json on the worker; empty: Docker's own."),
-    "plain_http": _switch("Plain HTTP", "Empty: only for a registry on this machine.", default=None),
+    "plain_http": _text(
+        "Plain HTTP", "auto: only for a registry on this machine.", default="auto", enum=["auto", "true", "false"]
+    ),
     "tls_verify": _switch("Verify TLS", "Check the registry's certificate.", default=True),
     "ca_bundle": _text("CA bundle", "File on the worker with the certificates to trust."),
     "signing_private_key": _text(

@@ -14,13 +14,12 @@ from airflow_kitops._compat import (
     BaseHook,
     get_async_connection,
     get_async_extra_dejson,
-    mask_secret,
 )
 from airflow_kitops._errors import airflow_errors, error_text
 from airflow_kitops.connection import ConnectionSettings, read_connection
 from airflow_kitops.evidence_verbs import EvidenceVerbs
 from airflow_kitops.hook_lineage import tell_lineage
-from airflow_kitops.masking import MaskedCredentials
+from airflow_kitops.masking import MaskedCredentials, mask_lines
 from airflow_kitops.results import reference_text
 from kitops_orchestration.errors import KitOpsError
 
@@ -70,9 +69,7 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
             if self.kitops_conn_id != self.default_conn_name:
                 raise
             return ConnectionSettings(registry=None)
-        if connection.password:
-            mask_secret(connection.password)
-        return read_connection(connection, connection.extra_dejson)
+        return _masked(read_connection(connection, connection.extra_dejson))
 
     @cached_property
     def client(self) -> KitClient:
@@ -103,7 +100,7 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
         except AirflowNotFoundException:
             await asyncio.to_thread(getattr, self, "settings")
             return
-        self.settings = read_connection(connection, extra)
+        self.settings = _masked(read_connection(connection, extra))
 
     def get_conn(self) -> KitClient:
         """Return :attr:`client`, Airflow's name for it."""
@@ -205,3 +202,8 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
         """Compare two ModelKits; no layer is fetched."""
         with airflow_errors():
             return self.client.diff(self.complete(left), self.complete(right))
+
+
+def _masked(settings: ConnectionSettings) -> ConnectionSettings:
+    mask_lines(settings.signing_private_key)
+    return settings

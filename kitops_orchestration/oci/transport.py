@@ -99,6 +99,8 @@ class Response:
         self.url = url
         self.content = b""
         """The body, after :meth:`load`."""
+        if raw.length == 0:  # an answer without a body is over; http.client notices when somebody reads it
+            raw.close()
         if raw.isclosed():
             self._finish()
 
