@@ -165,9 +165,8 @@ def test_provenance_can_be_left_out(run, kitops, bare_kitops, context_dir):
     assert kitops.get_client().lineage(kitops.reference("team/tiny:latest")).provenance is None
 
 
-def test_a_direct_call_returns_the_result(bare_kitops, context_dir):
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = kit_asset(context_dir)(dg.build_asset_context(instance=instance), kitops=bare_kitops)
+def test_a_direct_call_returns_the_result(kitops, context_dir):
+    result = kit_asset(context_dir)(dg.build_asset_context(), kitops=kitops)
     assert result.data_version.value == result.metadata["kitops/digest"]
 
 
