@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "tag": "Point another tag at a ModelKit.",
     "list": "List the ModelKits of a repository.",
     "inspect": "Show manifest, Kitfile and layers.",
+    "diff": "Show what changed between two ModelKits.",
     "export-run": "Export an MLflow run or model as a ModelKit.",
     "keygen": "Make a key pair to sign with.",
     "sign": "Sign a ModelKit; cosign verifies it.",
@@ -45,6 +46,7 @@ VERBS: dict[str, str] = {
     "init-container": "Fetch a ModelKit before a container starts.",
     "export": "Write ModelKits and evidence into one file.",
     "import-layout": "Bring such a file into a repository.",
+    "version": "Show the version.",
 }
 """Every verb and its short help, so that ``kitctl --help`` imports none of their modules."""
 
