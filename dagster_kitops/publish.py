@@ -27,6 +27,7 @@ from kitops_orchestration.errors import KitOpsError
 if TYPE_CHECKING:
     from dagster_kitops.resources import KitOpsResource
     from kitops_orchestration.mlflow_bridge.export import ExportResult
+    from kitops_orchestration.mlflow_bridge.record import RunRecord
     from kitops_orchestration.modelkit.kitfile import Kitfile
     from kitops_orchestration.modelkit.pack import PackResult
 
@@ -130,6 +131,7 @@ def run_metadata(result: ExportResult) -> dict[str, Any]:
     record = result.record
     metrics = {name: float(metric.last) for name, metric in record.metrics.items()}
     facts = {
+        "kitops/mlflow_run": dg.MetadataValue.url(_run_url(record)) if record.tracking_uri.startswith("http") else None,
         "kitops/mlflow_run_id": record.run_id,
         "kitops/mlflow_experiment": record.experiment.get("name"),
         "kitops/mlflow_params": dg.MetadataValue.json(dict(record.params)),
@@ -139,6 +141,11 @@ def run_metadata(result: ExportResult) -> dict[str, Any]:
         **{label: value for label, value in facts.items() if value is not None},
         **{name: value for name, value in metrics.items() if math.isfinite(value)},
     }
+
+
+def _run_url(record: RunRecord) -> str:
+    """Return the run's page in MLflow's own web interface."""
+    return f"{record.tracking_uri.rstrip('/')}/#/experiments/{record.experiment.get('id', '0')}/runs/{record.run_id}"
 
 
 def partition_of(context: dg.AssetExecutionContext) -> str | None:

@@ -94,7 +94,7 @@ class LayoutIndex:
             entries = edit(list(document["manifests"]))
             if entries != document["manifests"]:
                 document["manifests"] = entries
-                write_file(self._place, self._path, canonical.encode(document), "write index.json")
+                write_file(self._place, self._path, _encode(document), "write index.json")
             if then is not None:
                 then()
 
@@ -200,6 +200,11 @@ def without_tag(entries: list[Entry], tag: str) -> list[Entry]:
         if tag_of(entry) == tag and descriptor is not None:
             result = with_manifest(result, descriptor)
     return result
+
+
+def _encode(document: dict[str, Any]) -> bytes:
+    """No digest is taken over ``index.json``, and it is written with every push: the fast encoder will do."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _entry(descriptor: Descriptor) -> Entry:

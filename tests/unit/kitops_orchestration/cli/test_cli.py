@@ -172,4 +172,5 @@ def test_no_secret_is_printed(kitctl, packed: str, tmp_path: Path, monkeypatch) 
 
 
 def test_the_version_is_told_in_both_ways(kitctl) -> None:
-    assert kitctl("version").out == kitctl("--version").out == f"kitctl {__version__}\n"
+    assert kitctl("--version").out == f"kitctl {__version__}\n"
+    assert __version__ in kitctl("version").out.splitlines()[0]
