@@ -157,15 +157,23 @@ class _Search:
 
     def visit(self, repository: Repository, digest: str, depth: int) -> None:
         waiting = [(repository, digest, depth)]
+        self._is_first(repository, digest)
         while waiting:
             place, wanted, depth = waiting.pop(0)
-            self._seen.add((place.reference.name, wanted))
             for base in self._read(place, wanted, depth):
                 following = _follow(place, base, self._open_base)
                 if isinstance(following, str):
                     self.gaps.append(following)
-                elif (following[0].reference.name, following[1]) not in self._seen and len(self._seen) < _MAX_MODELKITS:
+                elif self._is_first(*following):
                     waiting.append((*following, depth + 1))
+
+    def _is_first(self, place: Repository, digest: str) -> bool:
+        """Tell whether a ModelKit is met for the first time, and remember it."""
+        identity = (place.reference.name, str(digest))
+        if identity in self._seen or len(self._seen) >= _MAX_MODELKITS:
+            return False
+        self._seen.add(identity)
+        return True
 
     def _read(self, place: Repository, digest: str, depth: int) -> list[Dependency]:
         """Note the data of one ModelKit and return its base models."""
