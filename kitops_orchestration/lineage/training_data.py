@@ -134,7 +134,7 @@ def training_data(
     gaps: list[str] = []
     digest = repository.resolve(target).digest
     waiting: list[tuple[Repository, str, int]] = [(repository, digest, 0)]
-    seen: set[str] = {digest}
+    seen = {(repository.reference.name, str(digest))}  # evidence belongs to a repository, not to a digest alone
     while waiting:
         place, wanted, depth = waiting.pop(0)
         builds = _builds(place, wanted, trust, at, limits)
@@ -147,8 +147,10 @@ def training_data(
             following = _follow(place, base, open_base)
             if isinstance(following, str):
                 gaps.append(following)
-            elif following[1] not in seen and depth < _MAX_DEPTH:
-                seen.add(following[1])
+                continue
+            identity = (following[0].reference.name, following[1])
+            if identity not in seen and depth < _MAX_DEPTH:
+                seen.add(identity)
                 waiting.append((*following, depth + 1))
     return TrainingData(
         repository.reference.with_digest(digest), trust is not None, tuple(uses), tuple(bases), tuple(gaps)
