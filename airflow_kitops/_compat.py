@@ -7,6 +7,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
     AirflowNotFoundException,
+    AirflowPlugin,
     Asset,
     AssetAlias,
     BaseHook,
@@ -25,6 +26,7 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.sdk import AssetWatcher
 from airflow.sdk.definitions.asset import Model
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 try:
@@ -36,6 +38,7 @@ __all__ = [
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
+    "AirflowPlugin",
     "Asset",
     "AssetAlias",
     "AssetWatcher",
@@ -48,6 +51,7 @@ __all__ = [
     "DecoratedOperator",
     "Model",
     "Param",
+    "ParamsDict",
     "PokeReturnValue",
     "TaskAwaitingInput",
     "TaskDeferred",

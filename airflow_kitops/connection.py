@@ -134,9 +134,9 @@ def _limits(extra: Mapping[str, Any]) -> Limits:
 
 def _boolean(extra: Mapping[str, Any], name: str) -> bool | None:
     value = extra.get(name)
-    if value is None or value == "":
+    text = str("" if value is None else value).lower()
+    if text in ("", "auto"):
         return None
-    text = str(value).lower()
     if text in ("true", "1", "yes"):
         return True
     if text in ("false", "0", "no"):

@@ -37,6 +37,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_kitops.operators.record_deployment",
                     "airflow_kitops.operators.sign",
                     "airflow_kitops.operators.attest",
+                    "airflow_kitops.operators.import_model",
                 ],
             }
         ],
@@ -50,6 +51,7 @@ def get_provider_info() -> dict[str, Any]:
                 "to_openlineage_converter": "airflow_kitops.assets.convert_asset_to_openlineage",
             }
         ],
+        "plugins": [{"name": "kitops", "plugin-class": "airflow_kitops.plugin.KitOpsPlugin"}],
         "extra-links": [
             "airflow_kitops.links.ModelKitLink",
             "airflow_kitops.links.MlflowRunLink",
@@ -87,7 +89,7 @@ def _text(label: str, description: str, **schema: Any) -> dict[str, Any]:
     return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
 
 
-def _switch(label: str, description: str, *, default: bool | None) -> dict[str, Any]:
+def _switch(label: str, description: str, *, default: bool) -> dict[str, Any]:
     return {"label": label, "description": description, "schema": {"type": ["boolean", "null"], "default": default}}
 
 
@@ -107,7 +109,9 @@ _FIELDS: dict[str, Any] = {
         enum=["auto", "docker_config", "basic", "token", "anonymous"],
     ),
     "docker_config_dir": _text("Docker config folder", "Folder of config.json on the worker; empty: Docker's own."),
-    "plain_http": _switch("Plain HTTP", "Empty: only for a registry on this machine.", default=None),
+    "plain_http": _text(
+        "Plain HTTP", "auto: only for a registry on this machine.", default="auto", enum=["auto", "true", "false"]
+    ),
     "tls_verify": _switch("Verify TLS", "Check the registry's certificate.", default=True),
     "ca_bundle": _text("CA bundle", "File on the worker with the certificates to trust."),
     "signing_private_key": _text(
@@ -148,6 +152,9 @@ _CONFIG: dict[str, Any] = {
         "options": {
             "poll_interval_seconds": _option(
                 "Time between two looks of a watcher or trigger at a repository.", "float", "60.0", None
+            ),
+            "page_conn_id": _option(
+                "Connection that the ModelKit page of the UI asks registries with.", "string", "kitops_default", None
             ),
             "scratch_dir": _option(
                 "Folder on the worker for the temporary files of tasks; empty means the system's own.",

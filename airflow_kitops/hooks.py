@@ -14,19 +14,19 @@ from airflow_kitops._compat import (
     BaseHook,
     get_async_connection,
     get_async_extra_dejson,
-    mask_secret,
 )
 from airflow_kitops._errors import airflow_errors, error_text
 from airflow_kitops.connection import ConnectionSettings, read_connection
 from airflow_kitops.evidence_verbs import EvidenceVerbs
 from airflow_kitops.hook_lineage import tell_lineage
-from airflow_kitops.masking import MaskedCredentials
+from airflow_kitops.masking import MaskedCredentials, mask_lines
 from airflow_kitops.results import reference_text
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
     from kitops_orchestration.client import Copied, KitClient
     from kitops_orchestration.mlflow_bridge.export import ExportResult
+    from kitops_orchestration.mlflow_bridge.import_ import ImportResult
     from kitops_orchestration.modelkit.diff import ModelKitDiff
     from kitops_orchestration.modelkit.inspect import ModelKit
     from kitops_orchestration.modelkit.pack import PackResult
@@ -70,9 +70,7 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
             if self.kitops_conn_id != self.default_conn_name:
                 raise
             return ConnectionSettings(registry=None)
-        if connection.password:
-            mask_secret(connection.password)
-        return read_connection(connection, connection.extra_dejson)
+        return _masked(read_connection(connection, connection.extra_dejson))
 
     @cached_property
     def client(self) -> KitClient:
@@ -103,7 +101,7 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
         except AirflowNotFoundException:
             await asyncio.to_thread(getattr, self, "settings")
             return
-        self.settings = read_connection(connection, extra)
+        self.settings = _masked(read_connection(connection, extra))
 
     def get_conn(self) -> KitClient:
         """Return :attr:`client`, Airflow's name for it."""
@@ -171,6 +169,23 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
             tell_lineage(self, wrote=result.reference)
             return result
 
+    def import_model(self, reference: str | Mapping[str, Any], **options: Any) -> ImportResult:
+        """Make a ModelKit known to MLflow; with a trust policy only one that is signed as it wants."""
+        from kitops_orchestration.mlflow_bridge.import_ import import_modelkit
+
+        with airflow_errors():
+            where = self.complete(reference)
+            trust = self.settings.trust_policy
+            result = import_modelkit(
+                self.client.repository(where),
+                where.target,
+                trust_policy_path=Path(trust) if trust else None,
+                limits=self.settings.limits,
+                **options,
+            )
+            tell_lineage(self, read=result.reference)
+            return result
+
     def tag(self, reference: str | Mapping[str, Any], tag: str) -> Reference:
         """Give the ModelKit one more tag."""
         with airflow_errors():
@@ -205,3 +220,8 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
         """Compare two ModelKits; no layer is fetched."""
         with airflow_errors():
             return self.client.diff(self.complete(left), self.complete(right))
+
+
+def _masked(settings: ConnectionSettings) -> ConnectionSettings:
+    mask_lines(settings.signing_private_key)
+    return settings

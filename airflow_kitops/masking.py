@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference
 
 
+def mask_lines(secret: str | None) -> None:
+    """Have every line of a secret masked: a log is masked line by line, and a key in PEM form has many."""
+    for line in (secret or "").splitlines():
+        if line.strip() and not line.startswith("-----"):
+            mask_secret(line.strip())
+
+
 class MaskedCredentials:
     """A source of credentials whose secrets do not show in a task's log.
 

@@ -76,27 +76,29 @@ def fill(repository: Repository, versions: int, signer: LocalSigner) -> None:
         )
 
 
-def measure(name: str, repository: Repository, ask: Callable[[Any], Any]) -> None:
-    counting = Counting(repository)
+def measure(name: str, repository: Repository, requests: Callable[[], int], ask: Callable[[Any], Any]) -> None:
+    counting, before = Counting(repository), requests()
     start = time.perf_counter()
     ask(counting)
     seconds = time.perf_counter() - start
+    sent = f"{requests() - before:,}" if requests() else "-"
     parts = ", ".join(f"{key} {counting.calls[key]}" for key in READS if counting.calls[key])
-    print(f"| {name} | {sum(counting.calls.values()):,} | {seconds:.2f} s | {parts} |", flush=True)
+    print(f"| {name} | {sum(counting.calls.values()):,} | {sent} | {seconds:.2f} s | {parts} |", flush=True)
 
 
 @contextmanager
-def registry(kind: str, root: Path) -> Iterator[str]:
+def registry(kind: str, root: Path) -> Iterator[tuple[str, Callable[[], int]]]:
     if kind == "folder":
-        yield folder_registry(root)
+        yield folder_registry(root), lambda: 0
         return
     if kind == "docker":
-        yield from docker_registry(root)
+        for host in docker_registry(root):
+            yield host, lambda: 0
         return
     from kitops_orchestration.testing.registry import Behaviour, EmbeddedRegistry
 
     with EmbeddedRegistry(behaviour=Behaviour(referrers_api=kind == "api")) as server:
-        yield server.host
+        yield server.host, lambda: len(server.requests)
 
 
 def docker_registry(root: Path) -> Iterator[str]:
@@ -129,23 +131,24 @@ def main() -> None:
     limits = Limits(concurrency=chosen.concurrency)
     signer = generate_key_pair(key_format="pkcs8").signer
     trust = TrustPolicy.for_key(signer.public_key)
-    with tempfile.TemporaryDirectory() as folder, registry(chosen.registry, Path(folder)) as host:
+    with tempfile.TemporaryDirectory() as folder, registry(chosen.registry, Path(folder)) as (host, sent):
         repository = open_repository(Reference.parse(f"{host}/bench/iris"), limits=limits)
         start = time.perf_counter()
         fill(repository, chosen.versions, signer)
         seconds = time.perf_counter() - start
         print(f"{chosen.versions} versions in a {chosen.registry} registry, written in {seconds:.1f} s")
-        print("\n| question | calls | time | of which |\n|---|---|---|---|")
-        measure("where_deployed", repository, lambda it: where_deployed(it, trust=trust, limits=limits))
-        measure("sign_offs of one", repository, lambda it: sign_offs(it, "v10", trust=trust, limits=limits))
-        measure("lineage of one", repository, lambda it: lineage(it, "v10", trust=trust, limits=limits))
+        print("\n| question | calls | HTTP requests | time | of which |\n|---|---|---|---|---|")
+        measure("where_deployed", repository, sent, lambda it: where_deployed(it, trust=trust, limits=limits))
+        measure("sign_offs of one", repository, sent, lambda it: sign_offs(it, "v10", trust=trust, limits=limits))
+        measure("lineage of one", repository, sent, lambda it: lineage(it, "v10", trust=trust, limits=limits))
         deployed = {predicate_types.DEPLOYMENT}
         measure(
             "timeline, deployments only",
             repository,
+            sent,
             lambda it: timeline(it, predicate_types=deployed, trust=trust, limits=limits),
         )
-        measure("timeline", repository, lambda it: timeline(it, trust=trust, limits=limits))
+        measure("timeline", repository, sent, lambda it: timeline(it, trust=trust, limits=limits))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"\nPeak memory of the process, with the registry where that is embedded: {peak:.0f} MiB")
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from dagster_kitops.modelkit_checks import signature_check as signature_check
     from dagster_kitops.modelkit_checks import tag_check as tag_check
     from dagster_kitops.observation import build_observable_modelkits as build_observable_modelkits
+    from dagster_kitops.openlineage import build_modelkit_lineage_sensor as build_modelkit_lineage_sensor
     from dagster_kitops.partitions import partition_tag as partition_tag
     from dagster_kitops.promotion import PromotionStage as PromotionStage
     from dagster_kitops.promotion import build_promotion_assets as build_promotion_assets
@@ -100,6 +101,7 @@ _HOMES = {
     "build_modelkit_asset_spec": "translator",
     "build_modelkit_checks": "asset_checks",
     "build_modelkit_integrity_checks": "modelkit_checks",
+    "build_modelkit_lineage_sensor": "openlineage",
     "build_modelkit_policy_checks": "modelkit_checks",
     "build_modelkit_provenance_checks": "modelkit_checks",
     "build_modelkit_signature_checks": "modelkit_checks",

@@ -13,7 +13,7 @@ import dagster as dg
 from dagster_kitops._errors import translated
 from dagster_kitops.body import Body, bound
 from dagster_kitops.lineage import run_context
-from dagster_kitops.metadata import REPOSITORY_LABEL
+from dagster_kitops.metadata import REPOSITORY_LABEL, URI_LABEL
 from dagster_kitops.publish import Gate, Target, materialized, publish, run_metadata, signed, tags_of
 from dagster_kitops.resources import KitOpsResource
 
@@ -83,7 +83,7 @@ def modelkit_asset(
         produce,
         resource_key=resource_key,
         kinds=set(DEFAULT_KINDS) if kinds is None else kinds,
-        metadata={REPOSITORY_LABEL: repository, **(metadata or {})},
+        metadata={REPOSITORY_LABEL: repository, URI_LABEL: repository, **(metadata or {})},
         code_version=code_version or _configuration_version(repository, tag, extra_tags, kitfile, target.pack_options),
         **asset_options,
     )
@@ -137,7 +137,7 @@ def mlflow_modelkit_asset(
         produce,
         resource_key=resource_key,
         kinds={*DEFAULT_KINDS, "mlflow"} if kinds is None else kinds,
-        metadata={REPOSITORY_LABEL: repository, **(metadata or {})},
+        metadata={REPOSITORY_LABEL: repository, URI_LABEL: repository, **(metadata or {})},
         **asset_options,
     )
 

@@ -33,7 +33,7 @@ class RecordedModelKit:
 def latest_modelkit(
     instance: dg.DagsterInstance, key: dg.AssetKey | str | list[str], *, partition: str | None = None
 ) -> RecordedModelKit | None:
-    """Return the newest materialization of ``key``, else its newest observation, that names a ModelKit.
+    """Return the newest event of ``key``, materialization or observation, that names a ModelKit.
 
     ``partition`` asks for that partition's event; ``None`` takes the newest of all.
     """
@@ -54,12 +54,10 @@ def modelkit_history(
     found: list[RecordedModelKit] = []
     for fetch in (instance.fetch_materializations, instance.fetch_observations):
         for record in fetch(records_filter, limit=limit).records:
-            event = record.asset_materialization or record.asset_observation
-            if event is not None:
-                found.extend(_recorded(event.metadata, record.run_id, record.timestamp))
-        if found:
-            break
-    return found
+            recorded = recorded_modelkit(record)
+            if recorded is not None:
+                found.append(recorded)
+    return sorted(found, key=lambda event: event.timestamp, reverse=True)[:limit]
 
 
 def require_modelkit(
@@ -109,9 +107,11 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, dg.MetadataValue) else value
 
 
-def _recorded(metadata: Mapping[str, Any], run_id: str, timestamp: float) -> list[RecordedModelKit]:
-    facts = ModelKitMetadataSet.extract(metadata)
-    if not facts.reference or not facts.digest:
-        return []
+def recorded_modelkit(record: dg.EventLogRecord) -> RecordedModelKit | None:
+    """Return the ModelKit that a materialization or observation names, if it names one."""
+    event = record.asset_materialization or record.asset_observation
+    facts = ModelKitMetadataSet.extract(event.metadata if event is not None else {})
+    if event is None or not facts.reference or not facts.digest:
+        return None
     reference = Reference.parse(facts.reference).with_digest(facts.digest)
-    return [RecordedModelKit(reference, run_id, timestamp, plain(metadata))]
+    return RecordedModelKit(reference, record.run_id, record.timestamp, plain(event.metadata))

@@ -22,6 +22,8 @@ REPOSITORY_LABEL = "kitops/repository"
 REFERENCE_LABEL = "kitops/reference"
 FLAVOR_LABEL = "kitops/flavor"
 """Definition metadata: the MLflow flavour that saves what the asset returns."""
+URI_LABEL = "dagster/uri"
+"""Definition metadata that the UI shows as Storage."""
 FILTERS_LABEL = "kitops/include"
 """``AssetIn`` metadata: the filters of the layers that a consumer wants."""
 
@@ -31,8 +33,8 @@ _LAYER_SCHEMA = dg.TableSchema(
         dg.TableColumn("path", "string"),
         dg.TableColumn("name", "string"),
         dg.TableColumn("size_bytes", "int"),
-        dg.TableColumn("digest", "string"),
         dg.TableColumn("uploaded", "bool", description="False: the registry had it already"),
+        dg.TableColumn("digest", "string"),
     ]
 )
 
@@ -96,8 +98,8 @@ def layers_table(layers: Sequence[Any]) -> dg.TableMetadataValue:
                 "path": layer.path or "",
                 "name": layer.name or "",
                 "size_bytes": layer.descriptor.size,
-                "digest": str(layer.descriptor.digest),
                 "uploaded": bool(getattr(layer, "is_uploaded", False)),
+                "digest": str(layer.descriptor.digest),
             }
         )
         for layer in layers

@@ -46,12 +46,18 @@ class PromotionStage:
 
         return PromotionPolicy.load(self.policy_path)
 
-    def reference_in(self, kitops: KitOpsResource, source: Reference, policy: "PromotionPolicy | None") -> Reference:
-        """Return where the stage keeps the ModelKit that is at ``source``: repository and tag."""
-        rules = policy.stage(self.name) if policy is not None else None
-        named = self.destination or (rules.repository_for(source.name) if rules is not None else None)
-        place = kitops.reference(named) if named else source.without_target()
-        return place.with_tag(self.tag or place.tag or (rules.tag if rules is not None else "") or self.name)
+    def place(self, kitops: KitOpsResource) -> dict[str, Any]:
+        """Return what the core's verbs are told of the stage: its name, policy, destination and tag.
+
+        Raises:
+            PromotionError: the policy cannot be read.
+        """
+        return {
+            "stage": self.name,
+            "policy": self.policy(),
+            "destination": kitops.reference(self.destination) if self.destination else None,
+            "tag": self.tag,
+        }
 
 
 def build_promotion_assets(
@@ -116,12 +122,9 @@ def move_to_stage(
 ) -> "PromotionResult":
     """Promote what is at ``origin`` to ``stage``, as the step of ``context``; the core decides whether it may."""
     with translated(context):
-        policy = stage.policy()
         return kitops.get_client().promote(
             origin,
-            stage=stage.name,
-            destination=stage.reference_in(kitops, origin, policy),
-            policy=policy,
+            **stage.place(kitops),
             trust=kitops.get_trust(),
             signer=kitops.get_signer(),
             run_context=run_context(context),

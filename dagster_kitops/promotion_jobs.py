@@ -3,7 +3,7 @@
 # No `from __future__ import annotations`: Dagster reads the annotations of Config and ops.
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 from pydantic import Field
@@ -15,6 +15,9 @@ from dagster_kitops.promotion import PromotionStage, move_to_stage, promotion_me
 from dagster_kitops.resources import KitOpsResource
 from dagster_kitops.sensors import DATA_VERSION_TAGS
 from kitops_orchestration.oci.reference import Reference
+
+if TYPE_CHECKING:
+    from kitops_orchestration.lineage.attach import Attached
 
 
 class PromoteConfig(dg.Config):
@@ -85,23 +88,21 @@ def build_rollback_job(
 
     @dg.op(name=f"{name}_op", required_resource_keys={resource_key})
     def roll_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
-        from kitops_orchestration.promotion.rollback import rollback
-
         kitops: KitOpsResource = getattr(context.resources, resource_key)
         stage, key, _ = _place(places, config.stage)
+        present = require_modelkit(context.instance, key).reference
         with translated(context):
-            present = require_modelkit(context.instance, key).reference
-            result = rollback(
-                kitops.get_client().repository(present),
+            result = kitops.get_client().rollback(
+                present,
                 stage=stage.name,
                 reason=config.reason,
                 to=config.to,
-                tag=present.tag,
                 policy=stage.policy(),
+                destination=present.without_target(),
+                tag=present.tag,
                 trust=kitops.get_trust(),
                 signer=kitops.get_signer(),
                 run_context=run_context(context),
-                limits=kitops.limits,
             )
         _record(context, key, promotion_metadata(result, promoted_from=present, reason=config.reason), result.digest)
 
@@ -120,26 +121,10 @@ def build_approval_job(
 
     @dg.op(name=f"{name}_op", required_resource_keys={resource_key})
     def approve(context: dg.OpExecutionContext, config: ApprovalConfig) -> None:
-        from kitops_orchestration.promotion.approvals import decide
-
         kitops: KitOpsResource = getattr(context.resources, resource_key)
         stage, key, before = _place(places, config.stage)
         origin = _origin(context, kitops, config.reference, before)
-        with translated(context):
-            policy = stage.policy()
-            if policy is None:
-                raise dg.Failure(description=f"stage {stage.name} has no policy to approve by", allow_retries=False)
-            attached = decide(
-                kitops.get_client().repository(origin),
-                origin.target,
-                config.decision,
-                stage=stage.name,
-                policy=policy,
-                signer=kitops.get_signer(),
-                role=config.role,
-                approver={"id": config.approver},
-                comment=config.comment,
-            )
+        attached = _decide(context, kitops, stage, origin, config)
         facts = {"kitops/reference": str(origin), "decision": config.decision, "approver": config.approver}
         context.log_event(dg.AssetObservation(asset_key=key, metadata=facts))
         context.log.info("%s of %s for %s is attached as %s", config.decision, origin, stage.name, attached.descriptor)
@@ -177,11 +162,34 @@ def _origin(
         return kitops.get_client().resolve(kitops.reference(reference))
 
 
-def _plan(context: dg.OpExecutionContext, kitops: KitOpsResource, stage: PromotionStage, origin: Reference) -> None:
+def _decide(
+    context: dg.OpExecutionContext,
+    kitops: KitOpsResource,
+    stage: PromotionStage,
+    origin: Reference,
+    config: ApprovalConfig,
+) -> "Attached":
+    client = kitops.get_client()
+    verbs: dict[str, Any] = {"APPROVED": client.approve, "REJECTED": client.reject, "REVOKED": client.revoke}
     with translated(context):
         policy = stage.policy()
-        destination = stage.reference_in(kitops, origin, policy)
-        found = kitops.plan_promotion(origin, stage=stage.name, policy=policy, destination=destination)
+        if policy is None:
+            raise dg.Failure(description=f"stage {stage.name} has no policy to approve by", allow_retries=False)
+        attached: Attached = verbs[config.decision](
+            origin,
+            stage=stage.name,
+            policy=policy,
+            signer=kitops.get_signer(),
+            role=config.role,
+            approver={"id": config.approver},
+            comment=config.comment,
+        )
+    return attached
+
+
+def _plan(context: dg.OpExecutionContext, kitops: KitOpsResource, stage: PromotionStage, origin: Reference) -> None:
+    with translated(context):
+        found = kitops.get_client().plan(origin, **stage.place(kitops), trust=kitops.get_trust())
     context.log.info("nothing changed; the plan:\n%s", found.to_markdown())
 
 

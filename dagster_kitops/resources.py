@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from kitops_orchestration.client import KitClient
     from kitops_orchestration.oci.credentials import CredentialSource
     from kitops_orchestration.oci.transport import TlsOptions
-    from kitops_orchestration.promotion.plan import PromotionPlan
-    from kitops_orchestration.promotion.policy import PromotionPolicy
     from kitops_orchestration.signing.keys import Signer
     from kitops_orchestration.signing.trust import TrustPolicy
     from kitops_orchestration.signing.verify import VerifyResult
@@ -185,8 +183,6 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
         Raises:
             dagster.Failure: no ``signer`` is configured.
         """
-        from kitops_orchestration.signing.sign import sign
-
         signer = self.get_signer()
         if signer is None:
             raise dg.Failure(
@@ -194,40 +190,7 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
                 metadata={"advice": "give KitOpsResource a ModelKitSignerResource"},
                 allow_retries=False,
             )
-        return sign(self.get_client().repository(reference), reference.target, signer).public_key.fingerprint
-
-    def plan_promotion(
-        self,
-        reference: Reference,
-        *,
-        stage: str,
-        policy: "PromotionPolicy | None",
-        destination: Reference | None = None,
-    ) -> "PromotionPlan":
-        """Return what a promotion would do and whether it may; nothing is written.
-
-        ``destination`` defaults to where the policy sends the stage, else to the same repository.
-        """
-        from kitops_orchestration.promotion.plan import plan
-
-        client = self.get_client()
-
-        def place(name: str) -> Reference:
-            named = policy.stage(name).repository_for(reference.name) if policy is not None else None
-            return self.reference(named) if named else reference.without_target()
-
-        to = destination or place(stage)
-        return plan(
-            client.repository(reference),
-            reference.target,
-            client.repository(to),
-            stage=stage,
-            policy=policy,
-            trust=self.get_trust(),
-            open_stage=lambda name: client.repository(place(name)),
-            tag=to.tag,
-            limits=self.limits,
-        )
+        return self.get_client().sign(reference, signer).public_key.fingerprint
 
     @property
     def limits(self) -> Limits:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 from airflow_kitops import results
-from airflow_kitops._compat import AirflowFailException, Param, TaskAwaitingInput, TaskDeferred
+from airflow_kitops._compat import AirflowFailException, Param, ParamsDict, TaskAwaitingInput, TaskDeferred
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.links import ApprovalLink
 from airflow_kitops.operators.kit_operator import KitProducingOperator
@@ -66,7 +66,7 @@ class KitApprovePromotionOperator(KitProducingOperator, ApprovalOperator):
         subject: str | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("params", _form())
+        kwargs["params"] = _form(kwargs.get("params"))
         super().__init__(subject=subject or f"Promote to {stage}?", **kwargs)
         self.reference = reference
         self.stage = stage
@@ -82,7 +82,7 @@ class KitApprovePromotionOperator(KitProducingOperator, ApprovalOperator):
         with airflow_errors():
             if plan.failed_checks:
                 plan.require_ready()
-        self.body = plan.to_markdown()
+        self.body = self.hook.review_card(plan)
         try:
             return super().execute(context)
         except (TaskAwaitingInput, TaskDeferred) as wait:
@@ -146,11 +146,16 @@ class KitApprovePromotionOperator(KitProducingOperator, ApprovalOperator):
         }
 
 
-def _form() -> dict[str, Param]:
-    return {
-        "comment": Param(None, type=["null", "string"], maxLength=_LONGEST_TEXT, description="Why"),
-        "ticket": Param(None, type=["null", "string"], maxLength=_LONGEST_TEXT, description="Ticket"),
+def _form(given: Any) -> dict[str, Any]:
+    """Return what the person may fill in; ``given`` are the DAG's and the task's own parameters."""
+    form: dict[str, Any] = {
+        name: Param(None, type=["null", "string"], maxLength=_LONGEST_TEXT, description=description)
+        for name, description in (("comment", "Why"), ("ticket", "Ticket"))
     }
+    for param in form.values():
+        param.source = "task"  # parameters of the DAG are not part of the form
+    known = {name: given.get_param(name) for name in given} if isinstance(given, ParamsDict) else dict(given or {})
+    return {**form, **known}
 
 
 def _text(event: Mapping[str, Any], name: str) -> str | None:

@@ -9,7 +9,7 @@ import click
 
 from kitops_orchestration.cli.keys import key_option, load_signer
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import print_answer
+from kitops_orchestration.cli.output import print_attached
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import KitOpsError
 
@@ -38,5 +38,6 @@ def command(
         raise KitOpsError(f"cannot read the report {path}: {error}", advice="give a file with a JSON object") from error
     if not isinstance(predicate, dict):
         raise KitOpsError(f"the report {path} is not a JSON object", advice='wrap it: {"results": […]}')
-    result = client.attest(reference, predicate_type, predicate, signer=load_signer(key_path))
-    print_answer(result, as_json=as_json, reference=client.resolve(reference))
+    pinned = client.resolve(reference)
+    result = client.attest(pinned, predicate_type, predicate, signer=load_signer(key_path))
+    print_attached(result, pinned, as_json=as_json)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kitops_orchestration.cli.keys import key_option, load_signer, policy_option, require_policy, require_signer
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import print_answer
+from kitops_orchestration.cli.output import print_attached
 from kitops_orchestration.client import KitClient
+
+if TYPE_CHECKING:
+    from kitops_orchestration.lineage.attach import Attached
 
 
 def decision_command(name: str, help_text: str, *, needs_key: bool) -> click.Command:
@@ -36,12 +40,11 @@ def decision_command(name: str, help_text: str, *, needs_key: bool) -> click.Com
         as_json: bool,
         **record: str | float | None,
     ) -> None:
-        verb: Callable[..., object] = getattr(client, name)
+        verb: Callable[..., Attached] = getattr(client, name)
         signer = require_signer(key_path) if needs_key else load_signer(key_path)
         policy = require_policy(policy_path)
         pinned = client.resolve(reference)
-        print_answer(
-            verb(pinned, stage=stage, policy=policy, signer=signer, **record), as_json=as_json, reference=pinned
-        )
+        result = verb(pinned, stage=stage, policy=policy, signer=signer, **record)
+        print_attached(result, pinned, as_json=as_json)
 
     return command

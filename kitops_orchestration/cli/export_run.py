@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kitops_orchestration.cli.options import json_option, network_options, tag_option
+from kitops_orchestration.cli.options import json_option, network_options, new_reference, push_option, tag_option
 from kitops_orchestration.cli.output import human_bytes, print_facts, print_json
 from kitops_orchestration.client import KitClient
 
@@ -14,7 +14,7 @@ from kitops_orchestration.client import KitClient
 @tag_option
 @click.option("--tracking-uri", help="MLflow tracking server or database; MLFLOW_TRACKING_URI otherwise.")
 @click.option("--model-name", help="Which model, when the run logged several.")
-@click.option("--push", is_flag=True, help="REFERENCE is a registry: stream straight into it.")
+@push_option
 @json_option
 @network_options
 def command(
@@ -32,11 +32,7 @@ def command(
 
     kitctl export-run models:/iris@champion -t registry.example/team/iris:1.4.0 --push
     """
-    where = client.reference(reference)
-    if not where.is_folder and not push:
-        raise click.UsageError(
-            f"{where.registry} is a registry: add --push, or export to file:///folder/repository:tag"
-        )
+    where = new_reference(client, reference, push=push)
     result = client.export_run(source, where, tracking_uri=tracking_uri, model_name=model_name)
     if as_json:
         print_json(

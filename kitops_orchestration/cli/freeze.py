@@ -8,7 +8,7 @@ import click
 
 from kitops_orchestration.cli.keys import key_option, load_policy, load_signer, policy_option
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import print_answer
+from kitops_orchestration.cli.output import print_attached
 from kitops_orchestration.client import KitClient
 
 
@@ -44,4 +44,4 @@ def command(
         policy=load_policy(policy_path),
         signer=load_signer(key_path),
     )
-    print_answer(result, as_json=as_json, reference=where)
+    print_attached(result, where, as_json=as_json)

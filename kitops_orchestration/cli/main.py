@@ -3,50 +3,88 @@
 from __future__ import annotations
 
 import importlib
-import json
 import keyword
 import sys
-import traceback
 from collections.abc import Sequence
-from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from kitops_orchestration._version import __version__
+from kitops_orchestration.cli.failure import EXIT_EXPECTED, report_bug, report_expected, report_system
 from kitops_orchestration.errors import KitOpsError
 
-EXIT_EXPECTED, EXIT_USAGE, EXIT_BUG = 1, 2, 70
-
-VERBS: dict[str, str] = {
-    "pack": "Pack a directory as a ModelKit.",
-    "unpack": "Unpack a ModelKit, or parts of it, into a directory.",
-    "push": "Copy a ModelKit to a registry.",
-    "pull": "Copy a ModelKit from a registry to a folder.",
-    "copy": "Copy a ModelKit between any two registries or folders.",
-    "tag": "Point another tag at a ModelKit.",
-    "list": "List the ModelKits of a repository.",
-    "inspect": "Show manifest, Kitfile and layers.",
-    "export-run": "Export an MLflow run or model as a ModelKit.",
-    "keygen": "Make a key pair to sign with.",
-    "sign": "Sign a ModelKit; cosign verifies it.",
-    "verify": "Verify signatures, offline.",
-    "attest": "Attach a report as evidence.",
-    "lineage": "Show what made a ModelKit and where it went.",
-    "plan": "Show what a promotion would do, and whether it may.",
-    "approve": "Approve a digest for a stage.",
-    "reject": "Reject a digest for a stage.",
-    "revoke": "Take an approval back.",
-    "promote": "Copy by digest to a stage and move its tag last.",
-    "rollback": "Put an older ModelKit back into a stage.",
-    "status": "Show what the stages hold.",
-    "freeze": "Close a stage, or open it again.",
-    "record-deployment": "Record that a ModelKit went into service.",
-    "where-deployed": "Show which version is deployed where.",
-    "init-container": "Fetch a ModelKit before a container starts.",
-    "export": "Write ModelKits and evidence into one file.",
-    "import-layout": "Bring such a file into a repository.",
+SECTIONS: dict[str, dict[str, str]] = {
+    "Make and move": {
+        "init": "Write a Kitfile for a directory.",
+        "pack": "Pack a directory as a ModelKit.",
+        "unpack": "Unpack a ModelKit, or parts of it, into a directory.",
+        "push": "Copy a ModelKit to a registry.",
+        "pull": "Copy a ModelKit from a registry to a folder.",
+        "copy": "Copy a ModelKit between any two registries or folders.",
+        "tag": "Point another tag at a ModelKit.",
+        "remove": "Take a tag away.",
+        "prune": "Free what no tag leads to in a folder registry.",
+        "export": "Write ModelKits and evidence into one file.",
+        "import-layout": "Bring such a file into a repository.",
+    },
+    "Look": {
+        "list": "List the ModelKits of a repository.",
+        "inspect": "Show manifest, Kitfile and layers.",
+        "info": "Show the Kitfile, or one field of it.",
+        "diff": "Show what differs between two ModelKits.",
+        "lineage": "Show what made a ModelKit and where it went.",
+        "training-data": "Show what data a ModelKit was trained on.",
+        "sign-offs": "Show who approved a ModelKit, and whether it counts.",
+        "timeline": "Show what happened in a repository, in order.",
+        "passport": "Show all that is known of a ModelKit on one page.",
+        "where-deployed": "Show which version is deployed where.",
+    },
+    "MLflow": {
+        "export-run": "Export an MLflow run or model as a ModelKit.",
+        "import-model": "Register a ModelKit in MLflow.",
+        "serve": "Run a ModelKit's model on this machine.",
+        "smoke-test": "Check that a packed model loads and predicts.",
+    },
+    "Vouch": {
+        "keygen": "Make a key pair to sign with.",
+        "sign": "Sign a ModelKit; cosign verifies it.",
+        "verify": "Verify signatures, offline.",
+        "attest": "Attach a report as evidence.",
+    },
+    "Promote and deploy": {
+        "plan": "Show what a promotion would do, and whether it may.",
+        "approve": "Approve a digest for a stage.",
+        "reject": "Reject a digest for a stage.",
+        "revoke": "Take an approval back.",
+        "promote": "Copy by digest to a stage and move its tag last.",
+        "rollback": "Put an older ModelKit back into a stage.",
+        "status": "Show what the stages hold.",
+        "freeze": "Close a stage, or open it again.",
+        "deploy": "Write what another system runs, pinned to the digest.",
+        "record-deployment": "Record that a ModelKit went into service.",
+        "init-container": "Fetch a ModelKit before a container starts.",
+    },
+    "This machine": {
+        "login": "Check and keep credentials for a registry.",
+        "logout": "Forget the credentials for a registry.",
+        "doctor": "Check registry, credentials, clock, disk and extras.",
+        "cache": "Show or clear what is cached on this machine.",
+        "completion": "Print the completion script of a shell.",
+        "version": "Show the versions of this program and of what it uses.",
+    },
 }
 """Every verb and its short help, so that ``kitctl --help`` imports none of their modules."""
+
+VERBS: dict[str, str] = {verb: text for section in SECTIONS.values() for verb, text in section.items()}
+
+# How programs written in Go, the Kit CLI among them, take a yes or no.
+_BOOLEANS = {
+    "--tls-verify=true": ["--tls-verify"],
+    "--tls-verify=false": ["--no-tls-verify"],
+    "--plain-http=true": ["--plain-http"],
+    "--plain-http=false": [],
+}
 
 
 class LazyGroup(click.Group):
@@ -64,38 +102,74 @@ class LazyGroup(click.Group):
         suffix = "_" if keyword.iskeyword(name) else ""
         module = importlib.import_module(f"kitops_orchestration.cli.{name}{suffix}")
         command: click.Command = module.command
+        _add_key_of_kit(command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; for a name that is none say which ones are close."""
+        name = args[0] if args else ""
+        if name and name not in VERBS and not name.startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(name, VERBS, n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(close)}?" if close else ""
+            raise click.UsageError(f"there is no verb {name!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the signature is click's
         """Write the list of verbs from their short help alone."""
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+        width = max(map(len, VERBS))
+        for title, verbs in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(verb.ljust(width), text) for verb, text in verbs.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the verbs without importing their modules."""
+        verbs = [CompletionItem(verb, help=text) for verb, text in VERBS.items() if verb.startswith(incomplete)]
+        return verbs or click.Command.shell_complete(self, ctx, incomplete)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _add_key_of_kit(command: click.Command) -> None:
+    """Let ``--key`` mean the client certificate's key, as the Kit CLI has it, in verbs that sign nothing."""
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    if any("--key" in option.opts for option in options):
+        return
+    for option in options:
+        if "--key-file" in option.opts:
+            option.opts.append("--key")
+
+
+@click.group(
+    cls=LazyGroup,
+    subcommand_metavar="VERB [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, message="kitctl %(version)s")
-@click.option("-v", "--verbose", is_flag=True, help="Show tracebacks of errors.")
-@click.pass_context
-def cli(ctx: click.Context, verbose: bool) -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Show tracebacks of errors; may stand anywhere.")
+def cli(verbose: bool) -> None:
     """KitOps ModelKits at the terminal: pack, move, promote and trace them.
 
     A reference is registry/repository:tag, or file:///folder/repository:tag for a folder registry.
+
+    kitctl pack . -t file:///data/models/iris:v1
     """
-    ctx.obj = {"verbose": verbose}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ``kitctl`` and leave the process with the exit code of the module's docstring."""
+    """Run ``kitctl`` and leave the process with the exit code of the package's docstring."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     sys.exit(_run(arguments))
 
 
 def _run(arguments: list[str]) -> int:
-    verbose = "-v" in arguments or "--verbose" in arguments
+    is_verbose = "-v" in arguments or "--verbose" in arguments
+    as_json = "--json" in arguments
+    arguments = [text for text in arguments if text not in ("-v", "--verbose")]
+    arguments = [known for text in arguments for known in _BOOLEANS.get(text, [text])]
     try:
-        cli.main(args=arguments, prog_name="kitctl", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+        answer = cli.main(args=arguments, prog_name="kitctl", standalone_mode=False)
     except click.Abort:
         click.echo("kitctl: stopped", err=True)
         return EXIT_EXPECTED
@@ -103,24 +177,9 @@ def _run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except KitOpsError as error:
-        _report(error, as_json="--json" in arguments, verbose=verbose)
-        return EXIT_EXPECTED
+        return report_expected(error, as_json=as_json, is_verbose=is_verbose)
+    except OSError as error:
+        return report_system(error, as_json=as_json, is_verbose=is_verbose)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is named as one, once
-        click.echo(f"kitctl: this is a bug: {type(error).__name__}: {error}", err=True)
-        click.echo("  what to do: run again with -v and report the traceback", err=True)
-        if verbose:
-            traceback.print_exc()
-        return EXIT_BUG
-    return 0
-
-
-def _report(error: KitOpsError, *, as_json: bool, verbose: bool) -> None:
-    if verbose:
-        traceback.print_exception(error)
-    if as_json:
-        answer: dict[str, Any] = {"error": type(error).__name__, "message": str(error), "advice": error.advice}
-        answer["transient"] = error.transient
-        click.echo(json.dumps(answer, ensure_ascii=False))
-    click.echo(f"kitctl: {error}", err=True)
-    if error.advice:
-        click.echo(f"  what to do: {error.advice}", err=True)
+        return report_bug(error, is_verbose=is_verbose)
+    return answer if isinstance(answer, int) else 0  # outside of standalone mode click returns what exit() got

@@ -9,11 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
-from kitops_orchestration.cli.progress_bar import terminal_progress
+from kitops_orchestration.cli.progress_bar import STYLES, show_progress
 from kitops_orchestration.client import KitClient
+from kitops_orchestration.errors import InvalidReferenceError
+from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.settings import Limits
 
 F = TypeVar("F", bound=Callable[..., Any])
+_PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def json_option(function: F) -> F:
@@ -21,11 +24,40 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")(function)
 
 
+def markdown_option(function: F) -> F:
+    """Add ``--markdown``, passed on as ``as_markdown``."""
+    return click.option(
+        "--markdown", "as_markdown", is_flag=True, help="Print Markdown: for a pull request or a job's summary."
+    )(function)
+
+
 def tag_option(function: F) -> F:
     """Add ``-t/--tag REFERENCE``, passed on as ``reference``."""
     return click.option(
         "-t", "--tag", "reference", required=True, metavar="REFERENCE", help="Where the ModelKit goes, with its tag."
     )(function)
+
+
+def push_option(function: F) -> F:
+    """Add ``--push``: without it a verb that makes a ModelKit writes into folders only."""
+    return click.option(
+        "--push", is_flag=True, help="Stream straight into the registry of REFERENCE; nothing is kept here."
+    )(function)
+
+
+def new_reference(client: KitClient, text: str, *, push: bool) -> Reference:
+    """Return where a new ModelKit goes; it needs a tag, and ``--push`` when that is a registry."""
+    where = client.reference(text)
+    if where.tag is None:
+        raise InvalidReferenceError(
+            f"the reference has no tag, so nobody would find the ModelKit: {where}",
+            advice=f"add one, for example {where.name}:latest",
+        )
+    if not where.is_folder and not push:
+        raise click.UsageError(
+            f"{where.registry} is a registry: add --push, or name a folder: -t file:///folder/repository:tag"
+        )
+    return where
 
 
 def network_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -37,20 +69,25 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--tls-verify/--no-tls-verify", default=True, show_default=True, help="Check the registry's certificate."
     )
-    @click.option(
-        "--ca-bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CA certificates (PEM)."
-    )
-    @click.option(
-        "--cert", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Client certificate (PEM)."
-    )
-    @click.option(
-        "--key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Key of --cert (PEM)."
-    )
+    @click.option("--ca-bundle", type=_PEM, help="CA certificates (PEM).")
+    @click.option("--cert", type=_PEM, help="Client certificate (PEM).")
+    @click.option("--key-file", type=_PEM, help="Key of --cert (PEM).")
     @click.option(
         "--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Blobs moved at once."
     )
     @click.option(
-        "--progress", type=click.Choice(["auto", "none"]), default="auto", help="Bars on a terminal, or none."
+        "--retries",
+        type=click.IntRange(0, 100),
+        default=5,
+        show_default=True,
+        help="How often a request is sent again when the registry does not answer.",
+    )
+    @click.option(
+        "--progress",
+        type=click.Choice(STYLES),
+        default="auto",
+        show_default=True,
+        help="Bars; one plain line for each step; or bars on a terminal alone.",
     )
     @functools.wraps(function)
     def command(
@@ -60,16 +97,18 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         cert: Path | None,
         key_file: Path | None,
         concurrency: int,
+        retries: int,
         progress: str,
         **rest: Any,
     ) -> None:
         from kitops_orchestration.oci.transport import TlsOptions
 
+        if key_file is not None and cert is None:
+            raise click.UsageError("--key-file is the key of a client certificate: give --cert as well")
         tls = TlsOptions(verify=tls_verify, ca_bundle=ca_bundle, client_certificate=cert, client_key=key_file)
-        with terminal_progress(is_wanted=progress == "auto" and not rest.get("as_json")) as listen:
-            client = KitClient(
-                plain_http=plain_http or None, tls=tls, limits=Limits(concurrency=concurrency), progress=listen
-            )
+        with show_progress(progress) as listen:
+            limits = Limits(concurrency=concurrency, retries=retries)
+            client = KitClient(plain_http=plain_http or None, tls=tls, limits=limits, progress=listen)
             function(client=client, **rest)
 
     return command

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from kitops_orchestration.lineage.attach import Attached
+    from kitops_orchestration.oci.reference import Reference
+
+_GAP = "  "
+_NARROWEST = 8
+_LONG_DIGEST = re.compile(r"\b(sha256:[0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -24,10 +37,56 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a plain table: one header line, columns aligned, no ornaments, so that it pipes well."""
+    for line in format_table(columns, rows, width=terminal_width()):
+        click.echo(line)
+
+
+def print_warning(text: str) -> None:
+    """Say on standard error what is odd and no reason to stop."""
+    click.echo(f"warning: {text}", err=True)
+
+
+def terminal_width() -> int | None:
+    """Return the terminal's columns; ``None`` when standard output goes elsewhere, which never wraps."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def format_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, width: int | None = None) -> list[str]:
+    """Return the lines of a table.
+
+    With ``width`` one that is too wide has its digests shortened first; then its widest cells are wrapped.
+    """
     cells = [list(columns), *([str(cell) if cell is not None else "" for cell in row] for row in rows)]
-    widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
-    for row in cells:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if width is not None and _total(_widths(cells)) > width:
+        cells = [[_LONG_DIGEST.sub(r"\1", cell) for cell in row] for row in cells]
+    widths = _shrunk(_widths(cells), width)
+    head, *body = [line for row in cells for line in _row_lines(row, widths)] if cells else []
+    return [click.style(head, bold=True), *body]
+
+
+def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(row[index]) for row in cells) for index in range(len(cells[0]))]
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def _shrunk(widths: list[int], limit: int | None) -> list[int]:
+    while limit is not None and _total(widths) > limit and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _row_lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    wrapped = [
+        textwrap.wrap(cell, width, break_on_hyphens=False) or [""] if len(cell) > width else [cell]
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    return [
+        _GAP.join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()
+        for parts in zip_longest(*wrapped, fillvalue="")
+    ]
 
 
 def human_bytes(size: int | float) -> str:
@@ -41,10 +100,28 @@ def human_bytes(size: int | float) -> str:
     raise AssertionError  # unreachable: the last unit always returns
 
 
-def print_answer(answer: Any, *, as_json: bool, reference: object = None) -> None:
-    """Print a result that has ``to_json`` and ``to_markdown``."""
+def print_answer(answer: Any, *, as_json: bool, as_markdown: bool = False, reference: Reference | None = None) -> None:
+    """Print a result that has ``to_json`` and ``to_markdown``; ``reference`` is what it is about."""
     if as_json:
-        value = answer.to_json()
-        print_json({"reference": str(reference), **value} if reference is not None else value)
-    else:
+        print_json({**facts_of(reference), **answer.to_json()})
+    elif as_markdown:
         click.echo(answer.to_markdown().rstrip())
+    else:
+        from kitops_orchestration.cli.terminal_page import as_terminal_text
+
+        click.echo(as_terminal_text(answer.to_markdown(), width=terminal_width()))
+
+
+def print_attached(result: Attached, reference: Reference, *, as_json: bool) -> None:
+    """Print a statement that was attached to ``reference``, which is pinned."""
+    if as_json:
+        print_json({**facts_of(reference), "statement": result.to_json()})
+    else:
+        print_answer(result, as_json=False)
+
+
+def facts_of(reference: Reference | None) -> dict[str, str]:
+    """Return the members that every JSON answer begins with: ``reference``, and ``digest`` where it has one."""
+    if reference is None:
+        return {}
+    return {"reference": str(reference), **({"digest": str(reference.digest)} if reference.digest else {})}

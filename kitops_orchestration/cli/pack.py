@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from kitops_orchestration.cli.options import json_option, network_options, tag_option
-from kitops_orchestration.cli.output import human_bytes, print_facts, print_json, print_table
+from kitops_orchestration.cli.options import json_option, network_options, new_reference, push_option, tag_option
+from kitops_orchestration.cli.output import human_bytes, print_facts, print_json, print_table, print_warning
 from kitops_orchestration.client import KitClient
-from kitops_orchestration.modelkit.pack import PackResult
+from kitops_orchestration.errors import KitOpsError
+
+if TYPE_CHECKING:
+    from kitops_orchestration.modelkit.kitfile import Kitfile
+    from kitops_orchestration.modelkit.pack import PackResult
+    from kitops_orchestration.oci.reference import Reference
 
 
 @click.command("pack")
 @click.argument("directory", type=click.Path(path_type=Path))
 @tag_option
 @click.option(
-    "-f", "--file", "kitfile", type=click.Path(path_type=Path), help="Kitfile, when it is not DIRECTORY/Kitfile."
+    "-f",
+    "--file",
+    "kitfile",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="Kitfile, when it is not DIRECTORY/Kitfile; - reads standard input.",
 )
-@click.option("--push", is_flag=True, help="Stream straight into the registry of REFERENCE; nothing is kept here.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave files out, as a line of .kitignore does.")
+@push_option
 @click.option(
     "--compression",
     type=click.Choice(["none", "gzip", "gzip-fastest", "zstd"]),
@@ -43,6 +55,7 @@ def command(
     directory: Path,
     reference: str,
     kitfile: Path | None,
+    exclude: tuple[str, ...],
     push: bool,
     compression: str,
     layer_format: str,
@@ -56,14 +69,18 @@ def command(
     Into a folder registry:  kitctl pack . -t file:///data/models/iris:v1
 
     Straight to a registry:  kitctl pack . -t registry.example/team/iris:v1 --push
+
+    With two tags:  kitctl pack . -t file:///data/models/iris:v1,latest
     """
-    where = client.reference(reference)
-    if not where.is_folder and not push:
-        raise click.UsageError(f"{where.registry} is a registry: add --push, or pack to file:///folder/repository:tag")
+    where, extra_tags = _references(client, reference, push=push)
+    if not directory.is_dir():
+        raise KitOpsError(f"there is no directory {directory}", advice="give the directory that the Kitfile describes")
     result = client.pack(
         directory,
         where,
-        kitfile=kitfile,
+        kitfile=_kitfile(kitfile),
+        extra_tags=extra_tags,
+        exclude=exclude,
         compression=compression,
         layer_format=layer_format,
         profile=profile,
@@ -71,6 +88,21 @@ def command(
         model_pack=model_pack,
     )
     print_json(_as_json(result)) if as_json else _print(result)
+
+
+def _references(client: KitClient, text: str, *, push: bool) -> tuple[Reference, list[str]]:
+    """Split ``repository:tag,tag``, the Kit CLI's way to give a ModelKit several tags."""
+    first, *others = text.split(",")
+    where = new_reference(client, first, push=push)
+    return where, [str(where.with_tag(tag).tag) for tag in others]
+
+
+def _kitfile(path: Path | None) -> Kitfile | Path | None:
+    if path is None or str(path) != "-":
+        return path
+    from kitops_orchestration.modelkit.kitfile import Kitfile
+
+    return Kitfile.parse(sys.stdin.read())
 
 
 def _as_json(result: PackResult) -> dict[str, object]:
@@ -94,6 +126,6 @@ def _print(result: PackResult) -> None:
     ]
     print_table(("layer", "path", "size", "digest"), rows)
     for warning in result.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        print_warning(warning)
     moved = human_bytes(result.uploaded_bytes) if result.uploaded_bytes else "nothing, it was all there"
     print_facts([("packed", result.reference), ("size", human_bytes(result.size_bytes)), ("written", moved)])

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kitops_orchestration.cli.keys import load_trust, policy_option, require_policy, trust_option
-from kitops_orchestration.cli.options import json_option, network_options
+from kitops_orchestration.cli.options import json_option, markdown_option, network_options
 from kitops_orchestration.cli.output import print_answer
 from kitops_orchestration.client import KitClient
 
@@ -18,6 +18,7 @@ from kitops_orchestration.client import KitClient
 @policy_option(required=True)
 @trust_option
 @json_option
+@markdown_option
 @network_options
 @click.pass_context
 def command(
@@ -28,12 +29,13 @@ def command(
     policy_path: Path,
     trust_path: Path | None,
     as_json: bool,
+    as_markdown: bool,
 ) -> None:
     """Show what a promotion would do and whether it may; exit 1 when it may not. Nothing is written.
 
     kitctl plan registry.example/staging/iris:1.4.0 --stage production --policy promotion.yaml --trust trust.yaml
     """
     found = client.plan(reference, stage=stage, policy=require_policy(policy_path), trust=load_trust(trust_path))
-    print_answer(found, as_json=as_json)
+    print_answer(found, as_json=as_json, as_markdown=as_markdown)
     if not found.is_ready:
         ctx.exit(1)

@@ -1,4 +1,4 @@
-"""Progress on a terminal: bytes, rate and time left per blob. Silent everywhere else."""
+"""Progress: bars with bytes, rate and time left on a terminal, or one plain line for each step."""
 
 from __future__ import annotations
 
@@ -8,34 +8,67 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
+
+from kitops_orchestration.cli.output import human_bytes
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, ignore_progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+STYLES = ("auto", "fancy", "plain", "none")
+_DONE = {"finished": "", "skipped": " already there", "mounted": " mounted, no bytes moved"}
+_MAX_ITEM = 32
+
 
 @contextmanager
-def terminal_progress(*, is_wanted: bool = True) -> Iterator[ProgressCallback]:
-    """Yield a callback that draws bars on standard error when that is a terminal."""
-    if not is_wanted or not sys.stderr.isatty():
+def show_progress(style: str) -> Iterator[ProgressCallback]:
+    """Yield a callback for one of :data:`STYLES`; all of them write to standard error.
+
+    ``auto`` draws bars on a terminal and is silent elsewhere.
+    """
+    if style == "plain":
+        yield _Lines()
+    elif style == "fancy" or (style == "auto" and sys.stderr.isatty()):
+        with _bars() as callback:
+            yield callback
+    else:
         yield ignore_progress
-        return
+
+
+class _Lines:
+    """One line when a blob is done, for logs; called from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __call__(self, event: ProgressEvent) -> None:
+        if event.state not in _DONE and event.state != "failed":
+            return
+        size = f" {human_bytes(event.bytes_total)}" if event.bytes_total is not None else ""
+        outcome = " failed" if event.state == "failed" else _DONE[event.state]
+        with self._lock:
+            click.echo(f"{event.verb} {event.item}{size}{outcome}", err=True)
+
+
+@contextmanager
+def _bars() -> Iterator[ProgressCallback]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         yield _Bars(bars)
 
 
 class _Bars:
-    """One bar per blob; called from several threads."""
+    """One bar for each blob that moves; called from several threads."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -43,10 +76,22 @@ class _Bars:
         self._lock = threading.Lock()
 
     def __call__(self, event: ProgressEvent) -> None:
+        task = self._task(event)
+        is_done = event.state in _DONE
+        done = event.bytes_total if is_done else event.bytes_done
+        # What is done leaves the screen: a ModelKit of a thousand layers must not scroll its own bars away.
+        self._bars.update(task, completed=done, total=event.bytes_total, visible=not is_done)
+
+    def _task(self, event: ProgressEvent) -> TaskID:
         key = (event.verb, event.item)
         with self._lock:
             if key not in self._tasks:
-                self._tasks[key] = self._bars.add_task(f"{event.verb} {event.item[:40]}", total=event.bytes_total)
-            task = self._tasks[key]
-        done = event.bytes_total if event.state in ("finished", "skipped", "mounted") else event.bytes_done
-        self._bars.update(task, completed=done, total=event.bytes_total)
+                self._tasks[key] = self._bars.add_task(f"{event.verb} {_short(event.item)}", total=event.bytes_total)
+            return self._tasks[key]
+
+
+def _short(item: str) -> str:
+    """Keep the end of a path, which tells files apart, and the beginning of a digest."""
+    if len(item) <= _MAX_ITEM:
+        return item
+    return item[:_MAX_ITEM] if item.startswith("sha256:") else f"…{item[-_MAX_ITEM + 1 :]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +13,9 @@ from kitops_orchestration.cli.options import json_option, network_options
 from kitops_orchestration.cli.promoted import print_promoted
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import PromotionError
-from kitops_orchestration.promotion.plan import PromotionPlan
+
+if TYPE_CHECKING:
+    from kitops_orchestration.promotion.plan import PromotionPlan
 
 
 @click.command("promote")
@@ -64,6 +67,8 @@ def command(
 def _read_plan(path: Path | None) -> PromotionPlan | None:
     if path is None:
         return None
+    from kitops_orchestration.promotion.plan import PromotionPlan
+
     try:
         return PromotionPlan.from_json(json.loads(path.read_bytes()))
     except (OSError, ValueError) as error:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kitops_orchestration.cli.output import human_bytes, print_facts, print_json
-from kitops_orchestration.promotion.promote import PromotionResult
+
+if TYPE_CHECKING:
+    from kitops_orchestration.promotion.promote import PromotionResult
 
 
 def print_promoted(result: PromotionResult, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import click
 
 from kitops_orchestration.cli.keys import key_option, load_signer
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import print_answer
+from kitops_orchestration.cli.output import print_attached
 from kitops_orchestration.client import KitClient
 
 
@@ -43,5 +43,6 @@ def command(
 
     place = DeploymentTarget(kind, name, namespace=namespace, cluster=cluster)
     action = "undeployed" if undeployed else "deployed"
-    result = client.record_deployment(reference, environment, place, action=action, signer=load_signer(key_path))
-    print_answer(result, as_json=as_json, reference=client.resolve(reference))
+    pinned = client.resolve(reference)
+    result = client.record_deployment(pinned, environment, place, action=action, signer=load_signer(key_path))
+    print_attached(result, pinned, as_json=as_json)

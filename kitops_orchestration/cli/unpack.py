@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import human_bytes, print_facts, print_json
+from kitops_orchestration.cli.output import human_bytes, print_facts, print_json, print_warning
 from kitops_orchestration.client import KitClient
 
 
@@ -15,7 +15,12 @@ from kitops_orchestration.client import KitClient
 @click.argument("reference")
 @click.option("-d", "--dir", "target_dir", type=click.Path(path_type=Path), default=Path(), show_default="here")
 @click.option(
-    "--filter", "filters", multiple=True, metavar="TYPE[:NAME]", help="Only these parts, e.g. model or datasets:train."
+    "-f",
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="TYPE[:NAME]",
+    help="Only these parts, e.g. model or datasets:train.",
 )
 @click.option("-o", "--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("-i", "--ignore-existing", is_flag=True, help="Leave files that exist as they are.")
@@ -38,6 +43,8 @@ def command(
         raise click.UsageError("--overwrite and --ignore-existing exclude each other")
     exists = "overwrite" if overwrite else "ignore" if ignore_existing else "error"
     result = client.unpack(reference, target_dir, filters=filters, exists=exists)
+    if filters and not (result.files or result.layers):
+        print_warning(f"nothing in {result.reference} matches {', '.join(filters)}: see `kitctl inspect`")
     if as_json:
         facts = {"target_dir": str(result.target_dir), "files": result.files, "size": result.size_bytes}
         print_json({"reference": str(result.reference), "digest": result.digest, **facts})

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kitops_orchestration.cli.keys import load_trust, trust_option
-from kitops_orchestration.cli.options import json_option, network_options
+from kitops_orchestration.cli.options import json_option, markdown_option, network_options
 from kitops_orchestration.cli.output import print_answer
 from kitops_orchestration.client import KitClient
 
@@ -16,11 +16,13 @@ from kitops_orchestration.client import KitClient
 @click.argument("repository")
 @trust_option
 @json_option
+@markdown_option
 @network_options
-def command(client: KitClient, repository: str, trust_path: Path | None, as_json: bool) -> None:
+def command(client: KitClient, repository: str, trust_path: Path | None, as_json: bool, as_markdown: bool) -> None:
     """Show which version of a repository is deployed where.
 
     kitctl where-deployed registry.example/prod/iris --trust trust.yaml
     """
     where = client.reference(repository).without_target()
-    print_answer(client.where_deployed(where, trust=load_trust(trust_path)), as_json=as_json, reference=where)
+    answer = client.where_deployed(where, trust=load_trust(trust_path))
+    print_answer(answer, as_json=as_json, as_markdown=as_markdown, reference=where)

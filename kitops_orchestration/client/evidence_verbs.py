@@ -11,8 +11,13 @@ from kitops_orchestration.oci.reference import Reference
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.attach import Attached
     from kitops_orchestration.lineage.deployment import Deployments
+    from kitops_orchestration.lineage.diff import VersionDiff
+    from kitops_orchestration.lineage.passport import Passport
     from kitops_orchestration.lineage.questions import Lineage
+    from kitops_orchestration.lineage.sign_offs import SignOffs
     from kitops_orchestration.lineage.statements import DeploymentTarget, Predicate, Statement
+    from kitops_orchestration.lineage.timeline import Timeline
+    from kitops_orchestration.lineage.training_data import TrainingData
     from kitops_orchestration.signing.keys import PublicKey, Signer
     from kitops_orchestration.signing.sign import SignResult
     from kitops_orchestration.signing.trust import TrustPolicy
@@ -86,3 +91,52 @@ class EvidenceVerbs(Bound):
         from kitops_orchestration.lineage.deployment import where_deployed
 
         return where_deployed(self.repository(repository), trust=trust, limits=self.limits)
+
+    def timeline(self, reference: str | Reference, *, trust: TrustPolicy | None = None) -> Timeline:
+        """Answer what happened in a repository, in order; for a tag or a digest, to that version alone."""
+        from kitops_orchestration.lineage.timeline import timeline
+
+        where = self.reference(reference)
+        only = [where.target] if where.tag or where.digest else None
+        return timeline(self.repository(where), tags=only, trust=trust, limits=self.limits)
+
+    def sign_offs(
+        self, reference: str | Reference, *, trust: TrustPolicy | None = None, policy_digest: str | None = None
+    ) -> SignOffs:
+        """Answer who approved, for which stage, and whether it counts; without a trust policy nothing does."""
+        from kitops_orchestration.lineage.sign_offs import sign_offs
+
+        where = self.reference(reference)
+        return sign_offs(
+            self.repository(where), where.target, trust=trust, policy_digest=policy_digest, limits=self.limits
+        )
+
+    def training_data(self, reference: str | Reference, *, trust: TrustPolicy | None = None) -> TrainingData:
+        """Answer what data trained the model, base models of the same repository included."""
+        from kitops_orchestration.lineage.training_data import training_data
+
+        where = self.reference(reference)
+        return training_data(self.repository(where), where.target, trust=trust, limits=self.limits)
+
+    def passport(self, reference: str | Reference, *, trust: TrustPolicy | None = None, **options: Any) -> Passport:
+        """Return all that the registry knows of a ModelKit, for one page; no layer is fetched."""
+        from kitops_orchestration.lineage.passport import passport
+
+        where = self.reference(reference)
+        return passport(self.repository(where), where.target, trust=trust, limits=self.limits, **options)
+
+    def compare(
+        self, left: str | Reference, right: str | Reference, *, trust: TrustPolicy | None = None
+    ) -> VersionDiff:
+        """Compare two ModelKits by Kitfile, layers, metrics and origin; no layer is fetched."""
+        from kitops_orchestration.lineage.diff import diff
+
+        one, two = self.reference(left), self.reference(right)
+        return diff(
+            self.repository(one),
+            one.target,
+            two.target,
+            right_repository=self.repository(two),
+            trust=trust,
+            limits=self.limits,
+        )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kitops_orchestration.client.evidence_verbs import EvidenceVerbs
+from kitops_orchestration.client.machine_verbs import MachineVerbs
 from kitops_orchestration.client.promotion_verbs import PromotionVerbs
 from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.oci.reference import Reference
@@ -36,7 +37,7 @@ class Copied:
     copy: CopyResult
 
 
-class KitClient(EvidenceVerbs, PromotionVerbs):
+class KitClient(EvidenceVerbs, PromotionVerbs, MachineVerbs):
     """The verbs of the core, bound.
 
     Args:

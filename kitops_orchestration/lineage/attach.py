@@ -50,6 +50,7 @@ _EVENTS = {
     predicate_types.PROMOTION: "promotion",
     predicate_types.DEPLOYMENT: "deployment",
     predicate_types.CYCLONEDX: "bom",
+    predicate_types.SCAN: "scan",
 }
 _TRY = "tryNumber"
 

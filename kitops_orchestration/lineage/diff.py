@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 from kitops_orchestration.lineage import report
 from kitops_orchestration.lineage.dependencies import Dependency, same_data
 from kitops_orchestration.lineage.kitfile_data import datasets_of
-from kitops_orchestration.lineage.questions import Lineage, gather
+from kitops_orchestration.lineage.questions import Lineage, gather, read_all
 from kitops_orchestration.modelkit import diff as modelkit_diff
 from kitops_orchestration.modelkit.inspect import ModelKit, inspect
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.directory import FileChanges
-from kitops_orchestration.signing.evidence import read_evidence
 from kitops_orchestration.signing.signed_files import SignedFiles, choose_files
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ def read_version(
 ) -> Version:
     """Read a ModelKit with all of its evidence; no layer is fetched."""
     kit = inspect(repository, target)
-    evidence = read_evidence(repository, kit.digest, trust=trust, at=at, limits=limits)
+    evidence = read_all(repository, kit.digest, trust=trust, at=at, limits=limits)
     found = gather(kit.reference, evidence, is_checked=trust is not None)
     return Version(kit, found, choose_files(evidence, is_trust_given=trust is not None))
 

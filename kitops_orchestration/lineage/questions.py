@@ -23,6 +23,7 @@ from kitops_orchestration.lineage.statements import (
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.evidence import Evidence, read_evidence
+from kitops_orchestration.signing.verify import legacy_evidence
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference
@@ -149,8 +150,23 @@ def lineage(
     reference = repository.reference.with_digest(digest)
     if not target.startswith(("sha256:", "sha512:")):
         reference = repository.reference.with_tag(target).with_digest(digest)
-    evidence = read_evidence(repository, digest, trust=trust, at=at, limits=limits)
+    evidence = read_all(repository, digest, trust=trust, at=at, limits=limits)
     return gather(reference, evidence, is_checked=trust is not None)
+
+
+def read_all(
+    repository: Repository,
+    digest: str,
+    *,
+    trust: TrustPolicy | None = None,
+    at: datetime | None = None,
+    limits: Limits = Limits(),
+) -> list[Evidence]:
+    """Return all evidence; cosign's older signatures where there is none in a bundle, as cosign 3 does."""
+    evidence = read_evidence(repository, digest, trust=trust, at=at, limits=limits)
+    if any(item.predicate_type == predicate_types.SIGNATURE for item in evidence):
+        return evidence
+    return [*evidence, *legacy_evidence(repository, digest, trust=trust, at=at)]
 
 
 def gather(reference: Reference, evidence: list[Evidence], *, is_checked: bool) -> Lineage:

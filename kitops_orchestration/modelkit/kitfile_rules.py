@@ -49,9 +49,9 @@ def check(kitfile: Kitfile, *, path: str | None = None) -> None:
 def _problems(kitfile: Kitfile) -> Iterator[tuple[str, str]]:
     seen: dict[str, str] = {}
     for field, path, is_model in _paths(kitfile):
-        yield from _path_problems(field, path, is_model=is_model)
         if is_model and parent_reference(path) is not None:
             continue
+        yield from _path_problems(field, path, is_model=is_model)
         first = seen.setdefault(clean(path), field)
         if first != field:
             yield field, f"{field} and {first} have the same path: {path or '.'}"

@@ -119,7 +119,7 @@ def pack(
         ModelKitError: a path does not exist, cannot be read, or changes while it is read.
     """
     loaded = _load(context_dir, kitfile)
-    parents = [parent.kitfile for parent in parents_of(loaded, repository, open_parent)]
+    parents = [parent.kit.kitfile for parent in parents_of(loaded, repository, open_parent)]
     plan = plan_layers(loaded, layer_format=layer_format, compression=compression, model_pack=model_pack)
     stop = LinkedEvent(cancel)
     collector = Collector(context_dir, grafts or {}, exclude, is_strict=strict == "kit", cancel=stop)

@@ -20,7 +20,7 @@ from kitops_orchestration.modelkit.inspect import ModelKit, ModelKitLayer, inspe
 from kitops_orchestration.modelkit.kitfile import Kitfile
 from kitops_orchestration.modelkit.kitfile_rules import clean
 from kitops_orchestration.modelkit.linked_event import LinkedEvent
-from kitops_orchestration.modelkit.parents import OpenRepository, open_default, parents_of
+from kitops_orchestration.modelkit.parents import OpenRepository, complete, find_parent, parents_of
 from kitops_orchestration.modelkit.publish import Exists, publish
 from kitops_orchestration.modelkit.stage import LayerSink, Stage
 from kitops_orchestration.oci.descriptor import Digest
@@ -116,11 +116,12 @@ def _parent_tasks(
     wanted = model_only(filters)
     if wanted is None:
         return []
-    tasks = []
-    for parent in parents_of(kit.kitfile, repository, open_parent):
-        home = (open_parent or open_default)(parent.reference)
-        tasks += [FetchTask(home, layer, layer.prefix) for layer in parent.layers if takes_layer(wanted, layer)]
-    return tasks
+    return [
+        FetchTask(parent.repository, layer, layer.prefix)
+        for parent in parents_of(kit.kitfile, repository, open_parent)
+        for layer in parent.kit.layers
+        if takes_layer(wanted, layer)
+    ]
 
 
 def _remote_tasks(
@@ -148,16 +149,14 @@ def _remote_tasks(
 def _dataset_tasks(
     text: str, folder: str, repository: Repository, open_parent: OpenRepository | None
 ) -> list[FetchTask]:
-    from kitops_orchestration.modelkit.parents import complete
-
     reference = complete(text, repository)
     if reference is None:
         raise ModelKitError(f"the dataset's remotePath is not a ModelKit reference: {text}")
-    home = (open_parent or open_default)(reference)
+    found = find_parent(reference, repository, open_parent)
     prefix = "" if folder == "." else folder
     return [
-        FetchTask(home, layer, "/".join(filter(None, (prefix, layer.prefix))))
-        for layer in inspect(home, reference.target).layers
+        FetchTask(found.repository, layer, "/".join(filter(None, (prefix, layer.prefix))))
+        for layer in found.kit.layers
         if layer.kind == "dataset"
     ]
 

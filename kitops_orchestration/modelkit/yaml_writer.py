@@ -48,9 +48,9 @@ class _Emitter(Emitter):
 
     def check_simple_key(self) -> bool:
         """Tell whether a key fits before its colon; unlike PyYAML's, an empty one does."""
-        if self.analysis is None:
-            self.analysis = self.analyze_scalar(self.event.value)
-        return not self.analysis.multiline and len(self.event.value.encode()) <= _MAX_SIMPLE_KEY
+        text = str(getattr(self.event, "value", ""))
+        self.analysis = self.analysis or self.analyze_scalar(text)
+        return not self.analysis.multiline and len(text.encode()) <= _MAX_SIMPLE_KEY
 
 
 def dump(value: Any) -> str:

@@ -48,7 +48,7 @@ def prune(repository: LayoutRepository, *, dry_run: bool = False, grace_seconds:
         return PruneResult((), (), 0, 0)
     sweep = _Sweep(repository, place, grace_seconds)
     if dry_run:
-        sweep.mark(index.entries())
+        sweep.mark(list(index.entries()))
         return sweep.result
     index.change(sweep.mark, then=sweep.remove)
     return sweep.result

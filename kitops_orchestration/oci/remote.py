@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from kitops_orchestration.errors import (
@@ -30,7 +32,7 @@ from kitops_orchestration.oci.remote_blobs import RemoteBlobs
 from kitops_orchestration.oci.remote_control import UNSUPPORTED, RemoteControl
 from kitops_orchestration.oci.remote_session import Call, shared_session
 from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
-from kitops_orchestration.oci.transport import TlsOptions
+from kitops_orchestration.oci.transport import Response, TlsOptions
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
@@ -82,10 +84,22 @@ class RemoteRepository(RemoteBlobs):
 
     def ping(self) -> None:
         """Ask whether the registry is there and takes the credentials; raises the tree's errors."""
+        self._ask_base()
+
+    def server_time(self) -> datetime | None:
+        """Return the registry's clock in UTC, by its ``Date`` header; ``None`` where it sends none."""
+        text = self._ask_base().headers.get("Date")
+        try:
+            return parsedate_to_datetime(text) if text else None
+        except ValueError:
+            return None
+
+    def _ask_base(self) -> Response:
         call = Call("GET", f"{self._session.root}/v2/", self._reference, "reach the registry of", actions=())
         response = self._session.ask(call, cancel=self._cancel)
         if response.status != 200:
             raise self._session.error(call, response)
+        return response
 
     def resolve(self, target: str) -> Descriptor:
         """Return what a tag or digest points at; raises ``NotFoundError``."""

@@ -18,6 +18,8 @@ APPROVAL = OURS + "approval:v1"
 PROMOTION = OURS + "promotion:v1"
 DEPLOYMENT = OURS + "deployment:v1"
 FILE_LIST = OURS + "file-list:v1"
+SCAN = OURS + "scan:v1"
+"""What a security scanner found: ``scanner``, ``result``, ``files``, ``findings``."""
 
 SHORT_NAMES = {
     "signature": SIGNATURE,
@@ -30,6 +32,7 @@ SHORT_NAMES = {
     "promotion": PROMOTION,
     "deployment": DEPLOYMENT,
     "file-list": FILE_LIST,
+    "scan": SCAN,
 }
 """How a trust policy and the command line may call them."""
 
@@ -44,6 +47,7 @@ DEFAULT_ROLES = {
     APPROVAL: "approver",
     PROMOTION: "releaser",
     DEPLOYMENT: "deployer",
+    SCAN: "evaluator",
 }
 """Which role a signature over each type needs where the trust policy has no rule for it.
 

@@ -22,6 +22,7 @@ from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import legacy, predicate_types
 from kitops_orchestration.signing.bundle import BUNDLE_PREFIX
 from kitops_orchestration.signing.evidence import Evidence, claimed_type, read_evidence
+from kitops_orchestration.signing.statement import Statement
 from kitops_orchestration.signing.trust import Judgement, TrustPolicy
 
 if TYPE_CHECKING:
@@ -223,6 +224,30 @@ def _of_legacy(item: legacy.LegacySignature, digest: str, policy: TrustPolicy, a
         judgement = Judgement(False, problem, judgement.identity, key)
     signer = judgement.identity.id if judgement.identity else None
     return SignatureReport("legacy", judgement.counts, judgement.reason, signer, None, item.descriptor.digest)
+
+
+def legacy_evidence(
+    repository: Repository, digest: str, *, trust: TrustPolicy | None = None, at: datetime | None = None
+) -> list[Evidence]:
+    """Return signatures of cosign's older form as evidence; none where the tag is absent or holds something else."""
+    try:
+        found = legacy.read_signatures(repository, digest)
+    except (SignatureError, IntegrityError, NotFoundError):
+        return []
+    return [_as_evidence(item, digest, trust, at) for item in found]
+
+
+def _as_evidence(item: legacy.LegacySignature, digest: str, trust: TrustPolicy | None, at: datetime | None) -> Evidence:
+    statement = Statement.build(digest, predicate_types.SIGNATURE, {})
+    is_about = item.problem(digest) is None
+    if trust is None:
+        reason = item.problem(digest) or "signed; no trust policy to check it"
+        return Evidence(item.descriptor, statement, True, False, reason, is_about_subject=is_about)
+    said = _of_legacy(item, digest, trust, at)
+    refused = trust.why_refused(digest)
+    name = next((identity.shown for identity in trust.identities if identity.id == said.signer), None)
+    counts, reason = said.counts and refused is None, refused or said.reason
+    return Evidence(item.descriptor, statement, True, counts, reason, said.signer, name, is_about_subject=is_about)
 
 
 def _as_required(item: SignatureReport, require: Requirement) -> SignatureReport:

@@ -40,28 +40,40 @@ def npm_verify(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def model_signing(tmp_path_factory):
-    """OpenSSF's own program, in an environment of its own: it wants other versions than Airflow and MLflow do."""
-    place = tmp_path_factory.mktemp("model-signing")
-    python = place / "bin" / "python"
+def own_environment(tmp_path_factory):
+    """Install packages that want other versions than Airflow and MLflow do: ``own_environment("name==1") -> run``."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".tools"), "UV_PYTHON_DOWNLOADS": "never"}
-    index = subprocess.run(
-        ["python3", "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True
-    )
-    if index.stdout.strip() and "UV_DEFAULT_INDEX" not in environment:
-        environment["UV_DEFAULT_INDEX"] = index.stdout.strip()  # uv does not read pip's configuration
+    pip = ["python3", "-m", "pip", "config", "get", "global.index-url"]
+    index = subprocess.run(pip, capture_output=True, text=True).stdout.strip()
+    if index:
+        environment.setdefault("UV_DEFAULT_INDEX", index)  # uv does not read pip's configuration
     base = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
-    for arguments in (
-        ["venv", "--quiet", "--python", str(base), str(place), "--allow-existing"],
-        ["pip", "install", "--quiet", "--python", str(python), "model-signing==1.1.1", "pyopenssl"],
-    ):
+    made: dict[tuple[str, ...], Path] = {}
+
+    def uv(*arguments: str) -> None:
         done = subprocess.run([str(base), "-m", "uv", *arguments], env=environment, capture_output=True, text=True)
         if done.returncode:
-            pytest.skip(f"model-signing cannot be installed here: {done.stderr[-300:]}")
+            pytest.skip(f"cannot be installed here: {arguments}: {done.stderr[-300:]}")
 
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    def prepare(*packages: str):
+        if packages not in made:
+            place = tmp_path_factory.mktemp("environment")
+            uv("venv", "--quiet", "--python", str(base), str(place), "--allow-existing")
+            uv("pip", "install", "--quiet", "--python", str(place / "bin" / "python"), *packages)
+            made[packages] = place / "bin" / "python"
         clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        command = [str(python), "-m", "model_signing", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, env=clean)
 
-    return run
+        def run(*arguments: object, text: str | None = None) -> subprocess.CompletedProcess[str]:
+            command = [str(made[packages]), *map(str, arguments)]
+            return subprocess.run(command, capture_output=True, text=True, env=clean, input=text)
+
+        return run
+
+    return prepare
+
+
+@pytest.fixture(scope="session")
+def model_signing(own_environment):
+    """OpenSSF's own program; it needs pyOpenSSL and does not say so."""
+    run = own_environment("model-signing==1.1.1", "pyopenssl")
+    return lambda *arguments: run("-m", "model_signing", *arguments)

@@ -67,7 +67,9 @@ def test_credentials_are_not_in_the_representation() -> None:
     assert "geheim123" not in repr(settings(host="ghcr.io", login="me", password="geheim123"))
 
 
-@pytest.mark.parametrize(("value", "fact"), [(True, True), ("True", True), ("false", False), ("", None), (None, None)])
+@pytest.mark.parametrize(
+    ("value", "fact"), [(True, True), ("True", True), ("false", False), ("auto", None), ("", None), (None, None)]
+)
 def test_a_boolean_may_arrive_as_text(value: object, fact: bool | None) -> None:
     assert settings(extra={"plain_http": value}).plain_http is fact
 

@@ -104,3 +104,9 @@ def test_what_credentials_turn_into_is_masked() -> None:
 
 def test_the_text_of_a_reference_is_taken_from_a_tasks_result() -> None:
     assert reference_text({"reference": "iris:v1"}) == reference_text("iris:v1") == "iris:v1"
+
+
+def test_each_line_of_a_signing_key_is_masked(signing_connection) -> None:
+    key = KitOpsHook().settings.signing_private_key
+    assert key is not None
+    assert [line for line in key.splitlines()[1:-1] if redact(f"read {line}") != "read ***"] == []

@@ -30,7 +30,11 @@ stages:
     checks:
       - approvals: {roles: [risk], count: 1}
 """
-LICENSED = "manifestVersion: 1.0.0\npackage: {name: tiny, license: Apache-2.0}\nmodel: {path: model.bin, format: safetensors}\n"
+LICENSED = """\
+manifestVersion: 1.0.0
+package: {name: tiny, license: Apache-2.0}
+model: {path: model.bin, format: safetensors}
+"""
 PRODUCTION = dg.AssetKey(["tiny", "production"])
 
 

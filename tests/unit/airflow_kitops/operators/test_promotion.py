@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_kitops.hooks import KitOpsHook
@@ -153,3 +154,9 @@ def test_a_red_check_fails_before_anybody_is_asked(packed: dict, tmp_path: Path)
     )
     with pytest.raises(AirflowFailException, match="accuracy"):
         approve(packed, str(tmp_path / "strict.yaml")).execute({})
+
+
+def test_the_form_asks_for_a_comment_and_a_ticket_and_for_nothing_of_the_dag(packed: dict, policy: str) -> None:
+    with DAG("approvals", params={"candidate": "iris:v1"}):
+        operator = approve(packed, policy, params={"risk": "low"})
+    assert set(operator.serialized_params) == {"comment", "ticket", "risk"}

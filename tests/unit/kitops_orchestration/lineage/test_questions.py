@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from types import SimpleNamespace
 
+import pytest
+
 from kitops_orchestration.lineage.attach import attach
 from kitops_orchestration.lineage.questions import lineage
 from kitops_orchestration.lineage.statements import (
@@ -16,6 +18,7 @@ from kitops_orchestration.lineage.statements import (
     provenance,
 )
 from kitops_orchestration.modelkit.kitfile import Kitfile, Model
+from kitops_orchestration.signing.sign import sign
 
 
 def packed(repository, descriptor, tag="v1", model_path="model"):
@@ -130,3 +133,15 @@ def test_a_base_model_in_the_kitfile_becomes_a_dependency(repository, put, ada) 
 
     assert found.uri == f"oci://{base}"
     assert found.digest == {"sha256": "b" * 64}
+
+
+@pytest.mark.parametrize("formats", [["legacy"], ["bundle"], ["bundle", "legacy"]])
+def test_a_signature_of_either_form_shows_once(repository, put, ada, trust, formats) -> None:
+    put(repository, "v1")
+    sign(repository, "v1", ada, formats=formats)
+
+    [signature] = lineage(repository, "v1", trust=trust).signatures
+
+    assert signature.is_verified
+    assert signature.signer == ada.public_key.fingerprint
+    assert len(lineage(repository, "v1").signatures) == 1

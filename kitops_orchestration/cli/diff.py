@@ -1,0 +1,35 @@
+"""``kitctl diff``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kitops_orchestration.cli.keys import load_trust, trust_option
+from kitops_orchestration.cli.options import json_option, markdown_option, network_options
+from kitops_orchestration.cli.output import facts_of, print_answer, print_json
+from kitops_orchestration.client import KitClient
+
+
+@click.command("diff")
+@click.argument("left")
+@click.argument("right")
+@trust_option
+@json_option
+@markdown_option
+@network_options
+def command(
+    client: KitClient, left: str, right: str, trust_path: Path | None, as_json: bool, as_markdown: bool
+) -> None:
+    """Show what differs between two ModelKits: Kitfile, layers, metrics, and what they were made from.
+
+    No layer is fetched, and a difference is no failure: the exit status is 0 either way.
+
+    kitctl diff registry.example/team/iris:v1 registry.example/team/iris:v2
+    """
+    answer = client.compare(left, right, trust=load_trust(trust_path))
+    if as_json:
+        print_json({**facts_of(answer.right.kit.reference), **answer.to_json()})
+    else:
+        print_answer(answer, as_json=False, as_markdown=as_markdown)

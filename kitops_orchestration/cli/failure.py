@@ -1,0 +1,97 @@
+"""What a failure prints: what happened, where, and what to do about it, in the words of the command line."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from typing import Any
+
+import click
+
+from kitops_orchestration.errors import (
+    AuthenticationError,
+    IntegrityError,
+    KitfileError,
+    KitOpsError,
+    RegistryUnavailableError,
+    SignatureError,
+)
+
+EXIT_EXPECTED, EXIT_BUG = 1, 70
+
+# The core speaks to programs; here is the same for somebody at a terminal.
+_WORDS = {
+    "choose exists='overwrite' or exists='ignore'": "give --overwrite or --ignore-existing",
+    "as ca_bundle (TlsOptions)": "with --ca-bundle, or --no-tls-verify to go on without checking it",
+    "write one, or let 'generate' make one from the directory": "write one, or run `kitctl init` in the directory",
+    "log in, or check user name and password": "run `kitctl login`, or check user name and password",
+    "`kitctl tags`": "`kitctl list`",
+    "pack with layer_format='tar'": "pack with --layer-format tar",
+    "choose a compression or layer_format='tar'": "give --compression or --layer-format tar",
+    "give registered_model=..., or mode='copy'": "give --name, or --mode copy",
+    "give it more time with timeout_seconds": "give it more time with --timeout",
+    "give the client, connection or resource a registry": "name the registry",
+}
+# For errors that say themselves what is to be changed; the most special first.
+_USUAL: tuple[tuple[type[KitOpsError], str], ...] = (
+    (KitfileError, "correct the Kitfile and run it again"),
+    (AuthenticationError, "log in, or check user name and password"),
+    (RegistryUnavailableError, "run it again later; what was moved is not moved twice"),
+    (IntegrityError, "run it again; if it stays, push the ModelKit again from where it is whole"),
+    (SignatureError, "check the key or the trust policy"),
+    (KitOpsError, "correct that and run it again"),
+)
+
+
+def report_expected(error: KitOpsError, *, as_json: bool, is_verbose: bool) -> int:
+    """Say what went wrong and what to do, without a traceback unless asked for; return the exit code."""
+    if is_verbose:
+        traceback.print_exception(error)
+    advice = in_terminal_words(error.advice or _usual_advice(error))
+    if as_json:
+        _print_json(type(error).__name__, str(error), advice, transient=error.transient)
+    _print_text(str(error), advice)
+    return EXIT_EXPECTED
+
+
+def report_system(error: OSError, *, as_json: bool, is_verbose: bool) -> int:
+    """Say what the operating system refused; that is nobody's bug. Return the exit code."""
+    if is_verbose:
+        traceback.print_exception(error)
+    where = f" {error.filename}:" if error.filename else ""
+    message = f"the system refused:{where} {error.strerror or type(error).__name__}"
+    advice = "check that the path exists, is yours to write, and has room"
+    if as_json:
+        _print_json(type(error).__name__, message, advice, transient=False)
+    _print_text(message, advice)
+    return EXIT_EXPECTED
+
+
+def report_bug(error: Exception, *, is_verbose: bool) -> int:
+    """Name a bug as one; return the exit code."""
+    _print_text(f"this is a bug: {type(error).__name__}: {error}", "run again with -v and report the traceback")
+    if is_verbose:
+        traceback.print_exception(error)
+    return EXIT_BUG
+
+
+def _usual_advice(error: KitOpsError) -> str:
+    return next(advice for kind, advice in _USUAL if isinstance(error, kind))
+
+
+def in_terminal_words(advice: str) -> str:
+    """Return advice with options of the command line where the core names its own."""
+    for ours, theirs in _WORDS.items():
+        advice = advice.replace(ours, theirs)
+    return advice
+
+
+def _print_text(message: str, advice: str | None) -> None:
+    click.echo(f"kitctl: {message}", err=True)
+    if advice:
+        click.echo(f"  what to do: {advice}", err=True)
+
+
+def _print_json(name: str, message: str, advice: str | None, *, transient: bool) -> None:
+    answer: dict[str, Any] = {"error": name, "message": message, "advice": advice, "transient": transient}
+    click.echo(json.dumps(answer, ensure_ascii=False))

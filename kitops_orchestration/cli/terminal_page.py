@@ -1,0 +1,53 @@
+"""Markdown for the terminal: headings, aligned tables and plain sentences instead of pipes and stars."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+import click
+
+from kitops_orchestration.cli.output import format_table
+
+_CELL_END = re.compile(r"(?<!\\)\|")
+_RULE = re.compile(r"\|(?:\s*:?-+:?\s*\|)+")
+_BOLD = re.compile(r"\*\*(.+?)\*\*")
+_CODE = re.compile(r"`([^`]*)`")
+_ESCAPED = (("\\|", "|"), ("&lt;", "<"), ("&gt;", ">"))
+
+
+def as_terminal_text(markdown: str, *, width: int | None = None) -> str:
+    """Return the page as text; tables are wrapped to ``width`` columns, or not at all."""
+    found: list[str] = []
+    for is_table, lines in groupby(markdown.strip().splitlines(), key=lambda line: line.startswith("|")):
+        block = list(lines)
+        found += _table(block, width) if is_table else map(_line, block)
+    return "\n".join(found)
+
+
+def _line(text: str) -> str:
+    if text.startswith("#"):
+        return click.style(_plain(text.lstrip("#").strip()), bold=True)
+    return _plain(_BOLD.sub(lambda match: click.style(match[1], bold=True), text))
+
+
+def _plain(text: str) -> str:
+    text = _CODE.sub(r"\1", text)
+    for mark, letter in _ESCAPED:
+        text = text.replace(mark, letter)
+    return text
+
+
+def _table(lines: Sequence[str], width: int | None) -> Iterable[str]:
+    rows = [_cells(line) for line in lines if not _RULE.fullmatch(line.strip())]
+    columns = max(len(row) for row in rows)
+    head, *body = ([*row, *[""] * (columns - len(row))] for row in rows)
+    return format_table(head, body, width=width)
+
+
+def _cells(line: str) -> list[str]:
+    parts = _CELL_END.split(line.strip())[1:]
+    if parts and not parts[-1].strip():
+        parts = parts[:-1]
+    return [_plain(_BOLD.sub(r"\1", part.strip())) for part in parts]

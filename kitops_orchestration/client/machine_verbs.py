@@ -1,0 +1,144 @@
+"""What happens on this machine or to its folders: the verbs around MLflow, images, tags and clean-up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kitops_orchestration.client.bound import Bound
+from kitops_orchestration.errors import AuthenticationError, InvalidReferenceError
+from kitops_orchestration.oci.reference import Reference
+
+if TYPE_CHECKING:
+    from kitops_orchestration.deploy.image import Rendition
+    from kitops_orchestration.mlflow_bridge.import_ import ImportResult
+    from kitops_orchestration.mlflow_bridge.model_server import ModelServer
+    from kitops_orchestration.mlflow_bridge.smoke import SmokeTest
+    from kitops_orchestration.oci.prune import PruneResult
+
+_PROBE = "kitops-orchestration-check"
+
+
+class MachineVerbs(Bound):
+    """Import into MLflow, serve, try out, render, untag, prune, log in and out."""
+
+    def import_model(self, reference: str | Reference, **options: Any) -> ImportResult:
+        """Make a ModelKit known to MLflow; the way back of ``export_run``.
+
+        ``options`` are those of :func:`kitops_orchestration.mlflow_bridge.import_.import_modelkit`.
+        """
+        from kitops_orchestration.mlflow_bridge.import_ import import_modelkit
+
+        where = self.reference(reference)
+        return import_modelkit(self.repository(where), where.target, **self._reading(options))
+
+    def serve(self, reference: str | Reference, **options: Any) -> ModelServer:
+        """Start a server for the model of a ModelKit and return when it answers.
+
+        ``options`` are those of :func:`kitops_orchestration.mlflow_bridge.model_server.serve`.
+        """
+        from kitops_orchestration.mlflow_bridge.model_server import serve
+
+        where = self.reference(reference)
+        return serve(self.repository(where), where.target, **self._reading(options))
+
+    def smoke_test(self, reference: str | Reference, **options: Any) -> SmokeTest:
+        """Predict on the packed input example and attach the result.
+
+        ``options`` are those of :func:`kitops_orchestration.mlflow_bridge.smoke.smoke_test`.
+        """
+        from kitops_orchestration.mlflow_bridge.smoke import smoke_test
+
+        where = self.reference(reference)
+        return smoke_test(self.repository(where), where.target, **self._reading(options))
+
+    def render_image(self, reference: str | Reference, *, tag: str | None = None, **options: Any) -> Rendition:
+        """Push a container image made of the ModelKit's own layers, beside the ModelKit."""
+        from kitops_orchestration.deploy.image import render_image
+
+        where = self.reference(reference)
+        return render_image(self.repository(where), where.target, tag=tag, **options)
+
+    def untag(self, reference: str | Reference) -> list[Reference]:
+        """Take tags away (``repository:tag`` or ``repository:tag,tag``); return them pinned to what they named.
+
+        Raises:
+            InvalidReferenceError: there is no tag in the reference.
+            NotFoundError: a tag does not exist; those before it are gone.
+        """
+        first, *others = reference.split(",") if isinstance(reference, str) else [str(reference)]
+        where = self.reference(first)
+        if where.tag is None or where.digest is not None:
+            raise InvalidReferenceError(
+                f"not a tag: {reference}", advice=f"name one as {where.name}:tag; a digest goes when no tag leads to it"
+            )
+        repository = self.repository(where)
+        tags = [where, *(where.with_tag(tag) for tag in others)]
+        found = [item.with_digest(repository.resolve(item.target).digest) for item in tags]
+        for item in tags:
+            repository.delete_tag(item.target)
+        return found
+
+    def prune(self, repository: str | Reference, *, dry_run: bool = False, grace_seconds: float = 3600) -> PruneResult:
+        """Remove what no tag leads to from a repository of a folder registry.
+
+        Raises:
+            InvalidReferenceError: the repository is in another kind of registry.
+        """
+        from kitops_orchestration.oci.layout import LayoutRepository
+        from kitops_orchestration.oci.prune import prune
+
+        where = self.reference(repository).without_target()
+        if not where.is_folder:
+            raise InvalidReferenceError(
+                f"{where.registry} is no folder: only its operator can free space there",
+                advice="name file:///folder/repository, or ask for the registry's garbage collection",
+            )
+        place = LayoutRepository(where, limits=self.limits)
+        return prune(place, dry_run=dry_run, grace_seconds=grace_seconds)
+
+    def any_repository(self, registry: str) -> Reference:
+        """Return some repository of a registry, given as host, ``file:///folder``, or a repository in it."""
+        text = registry.removeprefix("https://").removeprefix("http://").rstrip("/")
+        is_whole = text.startswith("file://") or "/" not in text
+        return self.reference(f"{text}/{_PROBE}" if is_whole else text).without_target()
+
+    def login(self, registry: str, username: str, password: str) -> str:
+        """Try credentials on a registry, then keep them where Docker keeps its own; return where that is.
+
+        Raises:
+            AuthenticationError: the registry does not take them; nothing was kept.
+        """
+        from kitops_orchestration.oci.credential_store import store
+        from kitops_orchestration.oci.credentials import Credential, StaticCredentials
+        from kitops_orchestration.oci.remote import RemoteRepository
+
+        where = self.any_repository(registry)
+        if where.is_folder:
+            raise InvalidReferenceError(f"{registry} is a folder: it asks nobody for credentials")
+        credential = Credential(username, password)
+        place = RemoteRepository(
+            where,
+            credentials=StaticCredentials({where.registry: credential}),
+            plain_http=self._plain_http,
+            tls=self._tls,
+            limits=self.limits,
+        )
+        try:
+            place.ping()
+        except AuthenticationError as error:
+            raise AuthenticationError(
+                f"{where.registry} does not let {username} in; nothing was kept",
+                operation="log in to",
+                reference=where.registry,
+                advice="check user name and password; many registries want an access token for a password",
+            ) from error
+        return store(where.registry, credential)
+
+    def logout(self, registry: str) -> bool:
+        """Forget the credentials of a registry; return False when there were none."""
+        from kitops_orchestration.oci.credential_store import erase
+
+        return erase(self.any_repository(registry).registry)
+
+    def _reading(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {"limits": self.limits, "progress": self._progress, **options}

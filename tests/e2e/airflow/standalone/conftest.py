@@ -1,0 +1,215 @@
+"""A real Airflow: ``airflow standalone`` with LocalExecutor, three users, and a registry that wants tokens."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from kitops_orchestration.client import KitClient
+from kitops_orchestration.oci.credentials import Credential, StaticCredentials
+from kitops_orchestration.signing.keys import generate_key_pair
+from kitops_orchestration.testing.builders import make_context_dir
+from kitops_orchestration.testing.registry import EmbeddedRegistry
+
+EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "airflow"
+USERS = {"alice": "admin", "bob": "op", "carol": "viewer"}
+PATIENCE_SECONDS = 240
+
+
+class Airflow:
+    """The processes of one Airflow, and its public API."""
+
+    def __init__(self, home: Path, environment: dict[str, str], port: int) -> None:
+        self.home = home
+        self.url = f"http://127.0.0.1:{port}"
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._tokens: dict[str, str] = {}
+
+    def start(self) -> None:
+        log = (self.home / "standalone.log").open("ab")
+        command = [str(Path(sys.executable).with_name("airflow")), "standalone"]
+        self._process = subprocess.Popen(
+            command, env=self._environment, stdout=log, stderr=log, start_new_session=True, cwd=self.home
+        )
+        self._tokens.clear()
+        self.wait("every component is healthy", self._is_healthy)
+
+    def stop(self) -> None:
+        """End all components; some of them outlive a polite request."""
+        if self._process is None:
+            return
+        for sign, patience in ((signal.SIGTERM, 15), (signal.SIGKILL, 10)):
+            try:
+                os.killpg(self._process.pid, sign)
+                self._process.wait(patience)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+        self._process = None
+
+    def _is_healthy(self) -> bool:
+        try:
+            found = requests.get(f"{self.url}/api/v2/monitor/health", timeout=10).json()
+        except (requests.RequestException, ValueError):
+            return False
+        parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        return all((found.get(part) or {}).get("status") == "healthy" for part in parts)
+
+    def wait(self, what: str, question: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
+        """Ask until the answer is true."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            answer = question()
+            if answer:
+                return answer
+            time.sleep(0.5)
+        tail = (self.home / "standalone.log").read_text(errors="replace")[-4000:]
+        raise AssertionError(f"waited {seconds} s in vain until {what}\n{tail}")
+
+    def call(self, method: str, path: str, *, user: str = "alice", ok: bool = True, **options: Any) -> Any:
+        """Call the API as a user; with ``ok=False`` return the status."""
+        if user not in self._tokens:
+            login = {"username": user, "password": f"{user}-password"}
+            answer = requests.post(f"{self.url}/auth/token", json=login, timeout=30)
+            self._tokens[user] = answer.json()["access_token"]
+        prefix = "" if path.startswith("/ui") else "/api/v2"
+        headers = {"Authorization": f"Bearer {self._tokens[user]}"}
+        answer = requests.request(method, f"{self.url}{prefix}{path}", headers=headers, timeout=60, **options)
+        if not ok:
+            return answer.status_code
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
+        return answer.json() if answer.content else None
+
+    def trigger(self, dag: str, **conf: object) -> str:
+        self.wait(f"the DAG {dag} is there", lambda: self.call("GET", f"/dags/{dag}", ok=False) == 200)
+        return self.call("POST", f"/dags/{dag}/dagRuns", json={"logical_date": None, "conf": conf})["dag_run_id"]
+
+    def run_state(self, dag: str, run: str) -> str:
+        return self.call("GET", f"/dags/{dag}/dagRuns/{run}")["state"]
+
+    def finish(self, dag: str, run: str) -> str:
+        """Wait for the end of a run; return its state."""
+        return self.wait(
+            f"{dag} ends",
+            lambda: (state := self.run_state(dag, run)) in ("success", "failed") and state,
+        )
+
+    def task(self, dag: str, run: str, task: str) -> dict[str, Any]:
+        return self.call("GET", f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}")
+
+    def returned(self, dag: str, run: str, task: str, key: str = "return_value") -> Any:
+        path = f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/{key}"
+        return self.call("GET", path, params={"deserialize": True})["value"]
+
+    def log(self, dag: str, run: str, task: str, *, attempt: int = 1) -> str:
+        return json.dumps(self.call("GET", f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}"))
+
+    def runs(self, dag: str) -> list[dict[str, Any]]:
+        return self.call("GET", f"/dags/{dag}/dagRuns")["dag_runs"]
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRegistry]:
+    with EmbeddedRegistry(storage_dir=tmp_path_factory.mktemp("registry"), auth="token") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client(registry: EmbeddedRegistry) -> KitClient:
+    secret = Credential(username=registry.username, password=registry.password)
+    return KitClient(registry.host, credentials=StaticCredentials({registry.host: secret}))
+
+
+@pytest.fixture(scope="session")
+def connection(registry: EmbeddedRegistry, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("keys")
+    pair = generate_key_pair("geheim-1234")
+    (folder / "airflow.pub").write_text(pair.public_key.pem)
+    roles = "[builder, evaluator, releaser, deployer, approver, risk]"
+    (folder / "trust.yaml").write_text(
+        f"version: 1\nidentities:\n  - {{id: airflow, roles: {roles}, keys: [{{publicKey: airflow.pub}}]}}\n"
+    )
+    extra = {
+        "namespace": "team",
+        "web_url_template": "http://{registry}/ui/{repository}@{digest}",
+        "signing_private_key": pair.private_pem.decode(),
+        "signing_private_key_password": "geheim-1234",
+        "trust_policy": str(folder / "trust.yaml"),
+    }
+    host, _, port = registry.host.partition(":")
+    return {
+        "conn_type": "kitops",
+        "host": host,
+        "port": int(port),
+        "login": registry.username,
+        "password": registry.password,
+        "extra": extra,
+    }
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    registry: EmbeddedRegistry, connection: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Airflow]:
+    home = tmp_path_factory.mktemp("standalone")
+    dags = home / "dags"
+    shutil.copytree(Path(__file__).with_name("dags"), dags)
+    for name in ("train_and_publish.py", "approve_and_promote.py", "watch_production.py", "promotion.yaml"):
+        shutil.copy(EXAMPLES / name, dags / name)
+    (home / "passwords.json").write_text(json.dumps({user: f"{user}-password" for user in USERS}))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    large = make_context_dir(home / "large", model_bytes=64 * 1024 * 1024)
+    server = Airflow(home, _environment(home, port, registry, connection, large), port)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def _environment(
+    home: Path, port: int, registry: EmbeddedRegistry, connection: dict[str, Any], large: Path
+) -> dict[str, str]:
+    url = f"http://127.0.0.1:{port}"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "MLFLOW"))}
+    return {
+        **kept,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API_AUTH__JWT_SECRET": "e2e-" * 20,
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": "e2e",
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
+            {"type": "file", "log_file_path": str(home / "openlineage.jsonl"), "append": True}
+        ),
+        "AIRFLOW_CONN_KITOPS_DEFAULT": json.dumps(connection),
+        "KITOPS_EXAMPLE_REGISTRY": registry.host,
+        "E2E_LARGE_CONTEXT": str(large),
+    }

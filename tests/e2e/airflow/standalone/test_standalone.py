@@ -1,0 +1,122 @@
+"""One Airflow, from the connection form to a killed push. The tests build on each other, in this order."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_connection_form_has_our_fields_and_its_test_passes(airflow, connection) -> None:
+    (form,) = (item for item in airflow.call("GET", "/ui/connections/hook_meta") if item["connection_type"] == "kitops")
+    assert {"auth_type", "namespace", "signing_private_key", "trust_policy"} <= set(form["extra_fields"])
+    tried = {**connection, "connection_id": "tried", "extra": json.dumps(connection["extra"])}
+    assert airflow.call("POST", "/connections/test", json=tried)["status"] is True
+    assert airflow.call("POST", "/connections/test", json={**tried, "password": "wrong-password"})["status"] is False
+
+
+def test_what_was_trained_is_published_with_links_and_an_event(airflow, client) -> None:
+    run = airflow.trigger("train_and_publish")
+    assert airflow.finish("train_and_publish", run) == "success"
+    pushed = airflow.returned("train_and_publish", run, "push")
+    assert client.resolve("wine:v1.0.0").digest == pushed["digest"]
+    links = airflow.call("GET", f"/dags/train_and_publish/dagRuns/{run}/taskInstances/push/links")["extra_links"]
+    assert links["ModelKit"] == f"http://{client.registry}/ui/wine@{pushed['digest']}"
+    (event,) = airflow.call("GET", "/assets/events", params={"source_dag_id": "train_and_publish"})["asset_events"]
+    assert (event["extra"]["digest"], event["partition_key"]) == (pushed["digest"], "v1.0.0")
+
+
+def test_lineage_names_the_repository_and_its_digest(airflow, client) -> None:
+    digest = client.resolve("wine:v1.0.0").digest
+
+    def outputs() -> list[dict[str, Any]]:
+        path = airflow.home / "openlineage.jsonl"
+        events = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        found = [output for event in events if event["eventType"] == "COMPLETE" for output in event["outputs"]]
+        return [output for output in found if output["name"] == "wine" and "version" in output["facets"]]
+
+    found = airflow.wait("the push is in the lineage", outputs)[0]
+    assert found["namespace"] == f"oci://{client.registry}"
+    assert found["facets"]["version"]["datasetVersion"] == digest
+
+
+def test_no_secret_is_in_a_tasks_log(airflow, connection) -> None:
+    run = airflow.trigger("talkative")
+    assert airflow.finish("talkative", run) == "success"
+    log = airflow.log("talkative", run, "say")
+    assert "password: ***" in log
+    assert connection["password"] not in log
+    assert "geheim-1234" not in log
+    key = connection["extra"]["signing_private_key"].splitlines()[1:-1]
+    assert [line for line in key if line in log] == []
+
+
+def test_a_pushed_tag_starts_one_run_for_each_digest_also_over_a_restart(airflow, client) -> None:
+    airflow.wait("the watcher has looked", lambda: _watched(airflow) is not None)
+    first = str(client.tag("wine:v1.0.0", "production").digest)
+    run = airflow.wait("the watcher fires", lambda: airflow.runs("watch_production"))[0]["dag_run_id"]
+    assert airflow.finish("watch_production", run) == "success"
+    assert airflow.returned("watch_production", run, "verify")["digest"] == first
+    airflow.stop()
+    airflow.start()
+    looked = _watched(airflow)
+    time.sleep(10)
+    assert looked == {"production": first}
+    assert len(airflow.runs("watch_production")) == 1
+    published = airflow.trigger("train_and_publish", version="v1.1.0")
+    assert airflow.finish("train_and_publish", published) == "success"
+    client.tag("wine:v1.1.0", "production")
+    # The same content has the same digest: a tag that did not move is no event.
+    assert client.resolve("wine:v1.1.0").digest == first
+
+
+def _watched(airflow) -> dict[str, str] | None:
+    """What the watcher has stored with its asset."""
+    assets = airflow.call("GET", "/assets", params={"name_pattern": "wine in production"})["assets"]
+    stored = airflow.call("GET", f"/assets/{assets[0]['id']}/state-store")["asset_state_store"] if assets else []
+    return stored[0]["value"] if stored else None
+
+
+def test_only_who_may_approves_and_the_record_says_who(airflow, client) -> None:
+    run = airflow.trigger("approve_and_promote")
+    path = f"/dags/approve_and_promote/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
+    airflow.wait(
+        "somebody is asked",
+        lambda: airflow.task("approve_and_promote", run, "approve")["state"] in ("awaiting_input", "failed"),
+    )
+    asked = airflow.call("GET", path)
+    digest = str(client.resolve("team/wine:v1.0.0").digest)
+    assert digest in asked["body"]
+    answer = {"chosen_options": ["Approve"], "params_input": {"comment": "checked by hand", "ticket": None}}
+    assert airflow.call("PATCH", path, user="carol", ok=False, json=answer) == 403
+    assert airflow.call("PATCH", path, user="bob", ok=False, json=answer) == 200
+    assert airflow.finish("approve_and_promote", run) == "success"
+    approved = airflow.returned("approve_and_promote", run, "approve")
+    assert (approved["approver"], approved["digest"]) == ("bob", digest)
+    assert client.resolve("team/wine:production").digest == digest
+    assert "checked by hand" in json.dumps(client.lineage("team/wine:production").to_json())
+    links = airflow.call("GET", f"/dags/approve_and_promote/dagRuns/{run}/taskInstances/approve/links")
+    assert links["extra_links"]["Approval"].endswith(f"/runs/{run}/tasks/approve/required_actions")
+
+
+def test_marking_a_running_push_as_failed_stops_it(airflow, client, registry) -> None:
+    registry.behaviour.bytes_per_second = 1024 * 1024
+    try:
+        run = airflow.trigger("slow_push")
+        airflow.wait("bytes are moving", lambda: registry.count(method="PATCH") + _uploads(registry))
+        airflow.call("PATCH", f"/dags/slow_push/dagRuns/{run}/taskInstances/push", json={"new_state": "failed"})
+        airflow.wait(
+            "the task heard of it", lambda: "cancel" in airflow.log("slow_push", run, "push").lower(), seconds=60
+        )
+        assert airflow.task("slow_push", run, "push")["state"] == "failed"
+        assert client.tags("team/slow/large") == []
+    finally:
+        registry.behaviour.bytes_per_second = None
+
+
+def _uploads(registry) -> int:
+    return registry.count(method="POST", path_contains="slow/large/blobs/uploads")

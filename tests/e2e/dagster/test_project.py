@@ -1,0 +1,59 @@
+"""The dg project of YAML alone, loaded by Dagster's own command line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[3] / "examples" / "dagster" / "project"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    folder = tmp_path / "project"
+    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(".local_defs_state", "__pycache__"))
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(home),
+        "KITOPS_REGISTRY": (tmp_path / "registry").as_uri(),
+        "PYTHONPATH": str(folder / "src"),
+        "PYTHONWARNINGS": "ignore",
+    }
+    return folder, environment
+
+
+def dg_command(project, *arguments):
+    folder, environment = project
+    program = Path(sys.executable).with_name("dg")
+    done = subprocess.run(
+        [str(program), *arguments, "--use-active-venv"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_dg_check_defs_is_green(project):
+    code, output = dg_command(project, "check", "defs")
+    assert code == 0, output[-3000:]
+
+
+@pytest.mark.slow
+def test_a_definition_that_cannot_load_is_red(project):
+    folder, _ = project
+    (folder / "src/modelkit_example/defs/greeter/Kitfile").write_text("model: [not, a, kitfile]\n")
+    code, output = dg_command(project, "check", "defs")
+    assert code != 0
+    assert "Kitfile" in output
