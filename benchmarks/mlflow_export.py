@@ -55,7 +55,8 @@ def peak_mib():  # not ru_maxrss: that starts at what the parent process had
     lines = pathlib.Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
 def report(before, digest, uploaded):
-    facts = {"work_seconds": time.perf_counter() - started, "before_mib": before, "peak_mib": peak_mib(), "digest": str(digest), "uploaded": uploaded}
+    facts = {"work_seconds": time.perf_counter() - started, "peak_mib": peak_mib(), "before_mib": before}
+    facts.update(digest=str(digest), uploaded=uploaded)
     print("RESULT " + json.dumps(facts))
 """
 
@@ -170,12 +171,10 @@ def size_of(folder: Path) -> int:
 
 
 def show(name: str, facts: dict[str, float]) -> None:
-    print(
-        f"{name:22} {facts['seconds']:6.1f} s ({facts['work_seconds']:.1f} s without imports)   {facts['peak_mib']} MiB resident "
-        f"({facts['before_mib']} MiB before the work began)   {facts['scratch'] / MIB:.1f} MiB in temporary folders, "
-        f"{facts['left'] / MIB:.1f} MiB left   {facts['uploaded'] / MIB:.0f} MiB sent",
-        flush=True,
-    )
+    memory = f"{facts['peak_mib']} MiB resident ({facts['before_mib']} MiB before the work began)"
+    disk = f"{facts['scratch'] / MIB:.1f} MiB in temporary folders, {facts['left'] / MIB:.1f} MiB left"
+    times = f"{facts['seconds']:6.1f} s ({facts['work_seconds']:.1f} s without imports)"
+    print(f"{name:20} {times}   {memory}   {disk}   {facts['uploaded'] / MIB:.0f} MiB sent", flush=True)
 
 
 if __name__ == "__main__":

@@ -102,12 +102,17 @@ def input_modelkit() -> tuple[str | None, str | None]:
     return env("KITOPS_MODELKIT_REF"), env("KITOPS_MODELKIT_DIGEST")
 
 
+def kit_home() -> Path:
+    """Return the Kit CLI's own folder: ``KITOPS_HOME``, else below ``XDG_DATA_HOME``."""
+    home, data = env("KITOPS_HOME"), env("XDG_DATA_HOME")
+    if home:
+        return Path(home)
+    return (Path(data) if data else Path.home() / ".local" / "share") / "kitops"
+
+
 def credential_paths() -> tuple[Path, ...]:
     """Return the files that may hold registry credentials, in order: Docker's, the Kit CLI's, Podman's."""
-    kit = env("KITOPS_HOME")
-    data = env("XDG_DATA_HOME")
-    kit_dir = Path(kit) if kit else (Path(data) if data else Path.home() / ".local" / "share") / "kitops"
-    paths = [docker_config_dir() / "config.json", kit_dir / "credentials.json"]
+    paths = [docker_config_dir() / "config.json", kit_home() / "credentials.json"]
     explicit, runtime, config = env("REGISTRY_AUTH_FILE"), env("XDG_RUNTIME_DIR"), env("XDG_CONFIG_HOME")
     if explicit:
         paths.append(Path(explicit))

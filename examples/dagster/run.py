@@ -51,7 +51,8 @@ def main(folder: Path) -> None:
     print(f"ModelKit   {kit.reference}")
     for row in kit.metadata["kitops/layers"]:
         print(f"  {row['kind']:<9}{row['path']:<22}{row['size_bytes']:>9,} bytes")
-    print(f"metrics    accuracy {kit.metadata['accuracy']:.3f}, a plot over the versions in the UI")
+    moved = kit.metadata["kitops/uploaded_bytes"]
+    print(f"moved      {moved:,} bytes; accuracy {kit.metadata['accuracy']:.3f}")
     for check in result.get_asset_check_evaluations():
         print(f"check      {check.check_name}: {'passed' if check.passed else 'FAILED'}, {check.description}")
     print(f"staging    {staged.reference.without_target()}, same digest: {staged.digest == kit.digest}")

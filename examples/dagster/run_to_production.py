@@ -41,23 +41,31 @@ def trained_run(config: Training) -> dg.MaterializeResult:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    params = config.model_dump()
+    mlflow.set_experiment("wine")
+    same = " and ".join(f"params.{name} = '{value}'" for name, value in params.items())
+    if earlier := mlflow.search_runs(filter_string=f"{same} and status = 'FINISHED'", output_format="list"):
+        return trained(earlier[0])  # the same recipe was followed before: nothing new to learn
+
     wine = load_wine(as_frame=True)
     rows, held_out = train_test_split(wine.frame, test_size=0.25, random_state=7, stratify=wine.frame["target"])
     features = list(wine.feature_names)
-    params = config.model_dump()
-    mlflow.set_experiment("wine")
     with mlflow.start_run(run_name="logistic") as run:
         mlflow.log_params(params)
         mlflow.log_input(mlflow.data.from_pandas(rows, name="scikit-learn/wine", targets="target"), context="training")
         model = make_pipeline(StandardScaler(), LogisticRegression(**params)).fit(rows[features], rows["target"])
-        accuracy = float(model.score(held_out[features], held_out["target"]))
-        mlflow.log_metric("accuracy", accuracy)
+        mlflow.log_metric("accuracy", float(model.score(held_out[features], held_out["target"])))
         mlflow.sklearn.log_model(
             model, name="wine", input_example=held_out[features].head(3), pip_requirements=["scikit-learn"]
         )
+    return trained(mlflow.get_run(run.info.run_id))
+
+
+def trained(run) -> dg.MaterializeResult:
+    """The event of a training run: its id is all that the next step needs."""
     return dg.MaterializeResult(
         data_version=dg.DataVersion(run.info.run_id),
-        metadata={"mlflow_run_id": run.info.run_id, "accuracy": accuracy},
+        metadata={"mlflow_run_id": run.info.run_id, "accuracy": run.data.metrics["accuracy"]},
     )
 
 

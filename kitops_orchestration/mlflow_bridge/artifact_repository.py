@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,9 +15,11 @@ from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.mlflow_bridge.checkout import (
     MODEL_FILTERS,
     model_root,
+    outermost_models,
     private_view,
     unpacked,
 )
+from kitops_orchestration.mlflow_bridge.listing import list_files
 from kitops_orchestration.mlflow_bridge.modelkit_uri import ModelKitUri
 from kitops_orchestration.mlflow_bridge.registry_policy import check_registry, verify_trusted
 from kitops_orchestration.modelkit.inspect import inspect
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.oci.descriptor import Digest
     from kitops_orchestration.oci.repository import Repository
 
+_MODEL_KINDS = frozenset({"model", "modelpart", "code"})
 _FILTER_TYPES = {"modelpart": "model", "dataset": "datasets", "prompt": "prompts", "mcpb": "mcpservers"}
 
 
@@ -36,16 +40,22 @@ class ModelKitArtifactRepository(ArtifactRepository):  # type: ignore[misc] # ML
     ``iris:v1``: the pieces are joined first and taken apart by the rules of :class:`ModelKitUri`.
     """
 
+    def __init__(self, artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None) -> None:
+        super().__init__(artifact_uri, tracking_uri)  # MLflow 3.4's own takes no third argument
+        self.registry_uri = registry_uri
+
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
-        """Return the files directly below ``path``."""
-        place = self._locate(path or "")
-        if place.is_file():
-            return []
-        prefix = f"{path.strip('/')}/" if path and path.strip("/") else ""
-        return [
-            FileInfo(prefix + item.name, item.is_dir(), None if item.is_dir() else item.stat().st_size)
-            for item in sorted(place.iterdir())
-        ]
+        """Return the files directly below ``path``, without fetching any of them where the layers allow it."""
+        uri, repository, digest = self._open(path or "")
+        try:
+            files = list_files(repository, digest, kinds=_MODEL_KINDS)
+            if files is None:
+                return _infos(path, _sizes(_place(repository, digest, uri.path)))
+            found = _below(files, uri.path)
+            # What is not in the model's layers is looked for in the others.
+            return _infos(path, _sizes(_place(repository, digest, uri.path)) if found is None else found)
+        except KitOpsError as error:
+            raise _as_mlflow(error) from error
 
     def download_artifacts(self, artifact_path: str | None, dst_path: str | None = None) -> str:
         """Return a writable local copy of the model, or of one path in it, verified against digest and policy."""
@@ -77,15 +87,59 @@ class ModelKitArtifactRepository(ArtifactRepository):  # type: ignore[misc] # ML
 
     def _locate(self, path: str) -> Path:
         """Return the file or directory in the cache that this URI and ``path`` mean."""
+        uri, repository, digest = self._open(path)
+        try:
+            return _place(repository, digest, uri.path)
+        except KitOpsError as error:
+            raise _as_mlflow(error) from error
+
+    def _open(self, path: str) -> tuple[ModelKitUri, Repository, Digest]:
+        """Resolve this URI and ``path``, within what the registry list and the trust policy allow."""
         try:
             uri = ModelKitUri.parse("/".join(filter(None, (self.artifact_uri.rstrip("/"), path.strip("/")))))
             check_registry(uri.reference)
             repository = open_repository(uri.reference, plain_http=uri.plain_http)
             digest = repository.resolve(uri.reference.target).digest
             verify_trusted(repository, digest, settings.mlflow_trust_policy())
-            return _place(repository, digest, uri.path)
         except KitOpsError as error:
             raise _as_mlflow(error) from error
+        return uri, repository, digest
+
+
+def _below(files: Mapping[str, int], path: str) -> dict[str, int] | None:
+    """Return ``{path below: size}`` of the model's directory, or of ``path`` in it; ``None`` when it is not there."""
+    roots = outermost_models(files)
+    if not path and len(roots) != 1:
+        return None
+    bases = [*roots, ""] if path else roots
+    for base in bases:
+        start = "/".join(filter(None, (base, path)))
+        if start in files:
+            return {}  # a file has nothing below it
+        found = {name[len(start) :].lstrip("/"): size for name, size in files.items() if _is_below(name, start)}
+        if found:
+            return found
+    return None
+
+
+def _is_below(name: str, folder: str) -> bool:
+    return not folder or name.startswith(folder + "/")
+
+
+def _sizes(place: Path) -> dict[str, int]:
+    if place.is_file():
+        return {}
+    return {item.relative_to(place).as_posix(): item.stat().st_size for item in place.rglob("*") if item.is_file()}
+
+
+def _infos(path: str | None, files: Mapping[str, int]) -> list[FileInfo]:
+    """Return what is directly in a folder, as MLflow lists it: names below the repository's root."""
+    prefix = f"{path.strip('/')}/" if path and path.strip("/") else ""
+    entries: dict[str, int | None] = {}
+    for name, size in files.items():
+        head, slash, _ = name.partition("/")
+        entries[head] = None if slash else size
+    return [FileInfo(prefix + name, size is None, size) for name, size in sorted(entries.items())]
 
 
 def _place(repository: Repository, digest: Digest, path: str) -> Path:

@@ -6,13 +6,14 @@ MLflow writes into directories that it loads models from; a cache that many proc
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from kitops_orchestration import settings
 from kitops_orchestration.errors import ModelKitError
@@ -46,7 +47,7 @@ def unpacked(
     if _is_intact(entry):
         return entry / _CONTENT
     root.mkdir(parents=True, exist_ok=True)
-    _remove(entry)
+    _discard(entry)
     scratch = Path(tempfile.mkdtemp(dir=root, prefix=".unpacking-"))
     try:
         (scratch / _CONTENT).mkdir()
@@ -71,25 +72,31 @@ def model_root(content_dir: Path, path: str = "") -> Path:
     Raises:
         ModelKitError: there is none or there are several (named).
     """
-    found = sorted(file.parent for file in content_dir.rglob("MLmodel"))
+    names = [file.relative_to(content_dir).as_posix() for file in content_dir.rglob("MLmodel")]
+    roots = outermost_models(names)
     if path:
-        inside = [base / path for base in (*found, content_dir) if (base / path).exists()]
+        inside = [content_dir / base / path for base in (*roots, "") if (content_dir / base / path).exists()]
         if not inside:
             raise ModelKitError(f"the ModelKit has no {path!r}", advice="list it with kitctl inspect")
         return inside[0]
-    # A model may carry others inside itself: the outermost ones count.
-    outermost = [folder for folder in found if not any(other in folder.parents for other in found)]
-    if len(outermost) == 1:
-        return outermost[0]
-    if not outermost:
+    if len(roots) == 1:
+        return content_dir / roots[0]
+    if not roots:
         raise ModelKitError(
             "the ModelKit holds no MLflow model (no MLmodel file)",
             advice="kitctl unpack it, and load it without MLflow",
         )
-    names = ", ".join(folder.relative_to(content_dir).as_posix() for folder in outermost)
     raise ModelKitError(
-        f"the ModelKit holds several MLflow models: {names}", advice="add the folder to the URI: …:tag/<folder>"
+        f"the ModelKit holds several MLflow models: {', '.join(roots)}",
+        advice="add the folder to the URI: …:tag/<folder>",
     )
+
+
+def outermost_models(names: Iterable[str]) -> list[str]:
+    """Return the folders that hold an ``MLmodel``, sorted, without those that lie inside another such folder."""
+    holders = {PurePosixPath(name).parent for name in names if PurePosixPath(name).name == "MLmodel"}
+    roots = [folder for folder in holders if not any(other in folder.parents for other in holders)]
+    return sorted("" if str(folder) == "." else str(folder) for folder in roots)
 
 
 def private_view(source: Path, target: Path | None = None) -> Path:
@@ -170,6 +177,15 @@ def _is_intact(entry: Path) -> bool:
 def _files(root: Path) -> Iterator[Path]:
     for folder, _, names in os.walk(root):
         yield from (Path(folder) / name for name in names)
+
+
+def _discard(entry: Path) -> None:
+    """Take a damaged entry out of the way in one step; one that another process just made stays."""
+    if entry.exists() and not _is_intact(entry):
+        trash = Path(tempfile.mkdtemp(dir=entry.parent, prefix=".discarded-"))
+        with contextlib.suppress(OSError):
+            entry.rename(trash / entry.name)
+        _remove(trash)
 
 
 def _remove(entry: Path) -> None:

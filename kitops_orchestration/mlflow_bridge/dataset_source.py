@@ -6,8 +6,6 @@ from typing import Any
 
 from mlflow.data.dataset_source import DatasetSource  # noqa: TID253 - MLflow itself loads this module, as a plugin
 
-from kitops_orchestration.mlflow_bridge.modelkit_uri import SCHEMES
-
 
 class ModelKitDatasetSource(DatasetSource):  # type: ignore[misc] # MLflow is not followed by mypy
     """A dataset inside a ModelKit (entry point ``mlflow.dataset_source``).
@@ -24,7 +22,11 @@ class ModelKitDatasetSource(DatasetSource):  # type: ignore[misc] # MLflow is no
 
     @staticmethod
     def _can_resolve(raw_source: Any) -> bool:
-        return isinstance(raw_source, str) and raw_source.startswith(SCHEMES)
+        if not isinstance(raw_source, str) or not raw_source.startswith("modelkit"):
+            return False
+        from kitops_orchestration.mlflow_bridge.modelkit_uri import SCHEMES
+
+        return raw_source.startswith(SCHEMES)
 
     @classmethod
     def _resolve(cls, raw_source: Any) -> ModelKitDatasetSource:

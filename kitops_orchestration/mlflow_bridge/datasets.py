@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from kitops_orchestration.errors import RunExportError
+from kitops_orchestration.errors import RunExportError, TransferCancelledError
 from kitops_orchestration.mlflow_bridge.record import DatasetRecord
 from kitops_orchestration.mlflow_bridge.redaction import clean_value, redact
+from kitops_orchestration.mlflow_bridge.session import translated
 
 _CONTEXT_TAG = "mlflow.data.context"
 _URI_KEYS = ("uri", "url", "path", "reference")
@@ -123,10 +125,38 @@ def _json_object(text: str | None) -> dict[str, Any]:
 
 
 def copyable_uri(record: DatasetRecord) -> str:
-    """Return the URI that a copy would be read from; raises for sources that name no data (``code``)."""
-    if record.uri is None:
-        raise RunExportError(
-            f"dataset {record.name!r} has no data to copy (its source is {record.source_type!r})",
-            advice="log it with a source, or export datasets by reference",
-        )
-    return record.uri
+    """Return the URI that a copy is read from; raises :class:`RunExportError` for sources that name no file.
+
+    It is the cleaned URI of the record: data behind a signed or password-bearing URL has to be readable without.
+    """
+    if record.uri is not None and ("://" in record.uri or Path(record.uri).is_absolute()):
+        return record.uri
+    raise RunExportError(
+        f"dataset {record.name!r} has no file to copy (its source is {record.source_type!r})",
+        advice="log it with the path or URL of its data, or export datasets by reference",
+    )
+
+
+def download(url: str, target_dir: Path, *, cancel: threading.Event | None = None) -> Path:
+    """Fetch one file over HTTP into ``target_dir``; return its path.
+
+    Raises:
+        RunExportError: the server refuses, or the path is cut short.
+        TrackingUnavailableError: it does not answer.
+    """
+    import requests
+
+    name = Path(urlsplit(url).path).name or "data"
+    target_dir.mkdir(parents=True, exist_ok=True)
+    with translated("download", url), requests.get(url, stream=True, timeout=60) as response:
+        if not response.ok:
+            raise RunExportError(
+                f"cannot download {clean_value(url)}: {response.status_code} {response.reason}",
+                advice="export datasets by reference, or make the data readable",
+            )
+        with (target_dir / name).open("wb") as file:
+            for chunk in response.iter_content(_BUFFER_BYTES):
+                if cancel is not None and cancel.is_set():
+                    raise TransferCancelledError(f"download of {clean_value(url)} was cancelled")
+                file.write(chunk)
+    return target_dir / name

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.mlflow_bridge import kitfile_of_run as kit
@@ -60,6 +60,24 @@ class ExportResult:
     def digest(self) -> Digest:
         """Digest of its manifest."""
         return Digest(self.pack.digest)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts that metadata is made of."""
+        value = {
+            "reference": str(self.reference),
+            "digest": str(self.digest),
+            "is_exported": self.is_exported,
+            "run_id": self.source.run_id,
+            "model_id": self.source.model_id,
+            "registered_model": self.source.registered_name,
+            "registered_version": self.source.registered_version,
+            "size_bytes": self.pack.size_bytes,
+            "uploaded_bytes": self.pack.uploaded_bytes,
+            "provenance": str(self.provenance.descriptor.digest) if self.provenance else None,
+            "tagged": list(self.write_back.written) if self.write_back else None,
+            "warnings": list(self.warnings),
+        }
+        return {key: item for key, item in value.items() if item is not None}
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -133,7 +151,7 @@ def export_run(
         packed = pack(
             staging.context_dir,
             repository,
-            tag=tag,
+            tag=None if attach_lineage else tag,
             kitfile=kitfile,
             grafts=staging.grafts,
             exclude=(f"/{kit.MODEL_DIR}/{META_FILE}",),
@@ -141,7 +159,13 @@ def export_run(
             progress=progress,
             cancel=cancel,
         )
-    attached = _attach(repository, packed, record, run_context, signer) if attach_lineage else None
+    attached = None
+    if attach_lineage:
+        # Whoever sees the tag finds the evidence: it moves last.
+        packed = replace(packed, reference=replace(packed.reference, tag=tag))
+        attached = _attach(repository, packed, record, run_context, signer)
+        if tag is not None:
+            repository.set_tag(tag, packed.manifest.descriptor)
     plain = is_plain(repository)
     tagged = tag_in_mlflow(resolved, packed.reference, client, plain_http=plain) if write_back else None
     return ExportResult(packed, record, resolved, attached, tagged)
@@ -162,8 +186,7 @@ def _stage(
     record = replace(record, model=with_mlmodel(record.model, model_dir))
     record, has_artifacts = _stage_artifacts(staging, resolved, record, client, choices)
     if choices.datasets == "copy":
-        copied = tuple(staging.add_dataset(item, tracking_uri=client.tracking_uri) for item in record.inputs)
-        record = replace(record, inputs=copied)
+        record = replace(record, inputs=staging.add_datasets(record.inputs, tracking_uri=client.tracking_uri))
     found = linked_prompts(client, resolved.run_id, record.model.prompts) if choices.prompts else []
     paths = staging.add_prompts(found)
     record = replace(

@@ -47,6 +47,16 @@ class ImportResult:
             return f"models:/{self.registered_model}/{self.version}"
         return f"models:/{self.model_id}"
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts that metadata is made of."""
+        value = {
+            **_fields(self),
+            "reference": str(self.reference),
+            "aliases": list(self.aliases),
+            "model_uri": self.model_uri,
+        }
+        return {key: item for key, item in value.items() if item is not None}
+
 
 def import_modelkit(
     repository: Repository,

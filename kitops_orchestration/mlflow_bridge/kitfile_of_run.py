@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from kitops_orchestration.mlflow_bridge.artifacts import ArtifactEntry
-from kitops_orchestration.mlflow_bridge.record import RunRecord
+from kitops_orchestration.mlflow_bridge.record import DatasetRecord, RunRecord
 from kitops_orchestration.modelkit.kitfile import Dataset, Doc, Kitfile, Model, Package, Prompt
 
 MODEL_DIR = "model"
@@ -76,13 +76,21 @@ def kitfile_of_run(
             authors=tuple(filter(None, [record.run.get("user")])),
         ),
         model=model,
-        datasets=tuple(
-            Dataset(name=item.name, path=item.path, description=item.context or "")
-            for item in record.inputs
-            if item.path
-        ),
+        datasets=_datasets(record),
         docs=tuple(docs),
         prompts=tuple(Prompt(name=PurePosixPath(path).stem, path=path) for path in prompt_paths),
+    )
+
+
+def _datasets(record: RunRecord) -> tuple[Dataset, ...]:
+    """Return one entry per copied path; what it was used for is its description."""
+    uses: dict[str, list[DatasetRecord]] = {}
+    for item in record.inputs:
+        if item.path:
+            uses.setdefault(item.path, []).append(item)
+    return tuple(
+        Dataset(name=items[0].name, path=path, description=", ".join(filter(None, (item.context for item in items))))
+        for path, items in uses.items()
     )
 
 

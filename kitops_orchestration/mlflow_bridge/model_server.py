@@ -18,9 +18,10 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from kitops_orchestration import settings
-from kitops_orchestration.errors import KitOpsError, MissingExtraError
+from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.mlflow_bridge.checkout import model_root, private_view, unpacked
 from kitops_orchestration.mlflow_bridge.registry_policy import verify_trusted
+from kitops_orchestration.mlflow_bridge.session import require
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.repository import Repository
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
@@ -159,9 +160,7 @@ def _program(content: Path, host: str, port: int) -> _Program:
 
 
 def _mlflow_program(model_dir: Path, host: str, port: int) -> _Program:
-    missing = [name for name in ("mlflow", "pandas", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(f"MLflow's scoring server needs {', '.join(missing)}", extra="mlflow-full")
+    require("MLflow's scoring server", "mlflow", "pandas", "uvicorn")
     command = (sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(model_dir))
     options = ("--host", host, "--port", str(port), "--env-manager", "local", "--workers", "1")
     return _Program("mlflow", (*command, *options), "/ping", "/invocations")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -27,26 +28,35 @@ def connect(tracking_uri: str | None = None, registry_uri: str | None = None) ->
         MissingExtraError: MLflow is not installed, or only ``mlflow-skinny`` is and the URI names a database.
     """
     try:
-        from mlflow import MlflowClient
+        from mlflow import MlflowClient, get_tracking_uri
     except ImportError as error:
         raise MissingExtraError("MLflow is not installed", extra="mlflow") from error
-    if is_database(tracking_uri):
-        require_full("a database as the tracking store")
+    if is_database(tracking_uri or get_tracking_uri()):
+        require("a database as the tracking store", "sqlalchemy", "alembic")
     with translated("connect to MLflow", tracking_uri or "the configured tracking server"):
         return MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri)
 
 
-def is_database(tracking_uri: str | None) -> bool:
+def is_database(tracking_uri: str) -> bool:
     """Tell whether the tracking URI is a database that this process would open itself."""
-    return tracking_uri is not None and urlsplit(tracking_uri).scheme.split("+")[0] in _DATABASE_SCHEMES
+    return urlsplit(tracking_uri).scheme.split("+")[0] in _DATABASE_SCHEMES
 
 
-def require_full(purpose: str) -> None:
-    """Raise :class:`MissingExtraError` when only ``mlflow-skinny`` is installed and ``purpose`` needs all of it."""
-    from importlib.util import find_spec
+def require(purpose: str, *modules: str) -> None:
+    """Raise :class:`MissingExtraError` when ``mlflow-skinny`` alone is installed and ``purpose`` needs more."""
+    missing = [name for name in modules if not _is_there(name)]
+    if missing:
+        raise MissingExtraError(
+            f"{purpose} needs the whole of MLflow, not mlflow-skinny ({', '.join(missing)} missing)",
+            extra="mlflow-full",
+        )
 
-    if find_spec("sqlalchemy") is None or find_spec("pandas") is None:
-        raise MissingExtraError(f"{purpose} needs the whole of MLflow, not mlflow-skinny", extra="mlflow-full")
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # sys.modules has None for it: somebody blocks the import
+        return False
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from kitops_orchestration.errors import ModelKitError
 from kitops_orchestration.mlflow_bridge.checkout import model_root, private_view, unpacked
 from kitops_orchestration.mlflow_bridge.mlmodel import read_mlmodel
 from kitops_orchestration.mlflow_bridge.registry_policy import verify_trusted
-from kitops_orchestration.mlflow_bridge.session import require_full
+from kitops_orchestration.mlflow_bridge.session import require
 from kitops_orchestration.mlflow_bridge.write_back import now
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.repository import Repository
@@ -75,7 +75,7 @@ def smoke_test(
         SignatureError: the trust policy does not accept the ModelKit; nothing was run.
         MissingExtraError: MLflow is not wholly installed.
     """
-    require_full("a prediction")
+    require("a prediction", "mlflow", "pandas")
     descriptor = repository.resolve(target)
     verify_trusted(repository, descriptor.digest, trust_policy_path)
     content = unpacked(repository, descriptor.digest, limits=limits, progress=progress)

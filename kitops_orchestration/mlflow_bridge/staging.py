@@ -53,23 +53,40 @@ class Staging:
         for entry in entries:
             self.grafts[f"{ARTIFACTS_DIR}/{entry.path}"] = store.local_dir / entry.path
 
-    def add_dataset(self, record: DatasetRecord, *, tracking_uri: str) -> DatasetRecord:
-        """Copy the data of an input into the context; return its record with ``path`` and digest.
+    def add_datasets(self, records: Sequence[DatasetRecord], *, tracking_uri: str) -> tuple[DatasetRecord, ...]:
+        """Copy the data of inputs into the context; return their records with ``path`` and digest.
+
+        One dataset that was logged twice (for training and for evaluation) is copied once.
 
         Raises:
-            RunExportError: the input names no data, or the data cannot be read.
+            RunExportError: an input names no data, or the data cannot be read.
         """
+        targets: dict[tuple[str, str], str] = {}
+        for record in records:
+            name = _file_name(record.name)
+            taken = f"datasets/{name}" in targets.values()
+            targets.setdefault(
+                (record.name, record.digest), f"datasets/{name}-{record.digest}" if taken else f"datasets/{name}"
+            )
+        places: dict[str, DatasetRecord] = {}
+        for record in records:
+            target = targets[(record.name, record.digest)]
+            if target not in places:
+                places[target] = self._add_dataset(record, target, tracking_uri)
+        found = [(record, places[targets[(record.name, record.digest)]]) for record in records]
+        return tuple(
+            replace(record, path=copy.path, sha256=copy.sha256, size_bytes=copy.size_bytes) for record, copy in found
+        )
+
+    def _add_dataset(self, record: DatasetRecord, target: str, tracking_uri: str) -> DatasetRecord:
         uri = datasets.copyable_uri(record)
-        # The cleaned URI is what is on record; where credentials were in it, the data has to be readable without.
         path = datasets.local_path({"uri": uri})
-        target = f"datasets/{_file_name(record.name)}"
         if path is None:
             path = self._download(uri, tracking_uri)
         elif not path.exists():
             raise RunExportError(f"dataset {record.name!r} is not at {path}", advice="export datasets by reference")
         complete = record if record.sha256 else datasets.with_digest(record, path)
-        place = target if path.is_dir() else f"{target}/{path.name}"
-        self.grafts[place] = path
+        self.grafts[target if path.is_dir() else f"{target}/{path.name}"] = path
         return replace(complete, path=target)
 
     def add_prompts(self, prompts: Sequence[dict[str, Any]]) -> list[str]:
@@ -82,8 +99,10 @@ class Staging:
         return paths
 
     def _download(self, uri: str, tracking_uri: str) -> Path:
-        folder, _, name = uri.rstrip("/").rpartition("/")
         scratch = self.context_dir.parent / "data" / str(len(self.grafts))
+        if uri.startswith(("http://", "https://")):
+            return datasets.download(uri, scratch, cancel=self.cancel)
+        folder, _, name = uri.rstrip("/").rpartition("/")
         store = ArtifactStore(folder, tracking_uri=tracking_uri)
         self._fetch(store, store.files_below(name), scratch)
         return scratch / name

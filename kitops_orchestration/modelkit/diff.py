@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kitops_orchestration.modelkit import schema
 from kitops_orchestration.modelkit.inspect import ModelKit, ModelKitLayer
 
 Change = Literal["added", "removed", "changed"]
@@ -164,8 +165,8 @@ class FileState:
 
 
 def _plain(kit: ModelKit) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(kit.kitfile.to_config())
-    return value
+    """Return the Kitfile as its text has it: digests are compared as layers."""
+    return schema.to_plain(kit.kitfile, for_json=False)
 
 
 def _take(value: dict[str, Any], path: Sequence[str]) -> Any:
@@ -177,10 +178,9 @@ def _take(value: dict[str, Any], path: Sequence[str]) -> Any:
 
 
 def _field_changes(old: Any, new: Any, field: str) -> Iterator[FieldChange]:
+    old, new = _opened(old, new), _opened(new, old)
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys([*old, *new]):
-            if key in ("digest", "diffId") and field:
-                continue
             yield from _field_changes(old.get(key, _ABSENT), new.get(key, _ABSENT), f"{field}.{key}" if field else key)
     elif isinstance(old, list) and isinstance(new, list):
         for index in range(max(len(old), len(new))):
@@ -191,6 +191,11 @@ def _field_changes(old: Any, new: Any, field: str) -> Iterator[FieldChange]:
         yield FieldChange(field, change, _known(old), _known(new))
     elif old != new or type(old) is not type(new):
         yield FieldChange(field, "changed", old, new)
+
+
+def _opened(value: Any, other: Any) -> Any:
+    """Let a missing section be an empty one, so that its fields are listed one by one."""
+    return type(other)() if value is _ABSENT and other and isinstance(other, (dict, list)) else value
 
 
 def _known(value: Any) -> Any:

@@ -58,13 +58,11 @@ class LayerWriter:
             file = source.entry if isinstance(source, RawSource) else None
             annotations = layer_annotations(self.profile, layer, file)
             descriptor = Descriptor(layer.media_type, digests.digest, digests.size, annotations)
-            if self.repository.has_blob(descriptor):
-                self._report("push", layer, "skipped", digests.size, digests.size)
-                return WrittenLayer(descriptor, digests.diff_id, is_uploaded=False)
-            if body is None:
+            is_new = False
+            if body is None and not self.repository.has_blob(descriptor):
                 body = self._spooled(layer, source, stack)[1]
-            watched = _WatchedSource(body, self, layer)
-            is_new = self.repository.push_blob(descriptor, watched)
+            if body is not None:
+                is_new = self.repository.push_blob(descriptor, _WatchedSource(body, self, layer))
         self._report("push", layer, "finished" if is_new else "skipped", digests.size, digests.size)
         return WrittenLayer(descriptor, digests.diff_id, is_uploaded=is_new)
 

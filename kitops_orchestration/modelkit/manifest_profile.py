@@ -156,7 +156,7 @@ def _rfc3339(seconds: int) -> str:
 def created_of(manifest: Manifest, config: bytes) -> datetime | None:
     """Return when a ModelKit or ModelPack says it was made, or ``None`` when it does not say."""
     text = manifest.annotations.get(ANNOTATION_CREATED)
-    if text is None and manifest.config.media_type == media_types.PACK_CONFIG:
+    if text is None and manifest.config.media_type in (media_types.PACK_CONFIG, media_types.LEGACY_PACK_CONFIG):
         value = json.loads(config)
         text = (value.get("descriptor") or {}).get("createdAt") if isinstance(value, dict) else None
     try:

@@ -28,7 +28,7 @@ class _Seen:
     """What ``index.json`` held when it had this inode, time and size."""
 
     mark: tuple[int, int, int] | None
-    entries: Sequence[Entry]
+    entries: list[Entry]
     by_target: Mapping[str, Sequence[Entry]]
 
     @classmethod
@@ -59,7 +59,7 @@ class LayoutIndex:
         """True when the folder is a layout."""
         return self._path.is_file()
 
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> list[Entry]:
         """Return the entries in their order; none when there is no layout.  Do not change them."""
         return self._current().entries
 
@@ -94,7 +94,7 @@ class LayoutIndex:
             entries = edit(list(document["manifests"]))
             if entries != document["manifests"]:
                 document["manifests"] = entries
-                write_file(self._place, self._path, canonical.encode(document), "write index.json")
+                write_file(self._place, self._path, _encode(document), "write index.json")
             if then is not None:
                 then()
 
@@ -200,6 +200,11 @@ def without_tag(entries: list[Entry], tag: str) -> list[Entry]:
         if tag_of(entry) == tag and descriptor is not None:
             result = with_manifest(result, descriptor)
     return result
+
+
+def _encode(document: dict[str, Any]) -> bytes:
+    """No digest is taken over ``index.json``, and it is written with every push: the fast encoder will do."""
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _entry(descriptor: Descriptor) -> Entry:

@@ -15,6 +15,16 @@ EXAMPLE = ROOT / "examples" / "dagster"
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """The example, run once by its own script: its folder and the lines that it printed."""
     folder = tmp_path_factory.mktemp("demo")
+    return folder, run_example(folder)
+
+
+@pytest.fixture(scope="session")
+def demo_again(demo: tuple[Path, list[str]]) -> list[str]:
+    """The lines of a second run in the same folder."""
+    return run_example(demo[0])
+
+
+def run_example(folder: Path) -> list[str]:
     done = subprocess.run(
         [sys.executable, str(EXAMPLE / "run.py"), str(folder)],
         capture_output=True,
@@ -23,7 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    return folder, done.stdout.splitlines()
+    return done.stdout.splitlines()
 
 
 @pytest.fixture

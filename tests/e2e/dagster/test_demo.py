@@ -17,6 +17,17 @@ def test_the_demo_tells_the_story_in_a_dozen_lines(demo):
     assert "FAILED" not in text
 
 
+def test_the_same_recipe_again_is_the_same_digest_and_moves_nothing(demo, demo_again, demo_environment):
+    def reference(lines):
+        return next(line for line in lines if line.startswith("ModelKit"))
+
+    assert reference(demo_again) == reference(demo[1])
+    assert any(line.startswith("moved      0 bytes") for line in demo_again)
+    with dg.DagsterInstance.get() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey("wine_kit")).asset_materialization
+    assert event.tags["kitops/unchanged"] == "true"
+
+
 def test_the_registry_alone_tells_how_the_staged_kit_was_made(demo_environment):
     client = KitClient((demo_environment / "registry").as_uri())
     lineage = client.lineage("staging/wine:staging")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import http.server
 import json
 import math
 import shutil
 import tarfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,9 @@ from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.lineage.attach import load_evidence
 from kitops_orchestration.lineage.run_context import RunContext
 from kitops_orchestration.mlflow_bridge.export import ExportResult, export_run
+from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.progress import ProgressEvent
 
 
 def layer_of(result: ExportResult, path: str) -> Any:
@@ -160,6 +166,53 @@ def test_datasets_are_copied_on_request(
     assert result.record.inputs[0].sha256 == by_reference.record.inputs[0].sha256
 
 
+def test_a_dataset_logged_twice_is_copied_once(
+    tracking: Any, log_classifier: Any, export: Any, repository: LayoutRepository, tmp_path: Path
+) -> None:
+    frames = [pd.DataFrame({"a": [1.0, 2.0]}), pd.DataFrame({"a": [9.0, 2.0]})]
+    paths = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    with mlflow.start_run() as run:
+        for frame, path in zip(frames, paths, strict=True):
+            frame.to_csv(path, index=False)
+            dataset = mlflow.data.from_pandas(frame, source=str(path), name="same name!")
+            mlflow.log_input(dataset, "training")
+        mlflow.log_input(dataset, "validation")
+        log_classifier()
+    result = export(run.info.run_id, datasets="copy")
+    folders = [item.path for item in result.pack.kitfile.datasets]
+    assert len(set(folders)) == len(folders) == 2
+    assert "datasets/same_name_" in folders
+    contents = {name: content for path in folders for name, content in files_in(repository, result, path).items()}
+    assert sorted(contents.values()) == sorted(path.read_bytes() for path in paths)
+    assert {item.sha256 for item in result.record.inputs} == {
+        hashlib.sha256(item).hexdigest() for item in contents.values()
+    }
+
+
+def test_a_dataset_behind_http_is_copied(
+    tracking: Any, log_classifier: Any, export: Any, repository: LayoutRepository, tmp_path: Path
+) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "train.csv").write_text("a\n1.0\n")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "web"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{web.server_address[1]}"
+        ids = []
+        for name in ("train.csv", "missing.csv"):
+            with mlflow.start_run() as run:
+                frame = pd.DataFrame({"a": [1.0]})
+                mlflow.log_input(mlflow.data.from_pandas(frame, source=f"{base}/{name}", name=name), "training")
+                log_classifier()
+            ids.append(run.info.run_id)
+        result = export(ids[0], datasets="copy")
+        with pytest.raises(RunExportError, match="404"):
+            export(ids[1], datasets="copy")
+        web.shutdown()
+    assert files_in(repository, result, "datasets/train.csv") == {"datasets/train.csv/train.csv": b"a\n1.0\n"}
+    assert result.record.inputs[0].sha256 == hashlib.sha256(b"a\n1.0\n").hexdigest()
+
+
 def test_a_dataset_that_cannot_be_copied_is_an_error(tracking: Any, log_classifier: Any, export: Any) -> None:
     with mlflow.start_run() as run:
         mlflow.log_input(mlflow.data.from_pandas(pd.DataFrame({"a": [1.0]}), name="made"), "training")
@@ -222,6 +275,45 @@ def test_a_python_model_with_code_and_a_large_file_is_packed_whole(
     assert (result.pack.kitfile.model.framework, result.pack.kitfile.model.format) == ("python_function", "cloudpickle")
 
 
+def test_a_large_local_model_is_never_copied(
+    tracking: Any, export: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    with (weights / "model.safetensors").open("wb") as stream:
+        stream.truncate(64 * 1024 * 1024)
+    model = tracking.client.create_logged_model(tracking.experiment_id, name="large")
+    tracking.client.log_model_artifacts(model.model_id, str(weights))
+    tracking.client.finalize_logged_model(model.model_id, "READY")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    most = 0
+
+    def watch(event: ProgressEvent) -> None:
+        nonlocal most
+        most = max(most, sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file()))
+
+    result = export(f"models:/{model.model_id}", progress=watch)
+    assert result.pack.kitfile.model.format == "safetensors"
+    assert result.pack.size_bytes > 64 * 1024 * 1024
+    assert 0 < most < 1024 * 1024
+
+
+def test_files_that_a_context_would_hide_stay_in_the_model(
+    tracking: Any, export: Any, repository: LayoutRepository, tmp_path: Path
+) -> None:
+    names = {"MLmodel", ".kitignore", "Kitfile", "nested/registered_model_meta", ".hidden", "a b/ü.txt"}
+    for name in names:
+        (tmp_path / "weights" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "weights" / name).write_text("{}" if name == "MLmodel" else "*\n")
+    model = tracking.client.create_logged_model(tracking.experiment_id, name="odd")
+    tracking.client.log_model_artifacts(model.model_id, str(tmp_path / "weights"))
+    tracking.client.finalize_logged_model(model.model_id, "READY")
+    result = export(f"models:/{model.model_id}")
+    assert set(files_in(repository, result, "model")) == {f"model/{name}" for name in names}
+
+
 def test_a_model_whose_files_are_gone_is_said_so_and_nothing_is_pushed(
     run_id: str, export: Any, tracking: Any, repository: LayoutRepository
 ) -> None:
@@ -252,6 +344,21 @@ def test_provenance_is_attached_to_the_digest(run_id: str, export: Any, reposito
     roles = {item["annotations"]["role"] for item in predicate["buildDefinition"]["resolvedDependencies"]}
     assert "environment" in roles
     assert predicate["runDetails"]["metadata"]["startedOn"]
+
+
+def test_the_tag_moves_after_the_evidence_is_there(run_id: str, repository: LayoutRepository) -> None:
+    seen: list[int] = []
+
+    class Watched(LayoutRepository):
+        def set_tag(self, tag: str, descriptor: Descriptor) -> None:
+            seen.append(len(self.referrers(descriptor.digest)))
+            super().set_tag(tag, descriptor)
+
+    result = export_run(run_id, Watched(repository.reference), tag="v1")
+    assert seen == [1]
+    assert repository.resolve("v1").digest == result.digest
+    assert result.reference.tag == "v1"
+    assert json.loads(json.dumps(result.to_json()))["provenance"].startswith("sha256:")
 
 
 def test_a_second_export_of_the_same_run_adds_no_second_provenance(

@@ -13,11 +13,15 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from kitops_orchestration.mlflow_bridge.export import export_run
 from kitops_orchestration.mlflow_bridge.import_ import import_modelkit
+from kitops_orchestration.mlflow_bridge.modelkit_uri import pinned_uri
+from kitops_orchestration.modelkit.kitfile import Kitfile, Model
+from kitops_orchestration.modelkit.pack import pack
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.schemes import open_repository
 from kitops_orchestration.signing.keys import generate_key_pair, load_private_key
@@ -142,6 +146,25 @@ def test_what_is_in_the_cache_is_not_fetched_again(kit: Reference, embedded_regi
     assert len([item for item in embedded_registry.log.all() if "/blobs/" in item.path]) == count
 
 
+def test_listing_moves_no_file(embedded_registry: Any, tmp_path: Path) -> None:
+    model_dir = tmp_path / "context" / "model"
+    (model_dir / "data").mkdir(parents=True)
+    (model_dir / "MLmodel").write_text("flavors: {}\n")
+    (model_dir / "data" / "weights.bin").write_bytes(bytes(32 * 1024 * 1024))
+    (model_dir / "zz.txt").write_text("last")
+    repository = open_repository(Reference.parse(f"{embedded_registry.host}/team/large"))
+    packed = pack(tmp_path / "context", repository, tag="v1", kitfile=Kitfile("1.0.0", model=Model(path="model")))
+    embedded_registry.log.clear()
+    root = get_artifact_repository(f"modelkit://{packed.reference}")
+    assert [(item.path, item.is_dir, item.file_size) for item in root.list_artifacts()] == [
+        ("MLmodel", False, 12), ("data", True, None), ("zz.txt", False, 4),
+    ]  # fmt: skip
+    assert [item.path for item in root.list_artifacts("data")] == ["data/weights.bin"]
+    assert root.list_artifacts("data/weights.bin") == []
+    read = sum(record.bytes_sent for record in embedded_registry.log.all() if "/blobs/" in record.path)
+    assert read < 16 * 1024 * 1024
+
+
 def test_a_changed_cache_is_thrown_away(kit: Reference, cache_dir: Path) -> None:
     mlflow.sklearn.load_model(by_tag(kit))
     (file,) = cache_dir.rglob("unpacked/*/content/model/model.skops")
@@ -229,6 +252,22 @@ def test_a_version_by_reference_is_accepted_and_loaded_through_a_server(kit: Ref
     assert list(mlflow.sklearn.load_model(again.model_uri).predict(ROW)) == [1]
 
 
+def test_the_server_itself_does_not_follow_a_version_to_its_registry(
+    kit: Reference, server: Any, embedded_registry: Any
+) -> None:
+    name = f"Forged-{uuid.uuid4().hex[:8]}"
+    import_modelkit(open_repository(kit), "v1", registered_model=name)
+    embedded_registry.log.clear()
+    answer = requests.get(
+        f"{server.uri}/model-versions/get-artifact",
+        params={"name": name, "version": "1", "path": "MLmodel"},
+        timeout=30,
+    )
+    assert not answer.ok
+    assert "may not reach the registry" in answer.text
+    assert embedded_registry.log.all() == []
+
+
 def test_importing_the_core_imports_no_mlflow() -> None:
     code = (
         "import sys, kitops_orchestration.mlflow_bridge.plugin, kitops_orchestration.client;"
@@ -238,13 +277,22 @@ def test_importing_the_core_imports_no_mlflow() -> None:
 
 
 def test_the_plugin_adds_less_than_50_ms_to_the_import_of_mlflow() -> None:
+    names = "kitops_orchestration.mlflow_bridge.plugin, kitops_orchestration.mlflow_bridge.dataset_source"
     code = (
-        "import time, mlflow.data, mlflow.store.artifact.artifact_repo; start = time.perf_counter();"
-        "import kitops_orchestration.mlflow_bridge.plugin as again;"
-        "import sys; [sys.modules.pop(name) for name in list(sys.modules) if name.startswith('kitops_orchestration')];"
-        "start = time.perf_counter();"
-        "import kitops_orchestration.mlflow_bridge.plugin, kitops_orchestration.mlflow_bridge.dataset_source;"
-        "print(time.perf_counter() - start)"
+        "import sys, time, mlflow.data, mlflow.store.artifact.artifact_repo;"
+        "[sys.modules.pop(name) for name in list(sys.modules) if name.startswith('kitops_orchestration')];"
+        f"start = time.process_time(); import {names}; print(time.process_time() - start)"
     )
-    seconds = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(2)]
+    # Processor time: what the import costs, not what else this machine is doing.
+    seconds = [float(subprocess.check_output([sys.executable, "-W", "ignore", "-c", code])) for _ in range(3)]
     assert min(seconds) < 0.05
+
+
+def test_a_server_takes_the_plain_http_scheme_that_we_write(server: Any) -> None:
+    name = f"Plain-{uuid.uuid4().hex[:8]}"
+    server.client.create_registered_model(name)
+    digest = "sha256:" + "a" * 64
+    uri = pinned_uri(Reference.parse(f"registry.example:5000/team/clf@{digest}"), plain_http=True)
+    assert server.client.create_model_version(name, uri).source == uri
+    with pytest.raises(MlflowException, match="Invalid model version source"):
+        server.client.create_model_version(name, uri.replace("modelkit-http", "modelkit+http"))

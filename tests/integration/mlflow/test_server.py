@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import uuid
 from pathlib import Path
@@ -108,3 +111,44 @@ def test_a_server_that_is_down_is_worth_a_retry(repository: Any, monkeypatch: py
     with pytest.raises(TrackingUnavailableError) as failure:
         export_run("0" * 32, repository, tracking_uri="http://127.0.0.1:9")
     assert failure.value.transient
+
+
+SKINNY = """
+import sys
+for name in ("pandas", "numpy", "pyarrow", "sqlalchemy", "alembic", "flask", "sklearn", "scipy", "matplotlib", "skops"):
+    sys.modules[name] = None  # what mlflow-skinny does not bring
+from kitops_orchestration import Reference, open_repository
+from kitops_orchestration.errors import MissingExtraError
+from kitops_orchestration.mlflow_bridge import export_run, import_modelkit, smoke_test, sync_alias
+run_id, uri, folder, name = sys.argv[1:]
+repository = open_repository(Reference.parse(folder))
+result = export_run(run_id, repository, tag="v1", tracking_uri=uri)
+assert result.write_back.warnings == (), result.write_back
+for mode in ("reference", "copy"):
+    import_modelkit(repository, "v1", registered_model=name, mode=mode, tracking_uri=uri, experiment=name)
+sync_alias(name, "production", str(result.digest), tracking_uri=uri)
+for call in (
+    lambda: export_run(run_id, repository, tracking_uri="sqlite:////nowhere/mlflow.db"),
+    lambda: smoke_test(repository, "v1"),
+):
+    try:
+        call()
+    except MissingExtraError as error:
+        assert error.extra == "mlflow-full", error.extra
+    else:
+        raise AssertionError("not refused")
+print("done", result.digest)
+"""
+
+
+def test_what_mlflow_skinny_brings_is_enough_against_a_server(server: Any, log_classifier: Any, tmp_path: Path) -> None:
+    with mlflow.start_run() as run:
+        log_classifier()
+    arguments = [run.info.run_id, server.uri, f"{(tmp_path / 'registry').as_uri()}/clf", f"Clf-{uuid.uuid4().hex[:8]}"]
+    environment = {**os.environ, "KITOPS_ORCHESTRATION_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SKINNY, *arguments],
+        capture_output=True, text=True, check=False, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.startswith("done sha256:")

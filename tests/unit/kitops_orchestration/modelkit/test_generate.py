@@ -55,8 +55,10 @@ def files(names: str) -> dict[str, str]:
             },
         ),
         (
-            "src/t.sh pkg/t.sh lib/t.sh build/t.sh docs/anything models/a.gguf models/b.gguf models/z.json "
-            "data/1.zip data/2.zip data/z.json texts/a.md texts/b.pdf mixed/a.md mixed/b.csv mixed/c.json",
+            (
+                "src/t.sh pkg/t.sh lib/t.sh build/t.sh docs/anything models/a.gguf models/b.gguf models/z.json "
+                "data/1.zip data/2.zip data/z.json texts/a.md texts/b.pdf mixed/a.md mixed/b.csv mixed/c.json"
+            ),
             {
                 "model": ["models/a.gguf"],
                 "modelpart": ["models/b.gguf", "models/z.json"],
@@ -66,8 +68,10 @@ def files(names: str) -> dict[str, str]:
             },
         ),
         (
-            "AGENTS.md CLAUDE.md my.prompt.md t.prompt.pdf x.prompt prompts/a.prompt.one prompts/b.prompt "
-            "mixed/my.prompt.m mixed/notes.md notes.md README.md",
+            (
+                "AGENTS.md CLAUDE.md my.prompt.md t.prompt.pdf x.prompt prompts/a.prompt.one prompts/b.prompt "
+                "mixed/my.prompt.m mixed/notes.md notes.md README.md"
+            ),
             {
                 "prompt": ["AGENTS.md", "CLAUDE.md", "my.prompt.md", "t.prompt.pdf", "x.prompt", "prompts"],
                 "docs": ["README.md", "notes.md"],

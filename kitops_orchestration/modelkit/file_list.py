@@ -1,0 +1,140 @@
+"""Which files a ModelKit holds: from a list attached to it, or from layers that are at hand.
+
+The list is a referrer, so that two ModelKits in a registry can be compared file by file without fetching a
+layer: see :func:`attach_file_list`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+from kitops_orchestration.errors import IntegrityError, ModelKitError, NotFoundError
+from kitops_orchestration.modelkit import compression
+from kitops_orchestration.modelkit.diff import FileState, ModelKitDiff, diff
+from kitops_orchestration.modelkit.inspect import ModelKit, fetch, inspect
+from kitops_orchestration.modelkit.tar_reader import PieceReader, read_tar, safe_path
+from kitops_orchestration.oci import canonical
+from kitops_orchestration.oci.descriptor import Descriptor, VerifyingReader
+from kitops_orchestration.oci.referrers import AttachResult, attach
+from kitops_orchestration.oci.repository import Repository
+
+ARTIFACT_TYPE = "application/vnd.kitops-orchestration.file-list.v1+json"
+_BUFFER_BYTES = 1024 * 1024
+_MAX_LIST_BYTES = 64 * 1024 * 1024
+
+
+def read_files(repository: Repository, kit: ModelKit, *, skip: Collection[str] = ()) -> dict[str, FileState]:
+    """Read every layer and return its files with size and digest; nothing is written.
+
+    ``skip`` are digests of layers to leave out.
+
+    Raises:
+        ModelKitError: a damaged layer.
+        IntegrityError: bytes are not those of a layer's digest.
+    """
+    files: dict[str, FileState] = {}
+    seen: set[tuple[str, str]] = set()
+    for layer in kit.layers:
+        key = (layer.digest, layer.clean_path)
+        if layer.digest in skip or key in seen:
+            continue
+        seen.add(key)
+        stream = VerifyingReader(repository.fetch_blob(layer.descriptor), layer.descriptor)
+        with stream:
+            content = compression.decompressed(cast(BinaryIO, stream), layer.type.compression)
+            if layer.type.format == "tar":
+                read_tar(content, _Listing(files, layer.prefix))
+            else:
+                files[safe_path(layer.clean_path)] = _hashed(content)
+            while stream.read(_BUFFER_BYTES):
+                pass  # to the verified end
+    return files
+
+
+def known_files(repository: Repository, kit: ModelKit, *, skip: Collection[str] = ()) -> dict[str, FileState] | None:
+    """Return the files without moving a layer over a network: attached list, else layers in a folder, else ``None``."""
+    attached = _attached(repository, kit)
+    if attached is not None:
+        return {path: state for path, (state, layer) in attached.items() if layer not in skip}
+    return read_files(repository, kit, skip=skip) if repository.reference.is_folder else None
+
+
+def attach_file_list(repository: Repository, kit: ModelKit) -> AttachResult:
+    """Read the layers once and attach the list of their files to the ModelKit; the same list is added once."""
+    entries: dict[str, dict[str, Any]] = {}
+    for layer in kit.layers:
+        others = {other.digest for other in kit.layers} - {layer.digest}
+        for path, state in read_files(repository, kit, skip=others).items():
+            entries[path] = {"path": path, "size": state.size_bytes, "digest": state.digest, "layer": layer.digest}
+    content = canonical.encode({"files": [entries[path] for path in sorted(entries)]})
+    return attach(repository, kit.manifest.descriptor, artifact_type=ARTIFACT_TYPE, layers=[(content, ARTIFACT_TYPE)])
+
+
+def diff_with_files(left_repository: Repository, left: str, right_repository: Repository, right: str) -> ModelKitDiff:
+    """Compare two ModelKits, and their files where both sides' are known without a transfer.
+
+    Layers that both have are not read.
+    """
+    old, new = inspect(left_repository, left), inspect(right_repository, right)
+    shared = {layer.digest for layer in old.layers} & {layer.digest for layer in new.layers}
+    old_files = known_files(left_repository, old, skip=shared)
+    new_files = known_files(right_repository, new, skip=shared) if old_files is not None else None
+    return diff(old, new, left_files=old_files, right_files=new_files)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    files: dict[str, FileState]
+    prefix: str
+
+    def directory(self, path: str, mode: int) -> None:
+        """Directories are not listed."""
+
+    def file(self, path: str, mode: int, size: int, pieces: PieceReader) -> None:  # noqa: ARG002 - the sink's protocol
+        """Hash a file as it passes."""
+        hasher = hashlib.sha256()
+        pieces(hasher.update)
+        full = f"{self.prefix}/{path}" if self.prefix else path
+        self.files[full] = FileState(size, f"sha256:{hasher.hexdigest()}")
+
+
+def _hashed(content: BinaryIO) -> FileState:
+    hasher, size = hashlib.sha256(), 0
+    while piece := content.read(_BUFFER_BYTES):
+        hasher.update(piece)
+        size += len(piece)
+    return FileState(size, f"sha256:{hasher.hexdigest()}")
+
+
+def _attached(repository: Repository, kit: ModelKit) -> Mapping[str, tuple[FileState, str]] | None:
+    for descriptor in repository.referrers(kit.digest, artifact_type=ARTIFACT_TYPE):
+        try:
+            manifest = fetch(repository, descriptor.digest)
+            layer = next((each for each in manifest.layers if each.media_type == ARTIFACT_TYPE), None)
+            if layer is not None and layer.size <= _MAX_LIST_BYTES:
+                return _parse(_read(repository, layer))
+        except (NotFoundError, IntegrityError, ModelKitError):
+            continue  # a damaged list is as good as none
+    return None
+
+
+def _read(repository: Repository, descriptor: Descriptor) -> bytes:
+    with VerifyingReader(repository.fetch_blob(descriptor), descriptor) as stream:
+        data = bytearray()
+        while piece := stream.read(_BUFFER_BYTES):
+            data += piece
+    return bytes(data)
+
+
+def _parse(content: bytes) -> dict[str, tuple[FileState, str]]:
+    try:
+        return {
+            str(entry["path"]): (FileState(int(entry["size"]), str(entry["digest"])), str(entry["layer"]))
+            for entry in json.loads(content)["files"]
+        }
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelKitError(f"the attached file list is damaged: {error}") from error
