@@ -76,6 +76,13 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         "--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Blobs moved at once."
     )
     @click.option(
+        "--retries",
+        type=click.IntRange(0, 100),
+        default=5,
+        show_default=True,
+        help="How often a request is sent again when the registry does not answer.",
+    )
+    @click.option(
         "--progress",
         type=click.Choice(STYLES),
         default="auto",
@@ -90,6 +97,7 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         cert: Path | None,
         key_file: Path | None,
         concurrency: int,
+        retries: int,
         progress: str,
         **rest: Any,
     ) -> None:
@@ -99,9 +107,8 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
             raise click.UsageError("--key-file is the key of a client certificate: give --cert as well")
         tls = TlsOptions(verify=tls_verify, ca_bundle=ca_bundle, client_certificate=cert, client_key=key_file)
         with show_progress(progress) as listen:
-            client = KitClient(
-                plain_http=plain_http or None, tls=tls, limits=Limits(concurrency=concurrency), progress=listen
-            )
+            limits = Limits(concurrency=concurrency, retries=retries)
+            client = KitClient(plain_http=plain_http or None, tls=tls, limits=limits, progress=listen)
             function(client=client, **rest)
 
     return command

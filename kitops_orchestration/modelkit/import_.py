@@ -1,0 +1,114 @@
+"""Import: a model from the Hugging Face Hub or a git repository becomes a ModelKit in one call.
+
+What was imported is recorded in the manifest, as ``org.opencontainers.image.source`` and ``.revision``: the
+commit, never the branch that led to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kitops_orchestration import settings
+from kitops_orchestration.errors import ModelKitError
+from kitops_orchestration.modelkit.generate import generate
+from kitops_orchestration.modelkit.kitfile import KITFILE_NAMES, Kitfile
+from kitops_orchestration.modelkit.pack import PackResult, pack
+from kitops_orchestration.oci.repository import Repository
+
+SOURCE = "org.opencontainers.image.source"
+REVISION = "org.opencontainers.image.revision"
+_TOOL_FILES = (".git", ".cache", "**/.gitattributes", "**/.gitignore")
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """The packed ModelKit and where it came from."""
+
+    pack: PackResult
+    source: str
+    """URL without credentials."""
+    revision: str
+    """The commit."""
+
+
+def pack_import(
+    folder: Path,
+    repository: Repository,
+    *,
+    name: str,
+    source: str,
+    revision: str,
+    tag: str | None,
+    kitfile: Kitfile | None,
+    options: Mapping[str, Any],
+) -> ImportResult:
+    """Pack what was fetched: with the Kitfile given, the one that it brings, or one made for it."""
+    described = kitfile
+    if described is None and not any((folder / file).is_file() for file in KITFILE_NAMES):
+        described = named(generate(folder), folder.name, name)
+    shown = without_user(source)
+    annotations = {SOURCE: shown, REVISION: revision, **options.get("annotations", {})}
+    result = pack(
+        folder,
+        repository,
+        tag=tag,
+        kitfile=described,
+        exclude=(*_TOOL_FILES, *options.get("exclude", ())),
+        **{key: value for key, value in options.items() if key not in ("annotations", "exclude")}
+        | {"annotations": annotations},
+    )
+    return ImportResult(result, shown, revision)
+
+
+def named(kitfile: Kitfile, placeholder: str, name: str) -> Kitfile:
+    """Name package and model after the source where they would carry the working folder's name."""
+    package, model = kitfile.package, kitfile.model
+    if package.name in ("", placeholder):
+        package = replace(package, name=name)
+    if model is not None and model.name == placeholder:
+        model = replace(model, name=name)
+    return replace(kitfile, package=package, model=model)
+
+
+def without_user(url: str) -> str:
+    """Return a URL without the user name and password that it may carry."""
+    return _USER_INFO.sub("", url)
+
+
+@contextlib.contextmanager
+def work_folder(key: str) -> Iterator[Path]:
+    """Yield a folder for one source; after a failure it stays for a week, so that the next attempt resumes.
+
+    Two processes that import the same source take turns.
+    """
+    root = settings.cache_dir() / "imports"
+    name = hashlib.sha256(key.encode()).hexdigest()[:24]
+    folder = root / name
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = (root / f"{name}.lock").open("ab")
+    except OSError as error:
+        raise ModelKitError(
+            f"cannot write into {root}: {error.strerror}",
+            advice="set KITOPS_ORCHESTRATION_CACHE to a writable folder",
+        ) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.mkdir(exist_ok=True)
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_tree(folder: Path) -> None:
+    """Empty a working folder that cannot be resumed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)

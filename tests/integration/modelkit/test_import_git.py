@@ -1,0 +1,139 @@
+"""Importing from git repositories on disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kitops_orchestration.errors import KitOpsError, ModelKitError, NotFoundError
+from kitops_orchestration.modelkit.import_ import without_user
+from kitops_orchestration.modelkit.import_git import import_git
+from kitops_orchestration.modelkit.inspect import inspect
+from kitops_orchestration.modelkit.unpack import unpack
+from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.oci.reference import Reference, folder_registry
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12\n"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"]
+    environment = {**os.environ, "GIT_LFS_SKIP_SMUDGE": "1"}
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, env=environment)
+    return done.stdout.decode().strip()
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITOPS_ORCHESTRATION_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    (folder / "model.onnx").write_text("weights")
+    (folder / "README.md").write_text("# Tiny")
+    (folder / ".gitattributes").write_text("")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "-m", "first")
+    git(folder, "tag", "v1")
+    return folder
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> LayoutRepository:
+    return LayoutRepository(Reference(folder_registry(tmp_path / "registry"), "org/tiny"))
+
+
+def test_a_commit_is_imported_with_its_source(origin: Path, repository: LayoutRepository, tmp_path: Path) -> None:
+    result = import_git(str(origin), repository, tag="latest")
+
+    kit = inspect(repository, "latest")
+    assert result.revision == git(origin, "rev-parse", "HEAD")
+    assert kit.manifest.annotations["org.opencontainers.image.revision"] == result.revision
+    assert kit.kitfile.package.name == "tiny"
+    unpack(repository, "latest", tmp_path / "out")
+    names = sorted(path.name for path in (tmp_path / "out").rglob("*"))
+    assert names == ["Kitfile", "README.md", "model.onnx"]
+
+
+@pytest.mark.parametrize("revision", ["v1", "other", "HEAD"])
+def test_tags_and_branches_lead_to_their_commit(revision: str, origin: Path, repository: LayoutRepository) -> None:
+    git(origin, "checkout", "--quiet", "-b", "other")
+    (origin / "model.onnx").write_text("newer")
+    git(origin, "commit", "--quiet", "-am", "second")
+
+    assert import_git(f"file://{origin}", repository, revision=revision).revision == git(origin, "rev-parse", revision)
+
+
+def test_a_repository_with_a_kitfile_is_packed_by_it(origin: Path, repository: LayoutRepository) -> None:
+    (origin / "Kitfile").write_text("manifestVersion: 1.0.0\npackage: {name: own}\nmodel: {path: model.onnx}\n")
+    git(origin, "add", ".")
+    git(origin, "commit", "--quiet", "-m", "Kitfile")
+
+    assert import_git(str(origin), repository).pack.kitfile.package.name == "own"
+
+
+@pytest.mark.parametrize("revision", ["nope", "0" * 40])
+def test_a_missing_revision_is_not_found(revision: str, origin: Path, repository: LayoutRepository) -> None:
+    with pytest.raises(NotFoundError):
+        import_git(str(origin), repository, revision=revision)
+
+
+def test_a_missing_repository_is_not_found(repository: LayoutRepository, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        import_git(str(tmp_path / "missing"), repository)
+
+
+@pytest.mark.parametrize("url", ["--upload-pack=touch x", "ext::sh -c touch% x", "a\nb"])
+def test_addresses_that_would_run_programs_are_refused(url: str, repository: LayoutRepository) -> None:
+    with pytest.raises(KitOpsError):
+        import_git(url, repository)
+    assert not Path("x").exists()
+
+
+def test_pointers_without_git_lfs_are_a_clear_error(
+    origin: Path, repository: LayoutRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (origin / "big.bin").write_text(POINTER)
+    git(origin, "add", ".")
+    git(origin, "commit", "--quiet", "-m", "pointer")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "git").symlink_to(str(shutil.which("git")))
+    monkeypatch.setenv("PATH", str(programs))
+
+    with pytest.raises(ModelKitError, match=r"big\.bin.*git-lfs"):
+        import_git(str(origin), repository, tag="v1")
+    assert list(repository.tags()) == []
+
+
+def test_pointers_are_resolved_by_git_lfs(
+    origin: Path, repository: LayoutRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program called git-lfs stands in for the real one: that it is called, and where, is ours."""
+    (origin / "big.bin").write_text(POINTER)
+    git(origin, "add", ".")
+    git(origin, "commit", "--quiet", "-m", "pointer")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    script = programs / "git-lfs"
+    script.write_text('#!/bin/sh\n[ "$1" = pull ] && printf resolved > big.bin\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+
+    import_git(str(origin), repository, tag="v1")
+    unpack(repository, "v1", tmp_path / "out")
+
+    assert (tmp_path / "out/big.bin").read_text() == "resolved"
+
+
+def test_credentials_in_addresses_are_not_shown() -> None:
+    assert without_user("https://me:secret@git.example/a/b.git") == "https://git.example/a/b.git"
