@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import facts_of, human_bytes, print_json, print_table
+from kitops_orchestration.cli.output import facts_of, human_bytes, print_json, print_table, print_text
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import ModelKitError, NotFoundError
 
@@ -36,7 +36,7 @@ def command(client: KitClient, repository: str, as_json: bool) -> None:
     elif kits:
         print_table(("tag", "name", "version", "size", "digest"), [_row(tag, kit) for tag, kit in kits])
     else:
-        click.echo(f"{where.name} has no tags", err=True)
+        print_text(f"{where.name} has no tags", to_stderr=True)
 
 
 def _inspect(client: KitClient, reference: Reference) -> ModelKit | None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from kitops_orchestration.cli.interruption import stoppable
 from kitops_orchestration.cli.progress_bar import STYLES, show_progress
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import InvalidReferenceError
@@ -106,9 +107,9 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         if key_file is not None and cert is None:
             raise click.UsageError("--key-file is the key of a client certificate: give --cert as well")
         tls = TlsOptions(verify=tls_verify, ca_bundle=ca_bundle, client_certificate=cert, client_key=key_file)
-        with show_progress(progress) as listen:
+        with stoppable() as cancel, show_progress(progress) as listen:
             limits = Limits(concurrency=concurrency, retries=retries)
-            client = KitClient(plain_http=plain_http or None, tls=tls, limits=limits, progress=listen)
+            client = KitClient(plain_http=plain_http or None, tls=tls, limits=limits, progress=listen, cancel=cancel)
             function(client=client, **rest)
 
     return command
