@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import yaml
@@ -66,7 +65,7 @@ def test_login_keeps_what_else_is_in_the_file(kitctl, docker_registry_with_auth,
     assert during["auths"].keys() == {"other.example", registry.host}
     kitctl("logout", registry.host)
     assert json.loads((folder / "config.json").read_text()) == before
-    assert os.listdir(folder) == ["config.json"]
+    assert [path.name for path in folder.iterdir()] == ["config.json"]
 
 
 def test_login_hands_the_password_to_a_credential_helper(
