@@ -21,5 +21,12 @@ def review_text(context: Mapping[str, Any]) -> str:
     card = str(getattr(task, "body", None) or "")
     if len(card) > _LONGEST_CARD:
         card = card[:_LONGEST_CARD].rpartition("\n")[0] + "\n…"
-    link = task.generate_link_to_ui_from_context(context=context)
-    return f"**{task.subject}**\n\n{card}\n\n[Decide]({link})"
+    return f"**{task.subject}**\n\n{card}\n\n{_where(context)}"
+
+
+def _where(context: Mapping[str, Any]) -> str:
+    try:
+        return f"[Decide]({context['task'].generate_link_to_ui_from_context(context=context)})"
+    except ValueError:  # Airflow was not told its own address ([api] base_url)
+        instance = context["task_instance"]
+        return f"Decide in Airflow: {instance.dag_id}, run {instance.run_id}, task {instance.task_id}"

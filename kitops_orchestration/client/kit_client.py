@@ -68,6 +68,7 @@ class KitClient(EvidenceVerbs, PromotionVerbs, MachineVerbs):
         from kitops_orchestration.modelkit.pack import pack
 
         where = self.reference(reference)
+        options = {"open_parent": self.repository, **options}
         return pack(Path(context_dir), self.repository(where), tag=where.tag, **self._moving(options))
 
     def unpack(self, reference: str | Reference, target_dir: Path | str, **options: Any) -> UnpackResult:
@@ -78,6 +79,7 @@ class KitClient(EvidenceVerbs, PromotionVerbs, MachineVerbs):
         from kitops_orchestration.modelkit.unpack import unpack
 
         where = self.reference(reference)
+        options = {"open_parent": self.repository, **options}
         return unpack(self.repository(where), where.target, Path(target_dir), **self._moving(options))
 
     def inspect(self, reference: str | Reference) -> ModelKit:
@@ -123,7 +125,12 @@ class KitClient(EvidenceVerbs, PromotionVerbs, MachineVerbs):
         return self.copy(source, destination, **options)
 
     def pull(self, source: str | Reference, destination: str | Reference, **options: Any) -> Copied:
-        """Copy from a registry to a folder registry."""
+        """Copy from a registry to a folder registry, with the parents that the ModelKit stands on."""
+        from kitops_orchestration.modelkit.pull import pull_parents
+
+        start, to = self.reference(source), self.reference(destination)
+        moving = self._moving({key: value for key, value in options.items() if key == "referrers"})
+        pull_parents(self.repository(start), start.target, self.repository(to), open_parent=self.repository, **moving)
         return self.copy(source, destination, **options)
 
     def tag(self, reference: str | Reference, tag: str) -> Reference:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class Collector:
         paths = frozenset(layer.clean_path for layer in plan)
         walked = walk(self.context_dir, rules, grafts=self.grafts, follow=paths, keep_links=not self.is_strict)
         lost = [f"{path}: {reason}, left out" for path, reason in walked.left_out if _is_packed(path, paths)]
-        lost += _case_twins(walked.entries)
+        lost += _case_twins(entry.path for entry in walked.entries if _is_packed(entry.path, paths))
         selector = Selector(walked.entries)
         sources: list[LayerSource] = []
         for layer in plan:
@@ -103,11 +103,11 @@ def _lost(entries: Sequence[Entry], kept: Sequence[Entry]) -> list[str]:
     ]
 
 
-def _case_twins(entries: Sequence[Entry]) -> list[str]:
+def _case_twins(paths: Iterable[str]) -> list[str]:
     seen: dict[str, str] = {}
     twins = []
-    for entry in entries:
-        first = seen.setdefault(entry.path.casefold(), entry.path)
-        if first != entry.path:
-            twins.append(f"{entry.path}: differs from {first} only in case, which some file systems cannot hold")
+    for path in paths:
+        first = seen.setdefault(path.casefold(), path)
+        if first != path:
+            twins.append(f"{path}: differs from {first} only in case, which some file systems cannot hold")
     return twins

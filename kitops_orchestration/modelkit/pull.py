@@ -1,58 +1,55 @@
-"""Pull: a ModelKit and its parents, so that unpacking needs no other registry."""
+"""Pull: the parents of a ModelKit beside it, so that unpacking needs no other registry."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import replace
 
-from kitops_orchestration.modelkit.inspect import ModelKit, inspect
-from kitops_orchestration.modelkit.parents import OpenRepository, mirror_of, open_default, parents_of
+from kitops_orchestration.errors import UnsupportedModelKitError
+from kitops_orchestration.modelkit.inspect import inspect
+from kitops_orchestration.modelkit.parents import OpenRepository, Parent, mirror_of, open_default, parents_of
 from kitops_orchestration.oci.copy import CopyResult, copy
+from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.repository import Repository
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
 
-@dataclass(frozen=True, slots=True)
-class PullResult:
-    """A pulled ModelKit, and the copies of its parents, nearest first."""
-
-    kit: ModelKit
-    copied: CopyResult
-    parents: tuple[CopyResult, ...]
-
-
-def pull(
+def pull_parents(
     source: Repository,
     target: str,
     destination: Repository,
     *,
-    tag: str | None = None,
     referrers: bool = False,
     open_parent: OpenRepository | None = None,
     limits: Limits = Limits(),
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
-) -> PullResult:
-    """Copy a ModelKit; its parents go beside it, under ``host/repository`` of the folder registry.
+) -> tuple[CopyResult, ...]:
+    """Copy the parents of a ModelKit to where they are looked for from ``destination``, nearest first.
 
-    Parents are copied first: a tag never shows a ModelKit whose parents are missing.  A destination that is
-    no folder gets the ModelKit alone, its parents stay where they are.
+    A parent of another registry goes to ``host/repository`` of a folder registry, and stays where it is when the
+    destination is no folder; one that is named without a registry goes beside the ModelKit.  Call it before the
+    ModelKit itself is copied: then its tag never shows one whose parents are missing.
 
     Raises:
         ModelKitError: more than ten parents, or a cycle.
         RegistryError: what :func:`kitops_orchestration.oci.copy.copy` raises.
     """
-    kit = inspect(source, target, limits=limits)
+    try:
+        kit = inspect(source, target, limits=limits)
+    except UnsupportedModelKitError:
+        return ()  # an image, an index: copied as it is
     copies = []
     for parent in parents_of(kit.kitfile, source, open_parent):
-        where = mirror_of(parent.reference, destination.reference)
+        where = _place_of(parent, destination.reference)
         if where is not None:
+            opened = open_default(where) if where.is_folder else (open_parent or open_default)(where)
             copies.append(
                 copy(
                     parent.repository,
                     parent.kit.digest,
-                    open_default(where),
+                    opened,
                     tag=parent.reference.tag,
                     referrers=referrers,
                     limits=limits,
@@ -60,15 +57,11 @@ def pull(
                     cancel=cancel,
                 )
             )
-    name = tag or kit.reference.tag
-    copied = copy(
-        source,
-        kit.digest,
-        destination,
-        tag=name,
-        referrers=referrers,
-        limits=limits,
-        progress=progress,
-        cancel=cancel,
-    )
-    return PullResult(kit, copied, tuple(copies))
+    return tuple(copies)
+
+
+def _place_of(parent: Parent, destination: Reference) -> Reference | None:
+    if not parent.is_relative:
+        return mirror_of(parent.reference, destination)
+    where = replace(parent.reference, registry=destination.registry)
+    return where if where.name != parent.reference.name else None

@@ -20,7 +20,7 @@ from kitops_orchestration.modelkit.inspect import ModelKit, ModelKitLayer, inspe
 from kitops_orchestration.modelkit.kitfile import Kitfile
 from kitops_orchestration.modelkit.kitfile_rules import clean
 from kitops_orchestration.modelkit.linked_event import LinkedEvent
-from kitops_orchestration.modelkit.parents import OpenRepository, complete, find_parent, parents_of
+from kitops_orchestration.modelkit.parents import OpenRepository, find_parent, parents_of
 from kitops_orchestration.modelkit.publish import Exists, publish
 from kitops_orchestration.modelkit.stage import LayerSink, Stage
 from kitops_orchestration.oci.descriptor import Digest
@@ -149,10 +149,7 @@ def _remote_tasks(
 def _dataset_tasks(
     text: str, folder: str, repository: Repository, open_parent: OpenRepository | None
 ) -> list[FetchTask]:
-    reference = complete(text, repository)
-    if reference is None:
-        raise ModelKitError(f"the dataset's remotePath is not a ModelKit reference: {text}")
-    found = find_parent(reference, repository, open_parent)
+    found = find_parent(text, repository, open_parent)
     prefix = "" if folder == "." else folder
     return [
         FetchTask(found.repository, layer, "/".join(filter(None, (prefix, layer.prefix))))

@@ -7,6 +7,7 @@ import os
 import threading
 import zipfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -413,3 +414,16 @@ def test_nothing_is_written_into_a_context_or_beside_the_repository(make_context
     pack(context, LayoutRepository(Reference(folder_registry(tmp_path / "r"), "a/b")), tag="v1")
 
     assert names(context) == before
+
+
+def test_raw_layers_of_kits_profile_tell_the_files_time(
+    make_context: MakeContext, repository: LayoutRepository
+) -> None:
+    context = make_context({"Kitfile": HEAD + "model: {path: w.bin}\n", "w.bin": "weights"})
+    os.utime(context / "w.bin", ns=(0, 1_700_000_000_123_456_700))
+
+    layer = pack(context, repository, layer_format="raw", profile="kit").layers[0].descriptor
+
+    text = json.loads(layer.annotations["org.cncf.model.file.metadata+json"])["mtime"]
+    assert ".1234567" in text
+    assert datetime.fromisoformat(text).timestamp() == pytest.approx(1_700_000_000.1234567)

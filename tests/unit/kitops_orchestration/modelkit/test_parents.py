@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from kitops_orchestration.errors import ModelKitError, NotFoundError
+from kitops_orchestration.modelkit.inspect import inspect
 from kitops_orchestration.modelkit.pack import pack
 from kitops_orchestration.modelkit.parents import parents_of
-from kitops_orchestration.modelkit.pull import pull
+from kitops_orchestration.modelkit.pull import pull_parents
 from kitops_orchestration.modelkit.unpack import unpack
+from kitops_orchestration.oci.copy import copy
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference, folder_registry
 
@@ -69,9 +71,7 @@ def test_filters_that_leave_the_model_out_skip_the_parent(child: LayoutRepositor
 
 
 def test_a_reference_needs_no_layer(child: LayoutRepository) -> None:
-    assert [layer["mediaType"] for layer in __import__("json").loads(child.fetch_manifest("v1").content)["layers"]] == [
-        "application/vnd.kitops.modelkit.code.v1.tar"
-    ]
+    assert [layer.kind for layer in inspect(child, "v1").layers] == ["code"]
 
 
 def test_a_missing_parent_is_not_found(make_context: MakeContext, registry: str) -> None:
@@ -144,9 +144,32 @@ def test_pulling_brings_parents_and_unpacking_needs_no_other_registry(
     pack(context, far, tag="v1", open_parent=lambda _: base)
     near = LayoutRepository(Reference(folder_registry(tmp_path / "near"), "kept"))
 
-    result = pull(far, "v1", near, open_parent=lambda _: base)
+    copies = pull_parents(far, "v1", near, open_parent=lambda _: base)
+    copy(far, "v1", near, tag="v1")
     unpack(near, "v1", tmp_path / "out")
 
-    assert len(result.parents) == 1
+    assert len(copies) == 1
     assert (tmp_path / "near/registry.example_5000/team/base/index.json").exists()
+    assert names(tmp_path / "out") == ["Kitfile", "m/w"]
+
+
+def test_a_parent_named_without_registry_travels_with_its_child(child: LayoutRepository, tmp_path: Path) -> None:
+    elsewhere = LayoutRepository(Reference(folder_registry(tmp_path / "elsewhere/team"), "child"))
+
+    pull_parents(child, "v1", elsewhere)
+    copy(child, "v1", elsewhere, tag="v1")
+
+    assert (tmp_path / "elsewhere/team/base/index.json").exists()
+    unpack(elsewhere, "v1", tmp_path / "out")
+    assert "m/w" in names(tmp_path / "out")
+
+
+def test_a_parent_is_looked_for_in_the_folders_above(
+    base: LayoutRepository, make_context: MakeContext, tmp_path: Path
+) -> None:
+    deep = LayoutRepository(Reference(folder_registry(tmp_path / "registry/team/vision"), "child"))
+    pack(make_context({"Kitfile": kitfile_of("base:v1")}), deep, tag="v1")
+
+    unpack(deep, "v1", tmp_path / "out")
+
     assert names(tmp_path / "out") == ["Kitfile", "m/w"]
