@@ -106,7 +106,7 @@ def test_packing_to_a_registry_asks_for_push(kitctl, iris: Path) -> None:
 
 
 def test_list_shows_every_tag(kitctl, packed: str) -> None:
-    rows = json.loads(kitctl("list", packed, "--json").out)
+    rows = json.loads(kitctl("list", packed, "--json").out)["modelkits"]
     assert [(row["tag"], row["name"], row["version"]) for row in rows] == [
         ("v1", "iris", "1.0.0"),
         ("v2", "iris", "1.0.0"),
