@@ -235,6 +235,28 @@ def test_broken_configs_are_refused(name: str, hand_made: Any, tmp_path: Path) -
     assert not (tmp_path / "target").exists()
 
 
+@pytest.mark.parametrize("path", ["../../out/x", "/tmp/out/x", "a/../../x/y"])
+def test_a_path_in_an_old_config_cannot_leave_the_target(path: str, hand_made: Any, tmp_path: Path) -> None:
+    # Before Kit 0.5 names start at the directory above the layer's path, which the config alone says.
+    tag = hand_made.push([hand_made.blob(GOOD, MODEL)], config=json.dumps({"model": {"path": path}}).encode())
+
+    with pytest.raises(UnsafePathError):
+        unpack(hand_made.repository, tag, tmp_path / "work" / "target")
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize("path", ["../x", "/tmp/x"])
+def test_a_remote_dataset_cannot_leave_the_target(path: str, hand_made: Any, tmp_path: Path) -> None:
+    data = hand_made.blob(GOOD, MODEL.replace("model.v1", "dataset.v1"))
+    hand_made.push([data], config=b'{"datasets":[{"path":"m"}]}', tag="data")
+    dataset = {"path": path, "remotePath": "iris:data"}
+    tag = hand_made.push([], config=json.dumps({"datasets": [dataset]}).encode())
+
+    with pytest.raises(UnsafePathError):
+        unpack(hand_made.repository, tag, tmp_path / "work" / "target", include_remote=True)
+    assert not (tmp_path / "work").exists()
+
+
 def test_a_modelpack_layer_without_a_path_is_refused(hand_made: Any) -> None:
     tag = hand_made.push([hand_made.blob(b"x", WEIGHT)], config=b"{}", config_type=PACK_CONFIG)
 

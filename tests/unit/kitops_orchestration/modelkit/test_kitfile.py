@@ -239,6 +239,20 @@ def test_a_broken_config_is_an_error(config: bytes) -> None:
         Kitfile.from_config(config)
 
 
+@pytest.mark.parametrize("depth", [250, 900, 50_000])
+def test_values_nested_without_end_are_refused(depth: int) -> None:
+    with pytest.raises(ModelKitError):
+        Kitfile.from_config(b'{"model":{"parameters":' + b"[" * depth + b"]" * depth + b"}}")
+    with pytest.raises(KitfileError):
+        Kitfile.parse("model: {parameters: " + "[" * depth + "]" * depth + "}")
+
+
+def test_minus_zero_survives() -> None:
+    config = b'{"manifestVersion":"","package":{},"model":{"parameters":-0}}'
+
+    assert Kitfile.from_config(config).to_config() == config
+
+
 def test_a_config_of_a_later_format_is_read() -> None:
     kitfile = Kitfile.from_config(b'{"manifestVersion":"9","future":1,"model":{"path":"m","later":{}}}')
 
