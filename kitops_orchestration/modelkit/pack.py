@@ -29,6 +29,7 @@ from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.transfer_cancel import stopped_by
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
@@ -124,7 +125,7 @@ def pack(
     stop = LinkedEvent(cancel)
     collector = Collector(context_dir, grafts or {}, exclude, is_strict=strict == "kit", cancel=stop)
     sources, warnings = collector.collect(plan, other_paths(loaded, parents))
-    writer = LayerWriter(repository, profile, DigestCache() if use_cache else None, progress, stop)
+    writer = LayerWriter(stopped_by(repository, stop), profile, DigestCache() if use_cache else None, progress, stop)
     written = _write_layers(writer, plan, sources, limits)
     layers = tuple(
         PackedLayer(layer.kind, layer.path, layer.name, done.descriptor, done.diff_id, done.is_uploaded)
