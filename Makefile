@@ -17,8 +17,8 @@ STAMP := $(VENV)/.installed
 # Programs of other people that the suite tests against; Debian's packages have the same names.
 PROGRAMS := docker-registry skopeo
 # These share nothing between files; the others start servers and measure time.
-PARALLEL_TESTS := $(wildcard tests/unit tests/contract tests/interop tests/architecture)
-SERIAL_TESTS := $(wildcard tests/integration tests/docs tests/e2e)
+PARALLEL_TESTS := $(wildcard tests/unit tests/contract tests/interop tests/architecture tests/docs)
+SERIAL_TESTS := $(wildcard tests/integration tests/e2e)
 
 .PHONY: help
 help: ## Show this list

@@ -55,8 +55,9 @@ def convert_asset_to_openlineage(asset: Asset, lineage_context: object) -> Datas
     from openlineage.client.generated.storage_dataset import StorageDatasetFacet
     from openlineage.client.generated.tags_dataset import TagsDatasetFacet, TagsDatasetFacetFields
 
-    registry, _, channel = asset.uri.removeprefix("oci://").partition("/")
-    repository = channel.partition(":")[0]
+    from kitops_orchestration.lineage.openlineage import dataset_name
+
+    namespace, name = dataset_name(Reference.parse(asset.uri.removeprefix("oci://")))
     facets: dict[str, Any] = {
         "datasetType": DatasetTypeDatasetFacet(datasetType="MODEL", subType="modelkit"),
         "storage": StorageDatasetFacet(storageLayer="oci"),
@@ -65,7 +66,7 @@ def convert_asset_to_openlineage(asset: Asset, lineage_context: object) -> Datas
         facets["version"] = DatasetVersionDatasetFacet(datasetVersion=digest)
     if tag := asset.extra.get("tag"):
         facets["tags"] = TagsDatasetFacet(tags=[TagsDatasetFacetFields(key="tag", value=tag, source="KITOPS")])
-    return Dataset(namespace=f"oci://{registry}", name=repository, facets=facets)
+    return Dataset(namespace=namespace, name=name, facets=facets)
 
 
 def modelkit_asset(

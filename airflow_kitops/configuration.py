@@ -15,3 +15,8 @@ def poll_interval_seconds() -> float:
 def scratch_dir() -> str | None:
     """Return the folder for temporary files of tasks; ``None`` means the system's own."""
     return conf.get("kitops", "scratch_dir", fallback="") or None
+
+
+def page_conn_id() -> str:
+    """Return the connection that the ModelKit page asks registries with."""
+    return str(conf.get("kitops", "page_conn_id", fallback="") or "kitops_default")

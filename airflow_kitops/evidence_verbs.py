@@ -15,8 +15,9 @@ from kitops_orchestration.errors import SignatureError
 if TYPE_CHECKING:
     from kitops_orchestration.client import KitClient
     from kitops_orchestration.lineage.attach import Attached
+    from kitops_orchestration.lineage.passport import Passport
     from kitops_orchestration.lineage.questions import Lineage
-    from kitops_orchestration.lineage.statements import DeploymentTarget, Predicate
+    from kitops_orchestration.lineage.statements import DeploymentTarget, Predicate, Statement
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.promotion.plan import PromotionPlan
     from kitops_orchestration.promotion.policy import PromotionPolicy
@@ -56,6 +57,11 @@ class EvidenceVerbs:
 
         return load_private_key(settings.signing_private_key, settings.signing_private_key_password)
 
+    @property
+    def has_signer(self) -> bool:
+        """True when the connection has a signing key."""
+        return self.settings.signing_private_key is not None
+
     @cached_property
     def trust(self) -> TrustPolicy | None:
         """Whose signatures count; ``None`` without a trust policy."""
@@ -86,7 +92,7 @@ class EvidenceVerbs:
             key = None if trust else self.public_key
             return self.client.verify(self.complete(reference), key=key, trust=trust)
 
-    def attest(self, reference: str | Mapping[str, Any], predicate: Predicate) -> Attached:
+    def attest(self, reference: str | Mapping[str, Any], predicate: Predicate | Statement) -> Attached:
         """Attach a statement to the digest of ``reference``, signed where the connection has a key; idempotent."""
         with airflow_errors():
             return self.client.attach(self.complete(reference), predicate, signer=self.signer)
@@ -122,6 +128,23 @@ class EvidenceVerbs:
                 trust=self.trust,
                 destination=self._optional(destination),
             )
+
+    def review_card(self, plan: PromotionPlan) -> str:
+        """Return what a person needs to decide, as Markdown: the plan, and what is new against what is there now."""
+        from kitops_orchestration.lineage.diff import diff
+        from kitops_orchestration.lineage.passport import passport
+
+        with airflow_errors():
+            source, limits = self.client.repository(plan.source), self.settings.limits
+            current = plan.expected_current
+            if current is None or current == plan.digest:
+                about = _facts(passport(source, plan.digest, trust=self.trust, max_history=0, limits=limits))
+            else:
+                place = self.client.repository(plan.destination)
+                about = diff(
+                    place, current, plan.digest, right_repository=source, trust=self.trust, limits=limits
+                ).to_markdown()
+            return f"{plan.to_markdown()}\n{about}"
 
     def decide(
         self, reference: str | Mapping[str, Any], *, is_approved: bool, stage: str, policy: str, **options: Any
@@ -185,3 +208,16 @@ def load_policy(path: str) -> PromotionPolicy:
     from kitops_orchestration.promotion.policy import PromotionPolicy
 
     return PromotionPolicy.load(path)
+
+
+def _facts(found: Passport) -> str:
+    from kitops_orchestration.lineage.report import table
+
+    rows = [
+        ("ModelKit", f"{found.name} {found.version_name}"),
+        ("licence", found.licence or "not stated"),
+        ("size", f"{found.version.kit.size_bytes} bytes in {len(found.version.kit.layers)} layers"),
+        ("signature", found.verdict.reason if found.verdict else "not checked: the connection has no trust policy"),
+        *found.metrics.items(),
+    ]
+    return table(("", "there is nothing to compare with yet"), rows)

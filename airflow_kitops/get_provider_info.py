@@ -37,6 +37,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_kitops.operators.record_deployment",
                     "airflow_kitops.operators.sign",
                     "airflow_kitops.operators.attest",
+                    "airflow_kitops.operators.import_model",
                 ],
             }
         ],
@@ -50,6 +51,7 @@ def get_provider_info() -> dict[str, Any]:
                 "to_openlineage_converter": "airflow_kitops.assets.convert_asset_to_openlineage",
             }
         ],
+        "plugins": [{"name": "kitops", "plugin-class": "airflow_kitops.plugin.KitOpsPlugin"}],
         "extra-links": [
             "airflow_kitops.links.ModelKitLink",
             "airflow_kitops.links.MlflowRunLink",
@@ -150,6 +152,9 @@ _CONFIG: dict[str, Any] = {
         "options": {
             "poll_interval_seconds": _option(
                 "Time between two looks of a watcher or trigger at a repository.", "float", "60.0", None
+            ),
+            "page_conn_id": _option(
+                "Connection that the ModelKit page of the UI asks registries with.", "string", "kitops_default", None
             ),
             "scratch_dir": _option(
                 "Folder on the worker for the temporary files of tasks; empty means the system's own.",

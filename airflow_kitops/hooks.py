@@ -26,6 +26,7 @@ from kitops_orchestration.errors import KitOpsError
 if TYPE_CHECKING:
     from kitops_orchestration.client import Copied, KitClient
     from kitops_orchestration.mlflow_bridge.export import ExportResult
+    from kitops_orchestration.mlflow_bridge.import_ import ImportResult
     from kitops_orchestration.modelkit.diff import ModelKitDiff
     from kitops_orchestration.modelkit.inspect import ModelKit
     from kitops_orchestration.modelkit.pack import PackResult
@@ -166,6 +167,23 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
         with airflow_errors():
             result = self.client.export_run(source, self.complete(reference), **options)
             tell_lineage(self, wrote=result.reference)
+            return result
+
+    def import_model(self, reference: str | Mapping[str, Any], **options: Any) -> ImportResult:
+        """Make a ModelKit known to MLflow; with a trust policy only one that is signed as it wants."""
+        from kitops_orchestration.mlflow_bridge.import_ import import_modelkit
+
+        with airflow_errors():
+            where = self.complete(reference)
+            trust = self.settings.trust_policy
+            result = import_modelkit(
+                self.client.repository(where),
+                where.target,
+                trust_policy_path=Path(trust) if trust else None,
+                limits=self.settings.limits,
+                **options,
+            )
+            tell_lineage(self, read=result.reference)
             return result
 
     def tag(self, reference: str | Mapping[str, Any], tag: str) -> Reference:

@@ -1,4 +1,4 @@
-"""KitTagSensor: wait for a tag, on a worker or deferred to the triggerer."""
+"""KitTagSensor and KitSignatureSensor: wait for a tag or a signature, on a worker or deferred to the triggerer."""
 
 from __future__ import annotations
 
@@ -11,42 +11,36 @@ from airflow_kitops._compat import (
     AirflowException,
     AirflowFailException,
     BaseSensorOperator,
+    BaseTrigger,
     PokeReturnValue,
     conf,
 )
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.hooks import KitOpsHook
 from airflow_kitops.results import located
-from airflow_kitops.triggers import KitTagTrigger
-from airflow_kitops.watching import find_tag
+from airflow_kitops.triggers import KitSignatureTrigger, KitTagTrigger
+from airflow_kitops.watching import find_signed, find_tag
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from kitops_orchestration.oci.reference import Reference
 
-class KitTagSensor(BaseSensorOperator):
-    """Wait until a tag exists, has moved away from a digest, or until one matches.
+
+class _KitSensor(BaseSensorOperator):
+    """Look, and wait where looking found nothing: here, between reschedules, or in the triggerer.
 
     A registry that cannot be reached is a reason to wait; wrong credentials are a reason to fail.
-
-    :param reference: repository with a tag, or without one where ``matches`` is given.
-    :param matches: a pattern (``v*``) or a range of versions (``>=1.2,<2``); the newest match is taken.
-    :param digest_not: a digest to pass over, so that only a moved tag counts.
-    :param kitops_conn_id: the ``kitops`` connection.
-    :param deferrable: wait in the triggerer and hold no worker.
-    :return: ``reference``, ``digest``, ``repository``, ``tag``.
     """
 
-    template_fields: Sequence[str] = ("reference", "matches", "digest_not", "kitops_conn_id")
+    template_fields: Sequence[str] = ("reference", "kitops_conn_id")
     ui_color = "#ffe8c7"
 
     def __init__(
         self,
         *,
         reference: str | Mapping[str, Any],
-        matches: str | None = None,
-        digest_not: str | None = None,
         kitops_conn_id: str = KitOpsHook.default_conn_name,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         multiple_outputs: bool = True,
@@ -54,8 +48,6 @@ class KitTagSensor(BaseSensorOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.reference = reference
-        self.matches = matches
-        self.digest_not = digest_not
         self.kitops_conn_id = kitops_conn_id
         self.deferrable = deferrable
         self.multiple_outputs = multiple_outputs
@@ -65,11 +57,19 @@ class KitTagSensor(BaseSensorOperator):
         """The hook of this task."""
         return KitOpsHook(self.kitops_conn_id)
 
+    def look(self) -> Reference | None:
+        """Return what was waited for, pinned, or ``None`` while it is not there."""
+        raise NotImplementedError
+
+    def trigger(self) -> BaseTrigger:
+        """Return what waits in the triggerer."""
+        raise NotImplementedError
+
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
         with airflow_errors():
             try:
-                found = find_tag(self.hook.client, self.hook.complete(self.reference), self.matches, self.digest_not)
+                found = self.look()
             except KitOpsError as error:
                 if not error.transient:
                     raise
@@ -88,13 +88,7 @@ class KitTagSensor(BaseSensorOperator):
 
     def _wait_in_the_triggerer(self) -> None:
         self.defer(
-            trigger=KitTagTrigger(
-                str(self.hook.complete(self.reference)),
-                matches=self.matches,
-                digest_not=self.digest_not,
-                kitops_conn_id=self.kitops_conn_id,
-                poll_interval_seconds=self.poke_interval,
-            ),
+            trigger=self.trigger(),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout),
         )
@@ -105,3 +99,74 @@ class KitTagSensor(BaseSensorOperator):
         if status == "success":
             return event
         raise (AirflowException if event.get("transient") else AirflowFailException)(event["message"])
+
+
+class KitTagSensor(_KitSensor):
+    """Wait until a tag exists, points at a digest, has moved away from one, or until one matches.
+
+    :param reference: repository with a tag, or without one where ``matches`` is given.
+    :param matches: a pattern (``v*``) or a range of versions (``>=1.2,<2``); the newest match is taken.
+    :param digest: the digest that the tag has to point at: the promotion of it is done.
+    :param digest_not: a digest to pass over, so that only a moved tag counts.
+    :param kitops_conn_id: the ``kitops`` connection.
+    :param deferrable: wait in the triggerer and hold no worker.
+    :return: ``reference``, ``digest``, ``repository``, ``tag``.
+    """
+
+    template_fields: Sequence[str] = (*_KitSensor.template_fields, "matches", "digest", "digest_not")
+
+    def __init__(
+        self,
+        *,
+        matches: str | None = None,
+        digest: str | None = None,
+        digest_not: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.matches = matches
+        self.digest = digest
+        self.digest_not = digest_not
+
+    def look(self) -> Reference | None:
+        """Look for the tag."""
+        return find_tag(
+            self.hook.client,
+            self.hook.complete(self.reference),
+            self.matches,
+            digest=self.digest or None,
+            digest_not=self.digest_not or None,
+        )
+
+    def trigger(self) -> BaseTrigger:
+        """Return the trigger that looks for the tag."""
+        return KitTagTrigger(
+            str(self.hook.complete(self.reference)),
+            matches=self.matches,
+            digest=self.digest or None,
+            digest_not=self.digest_not or None,
+            kitops_conn_id=self.kitops_conn_id,
+            poll_interval_seconds=self.poke_interval,
+        )
+
+
+class KitSignatureSensor(_KitSensor):
+    """Wait until enough signatures count, by the connection's trust policy or public key.
+
+    :param reference: reference, or the mapping that another task returned.
+    :param kitops_conn_id: the ``kitops`` connection.
+    :param deferrable: wait in the triggerer and hold no worker.
+    :return: ``reference``, ``digest``, ``repository``, ``tag``.
+    """
+
+    def look(self) -> Reference | None:
+        """Look for signatures."""
+        return find_signed(self.hook, self.hook.complete(self.reference))
+
+    def trigger(self) -> BaseTrigger:
+        """Return the trigger that looks for signatures."""
+        return KitSignatureTrigger(
+            str(self.hook.complete(self.reference)),
+            kitops_conn_id=self.kitops_conn_id,
+            poll_interval_seconds=self.poke_interval,
+        )

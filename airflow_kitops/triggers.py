@@ -4,43 +4,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_kitops._compat import BaseEventTrigger, BaseTrigger, TriggerEvent
 from airflow_kitops.configuration import poll_interval_seconds as configured_interval
 from airflow_kitops.hooks import KitOpsHook
 from airflow_kitops.results import located
-from airflow_kitops.watching import RepositorySnapshot, failure_payload, find_tag, moved, snapshots, tag_payload
+from airflow_kitops.watching import (
+    RepositorySnapshot,
+    failure_payload,
+    find_signed,
+    find_tag,
+    moved,
+    snapshots,
+    tag_payload,
+)
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.oci.tag_selector import TagSelector
 
+if TYPE_CHECKING:
+    from kitops_orchestration.oci.reference import Reference
 
-class KitTagTrigger(BaseTrigger):
-    """Wait until a tag is there, has moved, or until one matches; then fire once.
+
+class _KitWaitTrigger(BaseTrigger):
+    """Look until it is there, then fire once.
 
     The event is ``{"status": "success", "reference": …, "digest": …, …}``, or ``{"status": "error",
     "message": …, "transient": False}`` for what no waiting cures.
-
-    :param reference: repository with a tag, or without one where ``matches`` is given.
-    :param matches: a pattern (``v*``) or a range of versions (``>=1.2,<2``).
-    :param digest_not: a digest to pass over, so that only a moved tag counts.
-    :param kitops_conn_id: the ``kitops`` connection; credentials never travel with a trigger.
-    :param poll_interval_seconds: time between two looks.
     """
 
     def __init__(
         self,
         reference: str,
         *,
-        matches: str | None = None,
-        digest_not: str | None = None,
         kitops_conn_id: str = KitOpsHook.default_conn_name,
         poll_interval_seconds: float | None = None,
     ) -> None:
         super().__init__()
         self.reference = reference
-        self.matches = matches
-        self.digest_not = digest_not
         self.kitops_conn_id = kitops_conn_id
         self.poll_interval_seconds = poll_interval_seconds or configured_interval()
 
@@ -50,21 +51,27 @@ class KitTagTrigger(BaseTrigger):
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
                 "reference": self.reference,
-                "matches": self.matches,
-                "digest_not": self.digest_not,
                 "kitops_conn_id": self.kitops_conn_id,
                 "poll_interval_seconds": self.poll_interval_seconds,
+                **self.wanted(),
             },
         )
 
+    def wanted(self) -> dict[str, Any]:
+        """Return the arguments that say what is waited for."""
+        return {}
+
+    def look(self, hook: KitOpsHook) -> Reference | None:
+        """Return what was waited for, pinned; called in a thread."""
+        raise NotImplementedError
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look until the tag is there."""
+        """Look until it is there."""
         hook = KitOpsHook(self.kitops_conn_id)
         while True:
             try:
-                client = await hook.aget_client()
-                where = hook.complete(self.reference)
-                found = await asyncio.to_thread(find_tag, client, where, self.matches, self.digest_not)
+                await hook.aget_client()
+                found = await asyncio.to_thread(self.look, hook)
             except KitOpsError as error:
                 if not error.transient:
                     yield TriggerEvent(failure_payload(error))
@@ -75,6 +82,55 @@ class KitTagTrigger(BaseTrigger):
                 yield TriggerEvent({"status": "success", **located(found)})
                 return
             await asyncio.sleep(self.poll_interval_seconds)
+
+
+class KitTagTrigger(_KitWaitTrigger):
+    """Wait until a tag is there, points at a digest, has moved, or until one matches; then fire once.
+
+    :param reference: repository with a tag, or without one where ``matches`` is given.
+    :param matches: a pattern (``v*``) or a range of versions (``>=1.2,<2``).
+    :param digest: the digest that the tag has to point at.
+    :param digest_not: a digest to pass over, so that only a moved tag counts.
+    :param kitops_conn_id: the ``kitops`` connection; credentials never travel with a trigger.
+    :param poll_interval_seconds: time between two looks.
+    """
+
+    def __init__(
+        self,
+        reference: str,
+        *,
+        matches: str | None = None,
+        digest: str | None = None,
+        digest_not: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(reference, **kwargs)
+        self.matches = matches
+        self.digest = digest
+        self.digest_not = digest_not
+
+    def wanted(self) -> dict[str, Any]:
+        """Return which tag is waited for."""
+        return {"matches": self.matches, "digest": self.digest, "digest_not": self.digest_not}
+
+    def look(self, hook: KitOpsHook) -> Reference | None:
+        """Look for the tag."""
+        return find_tag(
+            hook.client, hook.complete(self.reference), self.matches, digest=self.digest, digest_not=self.digest_not
+        )
+
+
+class KitSignatureTrigger(_KitWaitTrigger):
+    """Wait until enough signatures count, by the connection's trust policy or public key; then fire once.
+
+    :param reference: repository with a tag or digest.
+    :param kitops_conn_id: the ``kitops`` connection; credentials never travel with a trigger.
+    :param poll_interval_seconds: time between two looks.
+    """
+
+    def look(self, hook: KitOpsHook) -> Reference | None:
+        """Look for signatures."""
+        return find_signed(hook, hook.complete(self.reference))
 
 
 class KitTagEventTrigger(BaseEventTrigger):

@@ -12,7 +12,7 @@ from airflow_kitops._compat import AirflowException
 from airflow_kitops._errors import error_text
 from airflow_kitops.hooks import KitOpsHook
 from kitops_orchestration.client import KitClient
-from kitops_orchestration.errors import KitOpsError, NotFoundError
+from kitops_orchestration.errors import KitOpsError, NotFoundError, SignatureError, VerificationError
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.tag_selector import TagSelector
 
@@ -71,24 +71,45 @@ def tag_payload(repository: Reference, tag: str, digest: str, previous_digest: s
     return {**results.located(pinned), "previous_digest": previous_digest}
 
 
-def find_tag(client: KitClient, reference: Reference, matches: str | None, digest_not: str | None) -> Reference | None:
+def find_tag(
+    client: KitClient,
+    reference: Reference,
+    matches: str | None,
+    *,
+    digest: str | None = None,
+    digest_not: str | None = None,
+) -> Reference | None:
     """Return the newest tag that is wanted, pinned, or ``None`` while there is none.
 
-    ``reference`` names the tag itself where ``matches`` is ``None``; ``digest_not`` passes over that digest.
+    ``reference`` names the tag itself where ``matches`` is ``None``.  Only ``digest`` is wanted where it is
+    given, and ``digest_not`` is passed over.
     """
     try:
-        tags = (
-            [reference.tag or "latest"]
-            if matches is None
-            else TagSelector.parse(matches).select(_tags(client, reference))
-        )
+        tags = [reference.tag or "latest"]
+        if matches is not None:
+            tags = TagSelector.parse(matches).select(_tags(client, reference))
         for tag in reversed(tags):
             found = client.resolve(reference.with_tag(tag))
-            if found.digest != digest_not:
+            if digest in (None, found.digest) and found.digest != digest_not:
                 return found
     except NotFoundError:
         return None
     return None
+
+
+def find_signed(hook: KitOpsHook, reference: Reference) -> Reference | None:
+    """Return the reference, pinned, when enough of its signatures count; ``None`` while they do not."""
+    if hook.trust is None and hook.public_key is None:
+        raise VerificationError(
+            f"nothing says whose signature on {reference} counts",
+            advice="give the connection a trust_policy or a verification_public_key",
+        )
+    key = None if hook.trust else hook.public_key
+    try:
+        verified = hook.client.verify(reference, key=key, trust=hook.trust)
+    except (NotFoundError, SignatureError):
+        return None
+    return reference.with_digest(verified.digest)
 
 
 def _tags(client: KitClient, reference: Reference) -> list[str]:

@@ -33,7 +33,7 @@ class RecordedModelKit:
 def latest_modelkit(
     instance: dg.DagsterInstance, key: dg.AssetKey | str | list[str], *, partition: str | None = None
 ) -> RecordedModelKit | None:
-    """Return the newest materialization of ``key``, else its newest observation, that names a ModelKit.
+    """Return the newest event of ``key``, materialization or observation, that names a ModelKit.
 
     ``partition`` asks for that partition's event; ``None`` takes the newest of all.
     """
@@ -57,9 +57,7 @@ def modelkit_history(
             recorded = recorded_modelkit(record)
             if recorded is not None:
                 found.append(recorded)
-        if found:
-            break
-    return found
+    return sorted(found, key=lambda event: event.timestamp, reverse=True)[:limit]
 
 
 def require_modelkit(

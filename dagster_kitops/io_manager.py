@@ -12,8 +12,9 @@ from pydantic import Field, PrivateAttr
 
 from dagster_kitops._errors import translated
 from dagster_kitops.content import ModelKitContent
-from dagster_kitops.event_log import RecordedModelKit, modelkit_history
+from dagster_kitops.event_log import RecordedModelKit, latest_modelkit, modelkit_history
 from dagster_kitops.flavors import load_model, save_model
+from dagster_kitops.lineage import asset_provenance, step_run_context
 from dagster_kitops.metadata import (
     FILTERS_LABEL,
     FLAVOR_LABEL,
@@ -69,7 +70,7 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         with self.kitops.scratch() as scratch, translated():
             result = self._pack(context, self._content(context, obj, scratch), scratch)
         context.add_output_metadata(modelkit_metadata(result))
-        self._set_data_version(context, str(result.digest))
+        self._record(context, result)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Return the upstream ModelKit in the form that the parameter's annotation asks for."""
@@ -99,13 +100,9 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         named = (context.definition_metadata or {}).get(REPOSITORY_LABEL)
         repository = named or repository_name(context.asset_key, prefix=self.repository_prefix)
         annotations = dict(content.annotations)
-        tag = self.tag
-        if context.has_asset_partitions:
-            if len(context.asset_partition_keys) != 1:
-                raise dg.Failure(
-                    description="one ModelKit holds one partition: use BackfillPolicy.multi_run(1)", allow_retries=False
-                )
-            tag, annotations[PARTITION_ANNOTATION] = partition_tag(context.partition_key), str(context.partition_key)
+        partition, tag = _partition(context), self.tag
+        if partition is not None:
+            tag, annotations[PARTITION_ANNOTATION] = partition_tag(partition), str(partition)
         return self.kitops.get_client().pack(
             content.context_dir or scratch,
             self.kitops.reference(str(repository)).with_tag(content.tag or tag),
@@ -115,12 +112,19 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
             annotations=annotations or None,
         )
 
-    def _set_data_version(self, context: dg.OutputContext, digest: str) -> None:
+    def _record(self, context: dg.OutputContext, result: "PackResult") -> None:
         try:
             step = context.step_context
         except dg.DagsterInvariantViolationError:
             return  # a context built for a direct call has no step to record anything
-        step.set_data_version(context.asset_key, data_version(digest))
+        step.set_data_version(context.asset_key, data_version(result.digest))
+        recorded = latest_modelkit(step.instance, context.asset_key, partition=_partition(context))
+        if not self.kitops.attach_provenance or (recorded is not None and recorded.digest == str(result.digest)):
+            return
+        with translated():
+            run = step_run_context(step, context.asset_key.to_user_string())
+            statement = asset_provenance(step.instance, context.asset_spec, result, run, _partition(context))
+            self.kitops.get_client().attach(result.reference, statement, signer=self.kitops.get_signer())
 
     def _load(self, context: dg.InputContext, wanted: Any, partition: str | None) -> Any:
         recorded = self._recorded(context, partition)
@@ -172,3 +176,15 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         with translated():
             self.kitops.get_client().unpack(reference, target, filters=tuple(filters))
         return target
+
+
+def _partition(context: dg.OutputContext) -> str | None:
+    if not context.has_asset_partitions:
+        return None
+    keys = context.asset_partition_keys
+    if len(keys) != 1:
+        raise dg.Failure(
+            description="one ModelKit holds one partition: give the asset BackfillPolicy.multi_run(1)",
+            allow_retries=False,
+        )
+    return keys[0]

@@ -20,37 +20,50 @@ _USER_TAG = "user"  # written by Dagster+ and by many launchers; absent in plain
 
 
 def run_context(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> RunContext:
-    """Return the run, the asset and the attempt that a statement names."""
+    """Return the run, the asset and the attempt that a statement names; in a direct call there is no run."""
     from kitops_orchestration.lineage.run_context import RunContext
 
-    record = context.instance.get_run_record_by_id(context.run.run_id)
+    try:
+        step = context.get_step_execution_context()
+    except (AttributeError, dg.DagsterError):
+        return RunContext(orchestrator="dagster")
+    return step_run_context(step, _task(context))
+
+
+def step_run_context(step: Any, task: str) -> RunContext:
+    """Return the run and the attempt of a step's own context, which an IO manager has."""
+    from kitops_orchestration.lineage.run_context import RunContext
+
+    record = step.instance.get_run_record_by_id(step.run_id)
     started = record.start_time if record is not None else None
     return RunContext(
         orchestrator="dagster",
-        job=context.job_name,
-        task=_task(context),
-        run_id=context.run.run_id,
-        try_number=context.retry_number + 1,
-        user=context.run.tags.get(_USER_TAG),
+        job=step.job_name,
+        task=task,
+        run_id=step.run_id,
+        try_number=step.previous_attempt_count + 1,
+        user=step.dagster_run.tags.get(_USER_TAG),
         started_on=datetime.fromtimestamp(started, UTC).isoformat() if started else None,
     )
 
 
-def step_provenance(context: dg.AssetExecutionContext, key: dg.AssetKey, packed: PackResult) -> Statement:
+def asset_provenance(
+    instance: dg.DagsterInstance, spec: dg.AssetSpec, packed: PackResult, run: RunContext, partition: str | None
+) -> Statement:
     """Return the provenance of what a step packed: run, asset, code version, inputs by data version."""
     from kitops_orchestration.lineage.provenance import provenance
 
-    upstream = sorted(context.assets_def.asset_deps.get(key, ()))
+    upstream = sorted(dep.asset_key for dep in spec.deps)
     facts = {
-        "asset": key.to_user_string(),
-        "codeVersion": context.assets_def.code_versions_by_key.get(key),
-        "partition": context.partition_key if context.has_partition_key else None,
-        "inputDataVersions": _data_versions(context.instance, upstream) or None,
+        "asset": spec.key.to_user_string(),
+        "codeVersion": spec.code_version,
+        "partition": partition,
+        "inputDataVersions": _data_versions(instance, upstream) or None,
     }
     return provenance(
         packed,
-        run_context(context),
-        dependencies=[dependency for item in upstream for dependency in _modelkit(context.instance, item)],
+        run,
+        dependencies=[dependency for key in upstream for dependency in _modelkit(instance, key)],
         parameters={name: value for name, value in facts.items() if value is not None},
     )
 

@@ -11,14 +11,22 @@ import dagster as dg
 
 from dagster_kitops._compat import clean_name
 from dagster_kitops.asset_checks import CheckedModelKit, Finding, ModelKitCheck, build_modelkit_checks
+from kitops_orchestration.errors import IntegrityError, NotFoundError
+from kitops_orchestration.oci.descriptor import VerifyingReader
+from kitops_orchestration.settings import MIB
 
 if TYPE_CHECKING:
     from kitops_orchestration.promotion.checks import CheckResult
     from kitops_orchestration.promotion.policy import PromotionPolicy
 
 
-def integrity_check() -> ModelKitCheck:
-    """Is every blob that the recorded manifest names in the registry?"""
+def integrity_check(*, reads_all_bytes: bool = False) -> ModelKitCheck:
+    """Is every blob that the recorded manifest names in the registry?
+
+    ``reads_all_bytes`` fetches each of them as well and verifies it by digest: as much traffic as a pull.
+    """
+    if reads_all_bytes:
+        return ModelKitCheck("modelkit_content", "Every byte verified by digest", _ask_content)
     return ModelKitCheck("modelkit_integrity", "Manifest verified by digest, every blob present", _ask_integrity)
 
 
@@ -56,7 +64,12 @@ def policy_checks(policy_path: Path | str, stage: str) -> list[ModelKitCheck]:
     ]
 
 
+def _content_check() -> ModelKitCheck:
+    return integrity_check(reads_all_bytes=True)
+
+
 _NAMED = {
+    "content": _content_check,
     "integrity": integrity_check,
     "provenance": provenance_check,
     "signature": signature_check,
@@ -65,13 +78,15 @@ _NAMED = {
 
 
 def named_check(name: str) -> ModelKitCheck:
-    """Return a check by its short name: ``integrity``, ``provenance``, ``signature``, ``tag``."""
+    """Return a check by short name: ``content`` (every byte), ``integrity``, ``provenance``, ``signature``, ``tag``."""
     return _NAMED[name]()
 
 
-def build_modelkit_integrity_checks(**options: Any) -> Sequence[dg.AssetChecksDefinition]:
+def build_modelkit_integrity_checks(
+    *, reads_all_bytes: bool = False, **options: Any
+) -> Sequence[dg.AssetChecksDefinition]:
     """Return :func:`build_modelkit_checks` with the integrity check alone."""
-    return build_modelkit_checks(checks=[integrity_check()], **options)
+    return build_modelkit_checks(checks=[integrity_check(reads_all_bytes=reads_all_bytes)], **options)
 
 
 def build_modelkit_provenance_checks(**options: Any) -> Sequence[dg.AssetChecksDefinition]:
@@ -128,6 +143,20 @@ def _ask_integrity(checked: CheckedModelKit) -> Finding:
     missing = [str(blob.digest) for blob in blobs if not repository.has_blob(blob)]
     text = f"{len(missing)} of {len(blobs)} blobs missing: {', '.join(missing)}" if missing else f"{len(blobs)} blobs"
     return Finding(not missing, text, {"blobs": len(blobs), "missing_blobs": len(missing)})
+
+
+def _ask_content(checked: CheckedModelKit) -> Finding:
+    repository = checked.client.repository(checked.recorded.reference)
+    wrong: list[str] = []
+    for blob in checked.modelkit.manifest.blobs:
+        try:
+            with VerifyingReader(repository.fetch_blob(blob), blob) as reader:
+                while reader.read(MIB):
+                    pass
+        except (IntegrityError, NotFoundError) as error:
+            wrong.append(str(error))
+    size_bytes = sum(blob.size for blob in checked.modelkit.manifest.blobs)
+    return Finding(not wrong, "; ".join(wrong) or f"{size_bytes} bytes verified", {"verified_bytes": size_bytes})
 
 
 def _ask_provenance(checked: CheckedModelKit) -> Finding:

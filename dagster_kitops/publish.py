@@ -13,7 +13,7 @@ import dagster as dg
 from dagster_kitops._errors import translated
 from dagster_kitops.content import ModelKitContent
 from dagster_kitops.event_log import RecordedModelKit, latest_modelkit
-from dagster_kitops.lineage import step_provenance
+from dagster_kitops.lineage import asset_provenance, run_context
 from dagster_kitops.metadata import (
     UNCHANGED_TAG,
     ModelKitMetadataSet,
@@ -112,7 +112,9 @@ def materialized(
     is_unchanged = previous is not None and previous.digest == str(result.digest)
     if with_provenance and kitops.attach_provenance and not is_unchanged:
         with translated(context):
-            statement = step_provenance(context, asset_key, result)
+            spec = context.assets_def.get_asset_spec(asset_key)
+            run = run_context(context)
+            statement = asset_provenance(context.instance, spec, result, run, partition_of(context))
             kitops.get_client().attach(result.reference, statement, signer=kitops.get_signer())
     return dg.MaterializeResult(
         asset_key=key,
@@ -149,8 +151,20 @@ def _run_url(record: RunRecord) -> str:
 
 
 def partition_of(context: dg.AssetExecutionContext) -> str | None:
-    """Return the step's partition key, if it has one."""
-    return context.partition_key if context.has_partition_key else None
+    """Return the step's partition key, if it has one.
+
+    Raises:
+        dagster.Failure: the step has several partitions, and one ModelKit holds one.
+    """
+    if context.has_partition_key:
+        key: str = context.partition_key
+        return key
+    if context.has_partition_key_range:
+        raise dg.Failure(
+            description="one ModelKit holds one partition: give the asset BackfillPolicy.multi_run(1)",
+            allow_retries=False,
+        )
+    return None
 
 
 def tags_of(context: dg.AssetExecutionContext, tag: str | None, extra_tags: Sequence[str] = ()) -> tuple[str, ...]:

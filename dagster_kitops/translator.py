@@ -29,7 +29,7 @@ class ModelKitTranslatorData:
 
 
 class DagsterKitOpsTranslator:
-    """Decides key, description, kinds, owners and tags of a ModelKit's asset.
+    """Decides key, dependencies, description, kinds, owners and tags of a ModelKit's asset.
 
     Override :meth:`get_asset_spec` and change what the default gives::
 
@@ -44,7 +44,8 @@ class DagsterKitOpsTranslator:
         if data.reference is not None:
             metadata[REFERENCE_LABEL] = data.reference
         return dg.AssetSpec(
-            key=dg.AssetKey(data.repository.rsplit("/", 1)[-1].replace("-", "_")),
+            key=_key(data.repository),
+            deps=_parents(data.kitfile),
             metadata=metadata,
             kinds={"kitops", "oci"},
             **(_from_kitfile(data.kitfile) if data.kitfile is not None else {}),
@@ -90,6 +91,19 @@ def _from_kitfile(kitfile: Kitfile) -> Mapping[str, Any]:
     owners = [found.group() for author in package.authors or () if (found := _EMAIL.search(author))]
     tags = {"license": package.license} if package.license and _KIND.fullmatch(package.license) else {}
     return {"description": package.description or None, "owners": owners or None, "tags": tags or None}
+
+
+def _key(repository: str) -> dg.AssetKey:
+    return dg.AssetKey(repository.rsplit("/", 1)[-1].replace("-", "_"))
+
+
+def _parents(kitfile: Kitfile | None) -> list[dg.AssetKey]:
+    """Return the asset of the ModelKit that this one is built on, where the Kitfile's model path is a reference."""
+    from kitops_orchestration.modelkit.kitfile_rules import parent_reference
+
+    model = kitfile.model if kitfile is not None else None
+    parent = parent_reference(model.path) if model is not None and model.path else None
+    return [_key(parent.repository)] if parent is not None else []
 
 
 def _framework(kitfile: Kitfile | None) -> set[str]:

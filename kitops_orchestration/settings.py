@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +130,8 @@ def ca_bundle_path() -> Path | None:
 
 def proxies() -> Mapping[str, str]:
     """Return proxies by scheme (``http``, ``https``, ``all``) and ``no``, the hosts reached without one."""
+    import urllib.request  # brings http.client and ssl, which most callers of this module never need
+
     return urllib.request.getproxies_environment()
 
 

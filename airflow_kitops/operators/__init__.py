@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from airflow_kitops.operators.approve import KitApprovePromotionOperator
     from airflow_kitops.operators.attest import KitAttestOperator
     from airflow_kitops.operators.export_run import KitExportRunOperator
+    from airflow_kitops.operators.import_model import KitImportModelOperator
     from airflow_kitops.operators.inspect import KitDiffOperator, KitInspectOperator
-    from airflow_kitops.operators.pack import KitPackOperator
+    from airflow_kitops.operators.pack import KitPackAndPushOperator, KitPackOperator
     from airflow_kitops.operators.promote import KitPromoteOperator
     from airflow_kitops.operators.record_deployment import KitRecordDeploymentOperator
     from airflow_kitops.operators.rollback import KitRollbackOperator
@@ -30,7 +31,9 @@ _HOMES = {
     "KitAttestOperator": "attest",
     "KitDiffOperator": "inspect",
     "KitExportRunOperator": "export_run",
+    "KitImportModelOperator": "import_model",
     "KitInspectOperator": "inspect",
+    "KitPackAndPushOperator": "pack",
     "KitPackOperator": "pack",
     "KitPromoteOperator": "promote",
     "KitPullOperator": "transfer",
@@ -48,7 +51,9 @@ __all__ = [
     "KitAttestOperator",
     "KitDiffOperator",
     "KitExportRunOperator",
+    "KitImportModelOperator",
     "KitInspectOperator",
+    "KitPackAndPushOperator",
     "KitPackOperator",
     "KitPromoteOperator",
     "KitPullOperator",

@@ -82,7 +82,7 @@ class KitApprovePromotionOperator(KitProducingOperator, ApprovalOperator):
         with airflow_errors():
             if plan.failed_checks:
                 plan.require_ready()
-        self.body = plan.to_markdown()
+        self.body = self.hook.review_card(plan)
         try:
             return super().execute(context)
         except (TaskAwaitingInput, TaskDeferred) as wait:

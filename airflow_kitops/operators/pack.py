@@ -1,15 +1,19 @@
-"""KitPackOperator: a folder becomes a ModelKit."""
+"""KitPackOperator and KitPackAndPushOperator: a folder becomes a ModelKit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
 from airflow_kitops.operators.kit_operator import KitProducingOperator
+from airflow_kitops.run_context import run_context
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from kitops_orchestration.modelkit.pack import PackResult
 
 
 class KitPackOperator(KitProducingOperator):
@@ -57,8 +61,9 @@ class KitPackOperator(KitProducingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Pack and return where the ModelKit is."""
-        from pathlib import Path
+        return self.announce(context, results.packed(self._pack()))
 
+    def _pack(self) -> PackResult:
         result = self.hook.pack(
             self.context_dir,
             self.push_to,
@@ -69,4 +74,32 @@ class KitPackOperator(KitProducingOperator):
         )
         for warning in result.warnings:
             self.log.warning("%s", warning)
-        return self.announce(context, results.packed(result))
+        return result
+
+
+class KitPackAndPushOperator(KitPackOperator):
+    """Pack straight into a registry, say where it comes from, and sign it: all in one task.
+
+    The default where workers share no disk.  The provenance names this DAG, task and run; a retry adds nothing.
+
+    :param push_to: reference of the ModelKit in a registry, with a tag.
+    :param sign: sign with the connection's key; ``None`` means where there is one.
+    :return: as :class:`KitPackOperator`, with ``provenance_digest`` and ``is_signed``.
+    """
+
+    def __init__(self, *, sign: bool | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sign = sign
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Pack, attach the provenance, sign, and return where the ModelKit is."""
+        from kitops_orchestration.lineage.provenance import provenance
+
+        packed = self._pack()
+        pinned = str(packed.reference)
+        attached = self.hook.attest(pinned, provenance(packed, run_context(context)))
+        is_wanted = self.hook.has_signer if self.sign is None else self.sign
+        if is_wanted:
+            self.hook.sign(pinned)
+        facts = {"provenance_digest": str(attached.descriptor.digest), "is_signed": is_wanted}
+        return self.announce(context, {**results.packed(packed), **facts})

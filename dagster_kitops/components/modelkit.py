@@ -21,7 +21,7 @@ from dagster_kitops.publish import Target, publish
 from dagster_kitops.resources import KitOpsResource
 from dagster_kitops.translator import DagsterKitOpsTranslator, ModelKitTranslatorData
 
-CheckName = Literal["integrity", "provenance", "signature", "tag"]
+CheckName = Literal["content", "integrity", "provenance", "signature", "tag"]
 
 
 class ChecksModel(dg.Model, dg.Resolvable):

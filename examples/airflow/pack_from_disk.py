@@ -1,10 +1,14 @@
-"""Where workers do share a disk: pack a folder that is there, unpack another one next to it."""
+"""Where workers do share a disk: pack a folder that is there, unpack the model next to it.
+
+The first task only packs; the second packs the same folder straight into the registry for everybody, with
+provenance and, where the connection has a key, a signature. The digest is the same.
+"""
 
 from __future__ import annotations
 
 from airflow.sdk import dag
 
-from airflow_kitops.operators import KitPackOperator, KitUnpackOperator
+from airflow_kitops.operators import KitPackAndPushOperator, KitPackOperator, KitUnpackOperator
 
 
 @dag(
@@ -16,9 +20,13 @@ from airflow_kitops.operators import KitPackOperator, KitUnpackOperator
 )
 def pack_from_disk():
     pack = KitPackOperator(task_id="pack", context_dir="{{ params.context_dir }}", push_to="wine:from-disk")
+    publish = KitPackAndPushOperator(
+        task_id="publish", context_dir="{{ params.context_dir }}", push_to="published/wine:from-disk"
+    )
+    pack >> publish
     KitUnpackOperator(
         task_id="unpack",
-        reference=pack.output,
+        reference=publish.output,
         target_dir="{{ params.target_dir }}",
         filters=["model"],
         exists="overwrite",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kitops_orchestration.cli.options import json_option
-from kitops_orchestration.cli.output import human_bytes, print_facts, print_json, print_table
+from kitops_orchestration.cli.output import human_bytes, print_facts, print_json, print_table, print_text
 
 
 @click.group("cache")
@@ -33,7 +33,7 @@ def info(as_json: bool) -> None:
         return
     print_facts([("cache", cache_dir()), ("size", human_bytes(sum(part.size_bytes for part in parts)))])
     if parts:
-        click.echo()
+        print_text("")
         print_table(
             ("part", "files", "size"), [(part.name, part.files, human_bytes(part.size_bytes)) for part in parts]
         )

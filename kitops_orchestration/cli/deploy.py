@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import facts_of, print_facts, print_json
+from kitops_orchestration.cli.output import facts_of, print_facts, print_json, print_text
 from kitops_orchestration.client import KitClient
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ def command(
     if as_json:
         print_json({**facts_of(pinned), "target": target, "manifest": manifest})
     elif isinstance(manifest, str):
-        click.echo(manifest.rstrip())
+        print_text(manifest.rstrip())
     else:
         import yaml
 
-        click.echo(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True).rstrip())
+        print_text(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True).rstrip())
 
 
 def _manifest(

@@ -8,7 +8,7 @@ import click
 
 from kitops_orchestration.cli.keys import trust_option
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import human_bytes, print_facts, print_json
+from kitops_orchestration.cli.output import facts_of, human_bytes, print_facts, print_json
 from kitops_orchestration.client import KitClient
 
 
@@ -27,10 +27,9 @@ def command(client: KitClient, references: tuple[str, ...], path: Path, trust_pa
     """
     result = client.export_archive(references, path, trust_path=trust_path)
     if as_json:
-        held = [{"reference": str(item), "digest": item.digest} for item in result.references]
-        print_json(
-            {"path": str(result.path), "size": result.size_bytes, "referrers": result.referrers, "modelkits": held}
-        )
+        held = [facts_of(item) for item in result.references]
+        facts = {"path": str(result.path), "size": result.size_bytes, "referrers": result.referrers}
+        print_json({**held[0], **facts, "modelkits": held})
         return
     print_facts(
         [

@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.errors import (
+    AuthenticationError,
+    IntegrityError,
+    KitfileError,
+    KitOpsError,
+    RegistryUnavailableError,
+    SignatureError,
+)
 
 EXIT_EXPECTED, EXIT_BUG = 1, 70
 
@@ -25,13 +32,22 @@ _WORDS = {
     "give it more time with timeout_seconds": "give it more time with --timeout",
     "give the client, connection or resource a registry": "name the registry",
 }
+# For errors that say themselves what is to be changed; the most special first.
+_USUAL: tuple[tuple[type[KitOpsError], str], ...] = (
+    (KitfileError, "correct the Kitfile and run it again"),
+    (AuthenticationError, "log in, or check user name and password"),
+    (RegistryUnavailableError, "run it again later; what was moved is not moved twice"),
+    (IntegrityError, "run it again; if it stays, push the ModelKit again from where it is whole"),
+    (SignatureError, "check the key or the trust policy"),
+    (KitOpsError, "correct that and run it again"),
+)
 
 
 def report_expected(error: KitOpsError, *, as_json: bool, is_verbose: bool) -> int:
     """Say what went wrong and what to do, without a traceback unless asked for; return the exit code."""
     if is_verbose:
         traceback.print_exception(error)
-    advice = in_terminal_words(error.advice) if error.advice else None
+    advice = in_terminal_words(error.advice or _usual_advice(error))
     if as_json:
         _print_json(type(error).__name__, str(error), advice, transient=error.transient)
     _print_text(str(error), advice)
@@ -57,6 +73,10 @@ def report_bug(error: Exception, *, is_verbose: bool) -> int:
     if is_verbose:
         traceback.print_exception(error)
     return EXIT_BUG
+
+
+def _usual_advice(error: KitOpsError) -> str:
+    return next(advice for kind, advice in _USUAL if isinstance(error, kind))
 
 
 def in_terminal_words(advice: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import human_bytes, print_facts, print_json
+from kitops_orchestration.cli.output import facts_of, human_bytes, print_facts, print_json
 from kitops_orchestration.client import KitClient
 
 
@@ -23,7 +23,8 @@ def command(client: KitClient, path: Path, destination: str, as_json: bool) -> N
     """
     imported = client.import_archive(path, into=destination)
     if as_json:
-        print_json([{"reference": str(item.reference), "digest": item.reference.digest} for item in imported])
+        held = [facts_of(item.reference) for item in imported]
+        print_json({**(held[0] if held else {}), "modelkits": held})
         return
     for item in imported:
         evidence = f"{item.copy.referrers_copied} statements new"

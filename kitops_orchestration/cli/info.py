@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import facts_of, print_json
+from kitops_orchestration.cli.output import facts_of, print_json, print_text
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import KitfileError
 
@@ -25,7 +25,7 @@ def command(client: KitClient, reference: str, path: str | None, as_json: bool) 
     """
     kit = client.inspect(reference)
     if path is None and not as_json:
-        click.echo(kit.kitfile.to_yaml().rstrip())
+        print_text(kit.kitfile.to_yaml().rstrip())
         return
     value: Any = json.loads(kit.kitfile.to_config())
     if path is not None:
@@ -33,7 +33,7 @@ def command(client: KitClient, reference: str, path: str | None, as_json: bool) 
     if as_json:
         print_json({**facts_of(kit.reference), "kitfile" if path is None else "value": value})
     else:
-        click.echo(_as_yaml(value))
+        print_text(_as_yaml(value))
 
 
 def _field(value: Any, path: str, reference: str) -> Any:

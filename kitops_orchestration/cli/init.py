@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kitops_orchestration.cli.options import json_option
-from kitops_orchestration.cli.output import print_facts, print_json
+from kitops_orchestration.cli.output import print_facts, print_json, print_text
 from kitops_orchestration.errors import KitfileError
 
 
@@ -43,7 +43,7 @@ def command(
         raise KitfileError(f"{path} exists", path=str(path), advice="give --force to replace it, or --stdout to look")
     kitfile = generate(directory, name=name, description=description, author=author)
     if to_stdout:
-        click.echo(kitfile.to_yaml().rstrip())
+        print_text(kitfile.to_yaml().rstrip())
         return
     kitfile.save(path)
     parts = _parts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import human_bytes, print_facts, print_json, print_table
+from kitops_orchestration.cli.output import human_bytes, print_facts, print_json, print_table, print_text
 from kitops_orchestration.client import KitClient
 
 
@@ -39,5 +39,5 @@ def command(client: KitClient, reference: str, as_json: bool) -> None:
         (layer.kind, layer.name, layer.path, human_bytes(layer.descriptor.size), layer.descriptor.digest.short)
         for layer in kit.layers
     ]
-    click.echo()
+    print_text("")
     print_table(("layer", "name", "path", "size", "digest"), rows)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from kitops_orchestration.cli.interruption import stoppable
 from kitops_orchestration.cli.progress_bar import STYLES, show_progress
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import InvalidReferenceError
@@ -76,6 +77,13 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         "--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Blobs moved at once."
     )
     @click.option(
+        "--retries",
+        type=click.IntRange(0, 100),
+        default=5,
+        show_default=True,
+        help="How often a request is sent again when the registry does not answer.",
+    )
+    @click.option(
         "--progress",
         type=click.Choice(STYLES),
         default="auto",
@@ -90,6 +98,7 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         cert: Path | None,
         key_file: Path | None,
         concurrency: int,
+        retries: int,
         progress: str,
         **rest: Any,
     ) -> None:
@@ -98,10 +107,9 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         if key_file is not None and cert is None:
             raise click.UsageError("--key-file is the key of a client certificate: give --cert as well")
         tls = TlsOptions(verify=tls_verify, ca_bundle=ca_bundle, client_certificate=cert, client_key=key_file)
-        with show_progress(progress) as listen:
-            client = KitClient(
-                plain_http=plain_http or None, tls=tls, limits=Limits(concurrency=concurrency), progress=listen
-            )
+        with stoppable() as cancel, show_progress(progress) as listen:
+            limits = Limits(concurrency=concurrency, retries=retries)
+            client = KitClient(plain_http=plain_http or None, tls=tls, limits=limits, progress=listen, cancel=cancel)
             function(client=client, **rest)
 
     return command

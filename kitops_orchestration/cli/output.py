@@ -17,14 +17,25 @@ if TYPE_CHECKING:
     from kitops_orchestration.lineage.attach import Attached
     from kitops_orchestration.oci.reference import Reference
 
+BEFORE_PRINTING = "kitops_orchestration.before_printing"
+"""Under this key of click's context stands what has to be called before the first line is printed."""
+
 _GAP = "  "
 _NARROWEST = 8
 _LONG_DIGEST = re.compile(r"\b(sha256:[0-9a-f]{12})[0-9a-f]{52}\b")
 
 
+def print_text(text: str, *, to_stderr: bool = False) -> None:
+    """Print lines, once the progress bars have left the screen."""
+    context = click.get_current_context(silent=True)
+    if context is not None and BEFORE_PRINTING in context.meta:
+        context.meta[BEFORE_PRINTING]()
+    click.echo(text, err=to_stderr)
+
+
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print a value as indented JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    print_text(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
@@ -32,18 +43,18 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     rows = [(name, str(value)) for name, value in facts if value not in (None, "", ())]
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        click.echo(f"{name:<{width}}  {value}")
+        print_text(f"{name:<{width}}  {value}")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a plain table: one header line, columns aligned, no ornaments, so that it pipes well."""
     for line in format_table(columns, rows, width=terminal_width()):
-        click.echo(line)
+        print_text(line)
 
 
 def print_warning(text: str) -> None:
     """Say on standard error what is odd and no reason to stop."""
-    click.echo(f"warning: {text}", err=True)
+    print_text(f"warning: {text}", to_stderr=True)
 
 
 def terminal_width() -> int | None:
@@ -105,11 +116,11 @@ def print_answer(answer: Any, *, as_json: bool, as_markdown: bool = False, refer
     if as_json:
         print_json({**facts_of(reference), **answer.to_json()})
     elif as_markdown:
-        click.echo(answer.to_markdown().rstrip())
+        print_text(answer.to_markdown().rstrip())
     else:
         from kitops_orchestration.cli.terminal_page import as_terminal_text
 
-        click.echo(as_terminal_text(answer.to_markdown(), width=terminal_width()))
+        print_text(as_terminal_text(answer.to_markdown(), width=terminal_width()))
 
 
 def print_attached(result: Attached, reference: Reference, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kitops_orchestration.cli.output import human_bytes
+from kitops_orchestration.cli.output import BEFORE_PRINTING, human_bytes
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, ignore_progress
 
 if TYPE_CHECKING:
@@ -25,13 +25,19 @@ _MAX_ITEM = 32
 def show_progress(style: str) -> Iterator[ProgressCallback]:
     """Yield a callback for one of :data:`STYLES`; all of them write to standard error.
 
-    ``auto`` draws bars on a terminal and is silent elsewhere.
+    ``auto`` draws bars on a terminal and is silent elsewhere.  Bars are gone before anything is printed.
     """
     if style == "plain":
         yield _Lines()
     elif style == "fancy" or (style == "auto" and sys.stderr.isatty()):
-        with _bars() as callback:
-            yield callback
+        bars = _Bars()
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.meta[BEFORE_PRINTING] = bars.stop
+        try:
+            yield bars
+        finally:
+            bars.stop()
     else:
         yield ignore_progress
 
@@ -51,43 +57,57 @@ class _Lines:
             click.echo(f"{event.verb} {event.item}{size}{outcome}", err=True)
 
 
-@contextmanager
-def _bars() -> Iterator[ProgressCallback]:
+class _Bars:
+    """One bar for each blob that moves; called from several threads. Nothing is drawn before the first event."""
+
+    def __init__(self) -> None:
+        self._bars: Progress | None = None
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._lock = threading.Lock()
+
+    def stop(self) -> None:
+        """Take the bars off the screen; harmless when there are none."""
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, event: ProgressEvent) -> None:
+        bars, task = self._task(event)
+        is_done = event.state in _DONE
+        done = event.bytes_total if is_done else event.bytes_done
+        # What is done leaves the screen: a ModelKit of a thousand layers must not scroll its own bars away.
+        bars.update(task, completed=done, total=event.bytes_total, visible=not is_done)
+
+    def _task(self, event: ProgressEvent) -> tuple[Progress, TaskID]:
+        key = (event.verb, event.item)
+        with self._lock:
+            if self._bars is None:
+                self._bars = _started_bars()
+            if key not in self._tasks:
+                self._tasks[key] = self._bars.add_task(f"{event.verb} {_short(event.item)}", total=event.bytes_total)
+            return self._bars, self._tasks[key]
+
+
+def _started_bars() -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Bytes per second in the units of the sizes beside it; rich's own column counts in thousands."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{human_bytes(task.speed)}/s" if task.speed else "")
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
+        Rate(),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield _Bars(bars)
-
-
-class _Bars:
-    """One bar for each blob that moves; called from several threads."""
-
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._tasks: dict[tuple[str, str], TaskID] = {}
-        self._lock = threading.Lock()
-
-    def __call__(self, event: ProgressEvent) -> None:
-        task = self._task(event)
-        is_done = event.state in _DONE
-        done = event.bytes_total if is_done else event.bytes_done
-        # What is done leaves the screen: a ModelKit of a thousand layers must not scroll its own bars away.
-        self._bars.update(task, completed=done, total=event.bytes_total, visible=not is_done)
-
-    def _task(self, event: ProgressEvent) -> TaskID:
-        key = (event.verb, event.item)
-        with self._lock:
-            if key not in self._tasks:
-                self._tasks[key] = self._bars.add_task(f"{event.verb} {_short(event.item)}", total=event.bytes_total)
-            return self._tasks[key]
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    bars.start()
+    return bars
 
 
 def _short(item: str) -> str:

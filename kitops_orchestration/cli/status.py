@@ -8,7 +8,7 @@ import click
 
 from kitops_orchestration.cli.keys import load_policy, load_trust, policy_option, trust_option
 from kitops_orchestration.cli.options import json_option, network_options
-from kitops_orchestration.cli.output import print_json, print_table
+from kitops_orchestration.cli.output import print_json, print_table, print_text
 from kitops_orchestration.client import KitClient
 
 
@@ -50,6 +50,6 @@ def command(
     print_table(("stage", "digest", "since", "reason", "who says so"), rows)
     for item in found:
         if item.current is None:
-            click.echo(f"{item.stage}: empty")
+            print_text(f"{item.stage}: empty")
         for gap in item.gaps:
-            click.echo(f"{item.stage}: {gap}")
+            print_text(f"{item.stage}: {gap}")

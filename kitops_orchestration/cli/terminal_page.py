@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -22,13 +23,16 @@ def as_terminal_text(markdown: str, *, width: int | None = None) -> str:
     found: list[str] = []
     for is_table, lines in groupby(markdown.strip().splitlines(), key=lambda line: line.startswith("|")):
         block = list(lines)
-        found += _table(block, width) if is_table else map(_line, block)
+        found += _table(block, width) if is_table else [_line(line, width) for line in block]
     return "\n".join(found)
 
 
-def _line(text: str) -> str:
+def _line(text: str, width: int | None) -> str:
     if text.startswith("#"):
         return click.style(_plain(text.lstrip("#").strip()), bold=True)
+    if width is not None and len(text) > width:
+        indent = "  " if text.startswith("- ") else ""
+        text = textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return _plain(_BOLD.sub(lambda match: click.style(match[1], bold=True), text))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import threading
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
@@ -60,6 +62,12 @@ class Bound:
         """Return the reference pinned by the digest that it points at now."""
         where = self.reference(reference)
         return where.with_digest(self.repository(where).resolve(where.target).digest)
+
+    def with_limits(self, **changes: Any) -> Self:
+        """Return the same client with some of its limits changed, as :func:`dataclasses.replace` takes them."""
+        other = copy.copy(self)
+        other.limits = replace(self.limits, **changes)
+        return other
 
     def _moving(self, options: dict[str, Any]) -> dict[str, Any]:
         return {"limits": self.limits, "progress": self._progress, "cancel": self.cancel, **options}

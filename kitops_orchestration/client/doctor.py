@@ -44,6 +44,7 @@ def examine(client: KitClient, registry: Reference | None = None) -> list[Findin
 
     Nothing raises: what fails is a finding.
     """
+    client = client.with_limits(retries=0)  # a doctor does not wait for things to get better
     looks: list[Callable[[], Finding]] = [_disk, _cache, _credential_files]
     looks += [partial(_extra, name, module) for name, module in _EXTRAS.items()]
     if registry is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from kitops_orchestration.errors import IntegrityError, NotFoundError, SignatureError
+from kitops_orchestration.errors import KitOpsError, SignatureError
 from kitops_orchestration.lineage.statements import Predicate, statement_about
 from kitops_orchestration.oci import media_types, referrers
 from kitops_orchestration.oci.descriptor import Descriptor
@@ -26,6 +26,7 @@ from kitops_orchestration.signing.evidence import (
     Evidence,
     claimed_time,
     fetch_attached,
+    is_fault_of_content,
     read_evidence,
     run_time,
 )
@@ -180,8 +181,10 @@ def _find_same(repository: Repository, subject: Descriptor, event_id: str, signe
             payload = _payload(repository, subject, listed, signer)
             if payload is not None and _event_id(Statement.parse(payload)) == event_id:
                 return listed
-        except (SignatureError, IntegrityError, NotFoundError):
-            continue  # broken evidence of others does not keep anybody from adding good evidence
+        except KitOpsError as error:
+            if not is_fault_of_content(error):
+                raise
+            # Broken evidence of others does not keep anybody from adding good evidence.
     return None
 
 

@@ -219,7 +219,9 @@ def _newest_by_pointer(
     )
     kept, _ = counted(evidence, is_trust_given=trust is not None)
     records, _ = read(kept, Deployment, predicate_types.DEPLOYMENT)
-    return {pointer_tag(item.predicate.environment, item.predicate.target): item for item in records}
+    # The plain form, deploy-<environment>, is what people set by hand where an environment is one place.
+    plain = {f"{POINTER}{item.predicate.environment}": item for item in records}
+    return {**plain, **{pointer_tag(item.predicate.environment, item.predicate.target): item for item in records}}
 
 
 def _resolve(repository: Repository, tag: str) -> str | None:

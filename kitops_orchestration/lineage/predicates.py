@@ -272,6 +272,8 @@ class _Plain:
             if found is not None:
                 reader: Reader = cls._readers.get(item.name, _read_text)
                 known[item.name] = reader(found, _camel(item.name))
+                if item.name in cls._times:
+                    format_timestamp(known[item.name])  # a time that is none is found here, not in an answer
         try:
             return cls(**known)
         except TypeError as error:

@@ -76,7 +76,10 @@ class Provenance:
     def metrics(self) -> Mapping[str, Any]:
         """The run's last metrics, where they were small enough to be carried."""
         content = next((item.content for item in self.byproducts if item.name == "metrics"), None)
-        return {} if content is None else decode_json(content, "the metrics in the provenance")
+        try:
+            return {} if content is None else decode_json(content, "the metrics in the provenance")
+        except SignatureError:
+            return {}  # another builder's by-product of that name
 
     def to_json(self) -> dict[str, Any]:
         """Return the predicate object."""

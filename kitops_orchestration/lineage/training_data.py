@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from kitops_orchestration.errors import InvalidReferenceError, KitOpsError
+from kitops_orchestration.errors import InvalidReferenceError, KitOpsError, ModelKitError, NotFoundError
 from kitops_orchestration.lineage import report
 from kitops_orchestration.lineage.dependencies import Dependency, same_data
 from kitops_orchestration.lineage.kitfile_data import base_model_of, datasets_of
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 OpenBase = Callable[[Reference], "Repository | None"]
 """Opens the repository of a base model; ``None`` where it shall not be followed."""
 
-_MAX_DEPTH = 16
+_MAX_MODELKITS = 64  # unsigned evidence may name any number of base models
 _OCI = "oci://"
 
 
@@ -129,30 +129,68 @@ def training_data(
         at: the moment for which keys have to be valid.
         limits: bounds the requests made at the same time.
     """
-    uses: list[DataUse] = []
-    bases: list[Dependency] = []
-    gaps: list[str] = []
     digest = repository.resolve(target).digest
-    waiting: list[tuple[Repository, str, int]] = [(repository, digest, 0)]
-    seen: set[str] = {digest}
-    while waiting:
-        place, wanted, depth = waiting.pop(0)
-        builds = _builds(place, wanted, trust, at, limits)
-        found, parents = _read_one(place, wanted, depth, builds, trust is not None)
-        uses += found
-        bases += parents
-        if not found:
-            gaps.append(f"{place.reference.with_digest(wanted)} declares no data")
-        for base in parents:
-            following = _follow(place, base, open_base)
-            if isinstance(following, str):
-                gaps.append(following)
-            elif following[1] not in seen and depth < _MAX_DEPTH:
-                seen.add(following[1])
-                waiting.append((*following, depth + 1))
+    search = _Search(trust, open_base, at, limits)
+    search.visit(repository, digest, 0)
     return TrainingData(
-        repository.reference.with_digest(digest), trust is not None, tuple(uses), tuple(bases), tuple(gaps)
+        repository.reference.with_digest(digest),
+        trust is not None,
+        tuple(search.uses),
+        tuple(search.bases),
+        tuple(search.gaps),
     )
+
+
+class _Search:
+    """One walk over a ModelKit and its base models, level by level."""
+
+    def __init__(
+        self, trust: TrustPolicy | None, open_base: OpenBase | None, at: datetime | None, limits: Limits
+    ) -> None:
+        self.uses: list[DataUse] = []
+        self.bases: list[Dependency] = []
+        self.gaps: list[str] = []
+        self._asked = (trust, at, limits)
+        self._open_base = open_base
+        # Evidence belongs to a repository, not to a digest alone.
+        self._seen: set[tuple[str, str]] = set()
+
+    def visit(self, repository: Repository, digest: str, depth: int) -> None:
+        waiting = [(repository, digest, depth)]
+        self._is_first(repository, digest)
+        while waiting:
+            place, wanted, depth = waiting.pop(0)
+            for base in self._read(place, wanted, depth):
+                following = _follow(place, base, self._open_base)
+                if isinstance(following, str):
+                    self.gaps.append(following)
+                elif self._is_first(*following):
+                    waiting.append((*following, depth + 1))
+
+    def _is_first(self, place: Repository, digest: str) -> bool:
+        """Tell whether a ModelKit is met for the first time, and remember it."""
+        identity = (place.reference.name, str(digest))
+        if identity in self._seen or len(self._seen) >= _MAX_MODELKITS:
+            return False
+        self._seen.add(identity)
+        return True
+
+    def _read(self, place: Repository, digest: str, depth: int) -> list[Dependency]:
+        """Note the data of one ModelKit and return its base models."""
+        trust, at, limits = self._asked
+        try:
+            builds = _builds(place, digest, trust, at, limits)
+            found, parents = _read_one(place, digest, depth, builds, trust is not None)
+        except (ModelKitError, NotFoundError) as error:
+            if depth == 0:
+                raise
+            self.gaps.append(f"base model {place.reference.with_digest(digest)} cannot be read: {error}")
+            return []
+        if not found:
+            self.gaps.append(f"{place.reference.with_digest(digest)} declares no data")
+        self.uses += found
+        self.bases += parents
+        return parents
 
 
 def _builds(

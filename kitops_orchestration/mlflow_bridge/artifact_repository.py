@@ -40,6 +40,10 @@ class ModelKitArtifactRepository(ArtifactRepository):  # type: ignore[misc] # ML
     ``iris:v1``: the pieces are joined first and taken apart by the rules of :class:`ModelKitUri`.
     """
 
+    def __init__(self, artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None) -> None:
+        super().__init__(artifact_uri, tracking_uri)  # MLflow 3.4's own takes no third argument
+        self.registry_uri = registry_uri
+
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """Return the files directly below ``path``, without fetching any of them where the layers allow it."""
         uri, repository, digest = self._open(path or "")

@@ -28,7 +28,7 @@ class _Seen:
     """What ``index.json`` held when it had this inode, time and size."""
 
     mark: tuple[int, int, int] | None
-    entries: Sequence[Entry]
+    entries: list[Entry]
     by_target: Mapping[str, Sequence[Entry]]
 
     @classmethod
@@ -59,7 +59,7 @@ class LayoutIndex:
         """True when the folder is a layout."""
         return self._path.is_file()
 
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> list[Entry]:
         """Return the entries in their order; none when there is no layout.  Do not change them."""
         return self._current().entries
 
@@ -204,7 +204,7 @@ def without_tag(entries: list[Entry], tag: str) -> list[Entry]:
 
 def _encode(document: dict[str, Any]) -> bytes:
     """No digest is taken over ``index.json``, and it is written with every push: the fast encoder will do."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _entry(descriptor: Descriptor) -> Entry:

@@ -79,19 +79,6 @@ class BlobStream(io.RawIOBase):
             self._position += count
             return count
 
-    def move_to(self, file_descriptor: int) -> int | None:
-        """Append some of the bytes to a file inside the kernel; 0 at the end, ``None`` when they have to be read."""
-        while self._response is not None and self._position < self._end:
-            try:
-                count = self._response.move_to(file_descriptor)
-            except RegistryUnavailableError as failure:
-                self._response = None
-                self._resume(failure)
-                continue
-            self._position += count or 0
-            return count
-        return 0 if self._position >= self._end else None
-
     def close(self) -> None:
         """Close the stream; a body not read to its end costs the connection."""
         if self._response is not None:

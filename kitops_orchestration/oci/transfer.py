@@ -27,7 +27,7 @@ from kitops_orchestration.errors import (
 )
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.repository import BlobReader
-from kitops_orchestration.oci.transfer_hash import FileHasher, cores, hashing
+from kitops_orchestration.oci.transfer_hash import FileHasher, cores, hash_file, hashing
 from kitops_orchestration.oci.transfer_pump import pump
 from kitops_orchestration.oci.transfer_ranges import RangedDownload
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
@@ -35,7 +35,7 @@ from kitops_orchestration.settings import MIB, Limits
 
 SMALL_BYTES = MIB
 """Up to here a blob is fetched whole: a thread and a resumable file would cost more than they save."""
-PROBE_BYTES = 64 * MIB
+PROBE_BYTES = 32 * MIB
 RANGED_BYTES = 192 * MIB
 FAST_BYTES_PER_SECOND = 150e6
 """A single stream of this speed is not what limits a download."""
@@ -171,8 +171,8 @@ def _fill(job: _Job, partial: _Partial, resumed: int) -> None:
     wanted = job.descriptor
     # One core that decrypts and one that hashes leave none for the server's and the kernel's part.
     is_threaded = cores() >= 4 or not (isinstance(job.repository, RangeReader) and job.repository.is_encrypted)
-    with hashing(wanted.digest.algorithm, partial.descriptor, is_threaded=is_threaded) as hasher:
-        hasher.reached(resumed)
+    with hashing(wanted.digest.algorithm, is_threaded=is_threaded) as hasher:
+        hash_file(hasher, partial.descriptor, 0, resumed)
         job.done = resumed
         os.lseek(partial.descriptor, resumed, os.SEEK_SET)
         _receive(job, partial, hasher)

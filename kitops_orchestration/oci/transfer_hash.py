@@ -1,128 +1,115 @@
-"""Hashing of a file while it is written: beside the writing, or by a thread that follows it.
-
-The thread reads what was just written (from memory, not from the disk), so the bytes need not pass through
-this program on their way from the socket into the file.
-"""
+"""Hashing of a file while it is written: in the writing thread, or by a second one."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
+import queue
 import threading
 from collections.abc import Iterator
 from typing import Protocol
 
-# More than a core's second-level cache holds costs more than fewer, larger calls win.
-BLOCK_BYTES = 256 * 1024
+# A buffer is received, written and hashed in turn: more than a core's second-level cache holds costs more
+# than fewer, larger calls win.
+BLOCK_BYTES = 64 * 1024
+_RING = 16
 
 
 class FileHasher(Protocol):
-    """Hashes the bytes of a file from its start, as far as they are there."""
+    """Hashes a file from its start, as it grows."""
 
-    def wrote(self, data: memoryview) -> None:
-        """Note that ``data`` was appended to the file; it may be reused at once."""
+    def buffer(self) -> memoryview:
+        """Return a buffer to fill with the next bytes of the file."""
         ...
 
-    def reached(self, end: int) -> None:
-        """Note that the file is complete up to ``end``, by whatever way the bytes got there."""
+    def wrote(self, buffer: memoryview, count: int) -> None:
+        """Take the first ``count`` bytes of a buffer from :meth:`buffer`, and the buffer back."""
         ...
 
     def hexdigest(self) -> str:
-        """Return the hash of everything up to the end that was reached; waits for it."""
+        """Return the hash of everything that was taken; waits for it."""
         ...
 
 
 class InlineHasher:
-    """Hashes in the calling thread; what did not pass through :meth:`wrote` is read from the file."""
+    """Hashes in the calling thread."""
 
-    def __init__(self, algorithm: str, file_descriptor: int) -> None:
+    def __init__(self, algorithm: str) -> None:
         self._hash = hashlib.new(algorithm)
-        self._file = file_descriptor
         self._buffer = memoryview(bytearray(BLOCK_BYTES))
-        self._end = 0
 
-    def wrote(self, data: memoryview) -> None:
-        """Hash ``data``."""
-        self._hash.update(data)
-        self._end += len(data)
+    def buffer(self) -> memoryview:
+        """Return the only buffer."""
+        return self._buffer
 
-    def reached(self, end: int) -> None:
-        """Hash what is new in the file."""
-        while self._end < end:
-            count = os.preadv(self._file, [self._buffer[: end - self._end]], self._end)
-            if not count:
-                return  # the file is shorter than it was said to be: its size will show it
-            self.wrote(self._buffer[:count])
+    def wrote(self, buffer: memoryview, count: int) -> None:
+        """Hash ``count`` bytes."""
+        self._hash.update(buffer[:count])
 
     def hexdigest(self) -> str:
         """Return the hash so far."""
         return self._hash.hexdigest()
 
 
-class FollowingHasher:
-    """Hashes in a thread of its own, behind the writing."""
+class ThreadedHasher:
+    """Hashes in a thread of its own, a few buffers behind the writing."""
 
-    def __init__(self, algorithm: str, file_descriptor: int) -> None:
-        self._inner = InlineHasher(algorithm, file_descriptor)
-        self._end = 0
-        self._is_closing = False
-        self._changed = threading.Condition()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._follow, name="kitops-hash", daemon=True)
+    def __init__(self, algorithm: str) -> None:
+        self._hash = hashlib.new(algorithm)
+        self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
+        self._full: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
+        for _ in range(_RING):
+            self._free.put(memoryview(bytearray(BLOCK_BYTES)))
+        self._thread = threading.Thread(target=self._work, name="kitops-hash", daemon=True)
         self._thread.start()
 
-    def wrote(self, data: memoryview) -> None:
-        """Let the thread know of more bytes."""
-        self.reached(self._end + len(data))
+    def buffer(self) -> memoryview:
+        """Return a buffer; waits until the thread is done with one."""
+        return self._free.get()
 
-    def reached(self, end: int) -> None:
-        """Let the thread know how far it may go."""
-        with self._changed:
-            self._end = end
-            self._changed.notify()
+    def wrote(self, buffer: memoryview, count: int) -> None:
+        """Hand ``count`` bytes to the thread."""
+        self._full.put(buffer[:count])
 
     def hexdigest(self) -> str:
         """Wait for the thread and return the hash."""
         self.close()
-        if self._failure is not None:
-            raise self._failure
-        return self._inner.hexdigest()
+        return self._hash.hexdigest()
 
     def close(self) -> None:
-        """Let the thread finish what it was told of, and end."""
-        with self._changed:
-            self._is_closing = True
-            self._changed.notify()
+        """Let the thread finish what it has, and end."""
+        self._full.put(None)
         self._thread.join()
 
-    def _follow(self) -> None:
-        done = 0
-        try:
-            while True:
-                with self._changed:
-                    while self._end == done and not self._is_closing:
-                        self._changed.wait()
-                    end = self._end
-                if end == done:
-                    return
-                self._inner.reached(end)
-                done = end
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that asks for the result
-            self._failure = error
+    def _work(self) -> None:
+        while (data := self._full.get()) is not None:
+            self._hash.update(data)
+            self._free.put(memoryview(data.obj))
 
 
 @contextlib.contextmanager
-def hashing(algorithm: str, file_descriptor: int, *, is_threaded: bool) -> Iterator[FileHasher]:
-    """Open a hasher of a file, and make sure that its thread ends."""
+def hashing(algorithm: str, *, is_threaded: bool) -> Iterator[FileHasher]:
+    """Open a hasher, and make sure that its thread ends."""
     if not is_threaded:
-        yield InlineHasher(algorithm, file_descriptor)
+        yield InlineHasher(algorithm)
         return
-    hasher = FollowingHasher(algorithm, file_descriptor)
+    hasher = ThreadedHasher(algorithm)
     try:
         yield hasher
     finally:
         hasher.close()
+
+
+def hash_file(hasher: FileHasher, file_descriptor: int, start: int, end: int) -> None:
+    """Hash the bytes from ``start`` to ``end`` that a file already holds; fewer when it is shorter."""
+    while start < end:
+        buffer = hasher.buffer()
+        count = os.preadv(file_descriptor, [buffer[: end - start]], start)
+        hasher.wrote(buffer, count)
+        if not count:
+            return  # the size of the file will show it
+        start += count
 
 
 def cores() -> int:

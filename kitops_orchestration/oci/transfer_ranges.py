@@ -1,7 +1,7 @@
 """One large blob over several connections at once, for sources that limit each of them.
 
 Workers write segments, taken in order, into their places of one file; the hash follows the frontier, the end
-of what is there without a gap.
+of what is there without a gap, reading what was just written from memory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from kitops_orchestration.errors import SizeMismatchError, TransferCancelledError
 from kitops_orchestration.oci.transfer_cancel import check_cancelled
-from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher
+from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher, hash_file
 from kitops_orchestration.oci.transport_body import filler
 
 SEGMENT_BYTES = 16 * 1024 * 1024
@@ -62,8 +62,9 @@ class RangedDownload:
             worker.start()
         try:
             while frontier < self._size:
-                frontier = self._wait_beyond(frontier)
-                hasher.reached(frontier)
+                reached = self._wait_beyond(frontier)
+                hash_file(hasher, self._file, frontier, reached)
+                frontier = reached
                 advanced(frontier)
         except BaseException as error:
             self._fail(error)

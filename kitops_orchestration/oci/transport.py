@@ -122,26 +122,6 @@ class Response:
             self._finish()
         return count
 
-    def move_to(self, file_descriptor: int) -> int | None:
-        """Append some of the body to a file without copying it through this process; 0 at the end.
-
-        ``None`` means that this body has to be read: it is encrypted, or has no announced length, or the
-        system cannot do it.
-        """
-        if self._connection is None:
-            return 0
-        try:
-            count = self._connection.splice(self._raw, file_descriptor)
-        except _LOST as error:
-            self.close()
-            raise lost(self.url, error) from error
-        except BaseException:
-            self.close()
-            raise
-        if self._raw.isclosed():
-            self._finish()
-        return count
-
     def read(self, limit: int) -> bytes:
         """Return the body up to ``limit`` bytes, and one more if there is one: the caller's sign of too much."""
         data = bytearray()

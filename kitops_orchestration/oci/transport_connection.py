@@ -20,14 +20,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, TypeVar, cast
 
-from kitops_orchestration.errors import KitOpsError, TransferCancelledError
+from kitops_orchestration.errors import TransferCancelledError
 from kitops_orchestration.oci.transport_body import Upload, ended_early, filler
-from kitops_orchestration.oci.transport_pipe import PIPE_BYTES, Pipe
 from kitops_orchestration.oci.transport_url import Origin
 
 SLICE_SECONDS = 0.5
 BLOCK_BYTES = 256 * 1024
-_SPLICE_FLAGS = 1  # SPLICE_F_MOVE
+SENDFILE_BYTES = 1024 * 1024
 _CONNECTING = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 _GONE = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _T = TypeVar("_T")
@@ -62,20 +61,16 @@ class _WatchedReader(io.RawIOBase):
     """The reading side of a socket; holds the socket open until it is closed itself."""
 
     def __init__(self, sock: socket.socket, watch: Watch, seconds: float) -> None:
-        self.sock = sock
+        self._sock = sock
         self._hold = sock.makefile("rb", buffering=0)
         self._watch = watch
         self._seconds = seconds
-        self.is_held = False
-        """While true, reading yields nothing new: what a buffer above has already taken can be told."""
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
-        if self.is_held:
-            return None
-        receive = self.sock.recv_into
+    def readinto(self, buffer: Any) -> int:
+        receive = self._sock.recv_into
         try:
             self._watch.check()
             count = receive(buffer)  # the common case: no closure, no loop
@@ -87,16 +82,6 @@ class _WatchedReader(io.RawIOBase):
     def close(self) -> None:
         self._hold.close()
         super().close()
-
-
-def _taken(buffered: io.BufferedReader) -> bytes:
-    """Return what a buffered reader has taken from the socket already, without taking more."""
-    reader = cast(_WatchedReader, buffered.raw)
-    reader.is_held = True
-    try:
-        return buffered.peek()
-    finally:
-        reader.is_held = False
 
 
 class _Readable:
@@ -125,7 +110,6 @@ class Connection(http.client.HTTPConnection):
         self._create_connection = self._dial
         self.response_class = self._response  # type: ignore[assignment]
         self.requests = 0
-        self._pipe: Pipe | None = None
 
     def connect(self) -> None:
         """Open the socket: TCP, the proxy's tunnel, then TLS, each within the connect timeout."""
@@ -159,55 +143,6 @@ class Connection(http.client.HTTPConnection):
         # A server may commit what it got before it answers; that takes longer for more.
         self._patience = watch.silence_seconds + size / 50e6
         return self.getresponse()
-
-    def splice(self, response: http.client.HTTPResponse, file_descriptor: int) -> int | None:
-        """Append a part of the body to a file inside the kernel; see :meth:`Response.move_to`."""
-        buffered: Any = response.fp
-        if buffered is None:
-            return 0
-        if response.length is None or isinstance(self.sock, ssl.SSLSocket) or not hasattr(os, "splice"):
-            return None
-        head = _taken(buffered)
-        if head:
-            count = os.write(file_descriptor, buffered.read1(min(len(head), response.length)))
-        else:
-            count = self._splice(buffered.raw, file_descriptor, response.length)
-        response.length -= count
-        if not count or not response.length:
-            short = response.length
-            response.close()
-            if short:
-                raise EOFError("the body was cut")
-        return count
-
-    def _splice(self, reader: _WatchedReader, file_descriptor: int, most: int) -> int:
-        if self._pipe is None:
-            self._pipe = Pipe()
-        pipe = self._pipe
-        sock = reader.sock
-
-        def receive() -> int:
-            try:
-                return os.splice(sock.fileno(), pipe.write_end, min(most, PIPE_BYTES), flags=_SPLICE_FLAGS)
-            except BlockingIOError:
-                _wait(sock, selectors.EVENT_READ, SLICE_SECONDS)
-                raise TimeoutError from None
-
-        count = self._watch.repeat(receive)
-        try:
-            pipe.move_to(file_descriptor, count)
-        except OSError as error:  # of the file, not of the connection
-            raise KitOpsError(
-                f"cannot write what is received: {error.strerror or error}", advice="check the disk's free space"
-            ) from error
-        return count
-
-    def close(self) -> None:
-        """Close the connection."""
-        super().close()
-        if self._pipe is not None:
-            self._pipe.close()
-            self._pipe = None
 
     def is_stale(self) -> bool:
         """Tell whether a kept connection was closed, or spoken on, by the other side."""
@@ -248,7 +183,7 @@ class Connection(http.client.HTTPConnection):
 
         def send() -> int:
             try:
-                return os.sendfile(sock.fileno(), reader.fileno(), offset, min(left, PIPE_BYTES))
+                return os.sendfile(sock.fileno(), reader.fileno(), offset, min(left, SENDFILE_BYTES))
             except BlockingIOError:
                 _wait(sock, selectors.EVENT_WRITE, SLICE_SECONDS)
                 raise TimeoutError from None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from kitops_orchestration.errors import IntegrityError, KitOpsError, NotFoundError, SignatureError
+from kitops_orchestration.errors import KitOpsError, NotFoundError, RegistryError, SignatureError
 from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.descriptor import Descriptor, VerifyingReader
 from kitops_orchestration.oci.manifest import Manifest
@@ -170,7 +170,9 @@ def _read_one(
     """Read and judge one referrer; its faults are its own and never hide the others."""
     try:
         kind, content = fetch_attached(repository, digest, descriptor)
-    except (SignatureError, NotFoundError, IntegrityError) as error:
+    except KitOpsError as error:
+        if not is_fault_of_content(error):
+            raise
         return Evidence(descriptor, None, False, False, str(error))
     if content is None:
         return Evidence(descriptor, None, False, False, f"not read: {kind or 'no artifact type'} is of another kind")
@@ -185,6 +187,14 @@ def _read_one(
         return _judge(descriptor, Bundle.parse(content), digest, trust, at)
     except KitOpsError as error:
         return Evidence(descriptor, None, is_signed, False, f"cannot be read: {error}")
+
+
+def is_fault_of_content(error: KitOpsError) -> bool:
+    """Tell whether what is stored is broken or gone, rather than the registry or the way to it.
+
+    Only the first may be passed over: a registry that cannot be reached must not look like missing evidence.
+    """
+    return isinstance(error, NotFoundError) or not isinstance(error, RegistryError)
 
 
 def fetch_attached(repository: Repository, digest: str, descriptor: Descriptor) -> tuple[str | None, bytes | None]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kitops_orchestration.errors import SignatureError
 from kitops_orchestration.oci import referrers
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.settings import Limits
@@ -54,6 +55,21 @@ class SignedDirectory:
     content: bytes
     """The signature itself: write it to ``model.sig`` for a folder that leaves the registry's reach."""
     is_new: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return where it is, and how many files it lists."""
+        return {
+            "digest": str(self.descriptor.digest),
+            "root": self.files.root,
+            "files": len(self.files.files),
+            "isNew": self.is_new,
+        }
+
+    def to_markdown(self) -> str:
+        """Return one sentence."""
+        return (
+            f"Signed a list of {len(self.files.files)} files, {'added' if self.is_new else 'which was there already'}\n"
+        )
 
 
 def sign_files(
@@ -121,16 +137,23 @@ def read_files(
 def choose_files(evidence: list[Evidence], *, is_trust_given: bool) -> SignedFiles | None:
     """Pick the directory signature that counts out of evidence that was read."""
     usable = [item for item in evidence if item.statement is not None and (item.is_verified or not is_trust_given)]
-    roots = {
-        str(item.statement.predicate.get("root", {}).get("sha256"))
-        for item in usable
-        if item.statement is not None and item.predicate_type == predicate_types.FILE_LIST and item.is_about_subject
-    }
+    roots = {_bound_root(item) for item in usable}
     found = None
     for item in usable:
         if item.statement is None or item.predicate_type != predicate_types.DIRECTORY:
             continue
-        files = FileList.from_statement(item.statement)
+        try:
+            files = FileList.from_statement(item.statement)
+        except SignatureError:
+            continue  # a list that cannot be read hides no other
         if files.root in roots or not is_trust_given:
             found = SignedFiles(files, item, files.root in roots)
     return found
+
+
+def _bound_root(item: Evidence) -> str | None:
+    """Return the root that a statement about the manifest names, or ``None`` for any other statement."""
+    if item.statement is None or item.predicate_type != predicate_types.FILE_LIST or not item.is_about_subject:
+        return None
+    root = item.statement.predicate.get("root")
+    return str(root.get("sha256")) if isinstance(root, dict) else None

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from kitops_orchestration.errors import SignatureError
+from kitops_orchestration.errors import InvalidReferenceError, SignatureError
 from kitops_orchestration.oci.descriptor import EMPTY, Digest
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -117,9 +117,11 @@ class ResourceDescriptor:
 
     @property
     def sha256(self) -> Digest | None:
-        """The sha256 member as a digest, or ``None``."""
-        value = self.digest.get("sha256")
-        return None if value is None else Digest(f"sha256:{value}")
+        """The sha256 member as a digest; ``None`` where it is missing or is none."""
+        try:
+            return Digest(f"sha256:{self.digest['sha256']}")
+        except (KeyError, InvalidReferenceError):
+            return None
 
 
 def _decode_content(value: Mapping[str, Any]) -> bytes | None:

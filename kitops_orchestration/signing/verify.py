@@ -10,18 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from kitops_orchestration.errors import (
-    IntegrityError,
-    NotFoundError,
-    SignatureError,
-    SignatureMissingError,
-    VerificationError,
-)
+from kitops_orchestration.errors import KitOpsError, SignatureMissingError, VerificationError
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import legacy, predicate_types
 from kitops_orchestration.signing.bundle import BUNDLE_PREFIX
-from kitops_orchestration.signing.evidence import Evidence, claimed_type, read_evidence
+from kitops_orchestration.signing.evidence import Evidence, claimed_type, is_fault_of_content, read_evidence
 from kitops_orchestration.signing.statement import Statement
 from kitops_orchestration.signing.trust import Judgement, TrustPolicy
 
@@ -211,7 +205,9 @@ def _legacy_reports(
 ) -> list[SignatureReport]:
     try:
         found = legacy.read_signatures(repository, digest)
-    except (SignatureError, IntegrityError, NotFoundError) as error:
+    except KitOpsError as error:
+        if not is_fault_of_content(error):
+            raise
         return [SignatureReport("legacy", False, str(error))]
     return [_of_legacy(item, digest, policy, at) for item in found]
 
@@ -232,7 +228,9 @@ def legacy_evidence(
     """Return signatures of cosign's older form as evidence; none where the tag is absent or holds something else."""
     try:
         found = legacy.read_signatures(repository, digest)
-    except (SignatureError, IntegrityError, NotFoundError):
+    except KitOpsError as error:
+        if not is_fault_of_content(error):
+            raise
         return []
     return [_as_evidence(item, digest, trust, at) for item in found]
 

@@ -14,7 +14,6 @@ from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.testing.builders import make_context_dir
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "airflow"
-WITH_SERVERS = {"KitApprovePromotionOperator"}
 
 
 @pytest.fixture
@@ -96,11 +95,21 @@ def test_decorated_functions_write_and_read_a_modelkit(run, registry: str, retur
     assert returned(run("taskflow"), "read") == "hello"
 
 
-def test_a_folder_on_a_shared_disk_is_packed_and_unpacked(run, registry: str, tmp_path: Path) -> None:
+def test_a_folder_on_a_shared_disk_is_packed_and_unpacked(run, registry: str, tmp_path: Path, returned) -> None:
     context_dir = make_context_dir(tmp_path / "context")
-    run("pack_from_disk", context_dir=str(context_dir), target_dir=str(tmp_path / "serving"))
+    finished = run("pack_from_disk", context_dir=str(context_dir), target_dir=str(tmp_path / "serving"))
+    packed, published = returned(finished, "pack"), returned(finished, "publish")
+    assert packed["digest"] == published["digest"]
+    assert published["is_signed"]
     assert (tmp_path / "serving" / "model.bin").read_bytes() == (context_dir / "model.bin").read_bytes()
     assert not (tmp_path / "serving" / "data").exists()
+
+
+def test_a_signed_modelkit_is_registered_in_mlflow(run, registry: str, tmp_path: Path, returned) -> None:
+    KitClient(registry).pack(make_context_dir(tmp_path / "context"), "team/iris:staging")
+    KitOpsHook().sign("team/iris:staging")
+    registered = returned(run("register_in_mlflow"), "register")
+    assert registered["model_uri"] == "models:/iris/1"
 
 
 def test_every_operator_is_in_an_example() -> None:

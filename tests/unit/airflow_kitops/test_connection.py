@@ -33,7 +33,7 @@ def test_a_folder_registry_survives_the_uri_that_a_worker_gets() -> None:
     stored = Connection(
         conn_id="c", conn_type="kitops", host="file:///shared/models", extra=json.dumps({"plain_http": True})
     )
-    read = Connection(conn_id="c", uri=stored.get_uri())
+    read = Connection.from_uri(stored.get_uri(), conn_id="c")
     assert read_connection(read, read.extra_dejson).registry == "file:///shared/models"
     assert read_connection(read, read.extra_dejson).plain_http is True
 

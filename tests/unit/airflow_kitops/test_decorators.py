@@ -82,9 +82,19 @@ class _Accessor:
         self.added.append((asset.uri, extra))
 
 
+class _Accessors:
+    """What Airflow has under ``outlet_events``: one accessor for an asset or alias."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, _Accessor] = {}
+
+    def __getitem__(self, key: Asset | AssetAlias) -> _Accessor:
+        return self._by_name.setdefault(key.name, _Accessor())
+
+
 def test_outlets_learn_which_modelkit_was_made(put_modelkit, registry: str) -> None:
     asset, alias = Asset("oci://ghcr.io/team/iris"), AssetAlias("models")
-    events = {asset: _Accessor(), alias: _Accessor()}
+    events = _Accessors()
     tag = KitTagOperator(
         task_id="tag",
         reference=put_modelkit("team/iris:v1"),

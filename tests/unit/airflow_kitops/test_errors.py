@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 from airflow_kitops._errors import airflow_errors
 from kitops_orchestration.errors import KitfileError, NotFoundError, RegistryUnavailableError

@@ -3,8 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from airflow.providers.common.compat.sdk import redact
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, redact
 
 from airflow_kitops.hooks import KitOpsHook
 from airflow_kitops.masking import MaskedCredentials

@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_kitops.sensors import KitTagSensor
+from airflow_kitops.operators import KitSignOperator
+from airflow_kitops.sensors import KitSignatureSensor, KitTagSensor
 
 
 def sensor(reference: str = "team/iris:prod", **options) -> KitTagSensor:
@@ -75,3 +76,32 @@ def test_a_deferred_wait_ends_as_its_trigger_says(registry: str) -> None:
     assert sensor().execute_complete({}, {"status": "success", **found}) == found
     with pytest.raises(AirflowFailException, match="no such"):
         sensor().execute_complete({}, {"status": "error", "message": "no such", "transient": False})
+
+
+def test_a_promotion_is_done_when_the_stage_has_the_digest(put_tag) -> None:
+    wanted = put_tag("v2", "two")
+    put_tag("prod", "one")
+    assert not sensor(digest=wanted).poke({}).is_done
+    put_tag("prod", "two")
+    assert sensor(digest=wanted).poke({}).xcom_value["digest"] == wanted
+
+
+def test_a_signature_that_counts_is_waited_for(put_modelkit, signing_connection) -> None:
+    reference = put_modelkit("team/iris:v1")
+    waiting = KitSignatureSensor(task_id="wait", reference="team/iris:v1")
+    assert not waiting.poke({}).is_done
+    KitSignOperator(task_id="sign", reference=reference).execute({})
+    assert reference.endswith(waiting.poke({}).xcom_value["digest"])
+
+
+def test_waiting_for_signatures_without_anything_to_judge_by_fails(put_modelkit) -> None:
+    put_modelkit("team/iris:v1")
+    with pytest.raises(AirflowFailException, match="trust_policy"):
+        KitSignatureSensor(task_id="wait", reference="team/iris:v1").poke({})
+
+
+def test_a_deferrable_wait_for_signatures_goes_to_its_trigger(put_modelkit, signing_connection) -> None:
+    put_modelkit("team/iris:v1")
+    with pytest.raises(TaskDeferred) as caught:
+        KitSignatureSensor(task_id="wait", reference="team/iris:v1", deferrable=True).execute({})
+    assert caught.value.trigger.serialize()[0] == "airflow_kitops.triggers.KitSignatureTrigger"

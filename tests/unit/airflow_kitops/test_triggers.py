@@ -5,8 +5,7 @@ import json
 from contextlib import aclosing
 
 import pytest
-from airflow.sdk._shared.module_loading import import_string
-from airflow.triggers.shared_stream import SharedStreamManager
+from airflow.providers.common.compat.module_loading import import_string
 
 from airflow_kitops.triggers import KitTagEventTrigger, KitTagTrigger
 from airflow_kitops.watching import RepositorySnapshot
@@ -122,6 +121,7 @@ def test_a_range_of_versions_fires_once_per_matching_tag(put_tag) -> None:
 
 
 def test_watchers_of_one_repository_share_one_look(put_tag, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow shares streams since 3.3")
     put_tag("v1.0.0", "one")
     put_tag("prod", "one")
     watchers = [watcher("prod", catch_up=True), watcher("v*", catch_up=True)]
@@ -145,6 +145,8 @@ def test_watchers_of_one_repository_share_one_look(put_tag, monkeypatch: pytest.
 
 
 async def _first_events_of_shared(watchers: list[KitTagEventTrigger]) -> list[dict]:
+    from airflow.triggers.shared_stream import SharedStreamManager
+
     manager = SharedStreamManager()
     streams = [
         trigger.filter_shared_stream(

@@ -28,10 +28,17 @@ def context_dir(tmp_path: Path) -> Path:
     return make_context_dir(tmp_path / "context")
 
 
-@pytest.fixture
-def instance():
+@pytest.fixture(scope="session")
+def shared_instance():
     with dg.DagsterInstance.ephemeral() as made:
         yield made
+
+
+@pytest.fixture
+def instance(shared_instance):
+    """An empty instance: making one takes longer than most tests, emptying one does not."""
+    shared_instance.wipe()
+    return shared_instance
 
 
 @pytest.fixture

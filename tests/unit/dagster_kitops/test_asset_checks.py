@@ -52,6 +52,21 @@ def test_a_missing_blob_fails_integrity(run, tiny, instance, kitops):
     assert found.metadata["missing_blobs"].value == 1
 
 
+def test_a_changed_byte_is_found_when_all_are_read(run, tiny, instance, kitops):
+    run([tiny])
+    pinned = kitops.get_client().inspect(kitops.reference("team/tiny:latest"))
+    path = kitops.reference("team/tiny").layout_dir / "blobs" / "sha256" / pinned.layers[0].descriptor.digest.hex
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+    shallow = check(instance, kitops, build_modelkit_integrity_checks(assets=["tiny"]))
+    deep = check(instance, kitops, build_modelkit_integrity_checks(assets=["tiny"], reads_all_bytes=True))
+    assert shallow["modelkit_integrity"].passed
+    assert not deep["modelkit_content"].passed
+    assert "hashes to" in deep["modelkit_content"].description
+
+
 def test_a_kit_without_provenance_is_found(run, tiny, instance, kitops, bare_kitops):
     run([tiny], resources={"kitops": bare_kitops})
     found = check(instance, kitops, build_modelkit_provenance_checks(assets=["tiny"]))["modelkit_provenance"]

@@ -124,6 +124,23 @@ def test_each_partition_has_its_tag_and_says_which_it_is(run, kitops, instance, 
     assert len(kitops.get_client().tags(kitops.reference("team/tiny"))) == 2
 
 
+def test_a_multi_partition_has_a_tag_made_of_its_dimensions(run, kitops, instance, context_dir):
+    dimensions = {"date": dg.StaticPartitionsDefinition(["d1"]), "region": dg.StaticPartitionsDefinition(["eu"])}
+    partitions = dg.MultiPartitionsDefinition(dimensions)
+    run([kit_asset(context_dir, partitions_def=partitions)], partition_key="d1|eu")
+    (tag,) = kitops.get_client().tags(kitops.reference("team/tiny"))
+    assert tag.startswith("date_d1_region_eu-")
+    assert latest_modelkit(instance, "tiny", partition="d1|eu").reference.tag == tag
+
+
+def test_several_partitions_in_one_step_are_refused(run, kitops, context_dir):
+    partitions = dg.StaticPartitionsDefinition(["a", "b"])
+    asset = kit_asset(context_dir, partitions_def=partitions, backfill_policy=dg.BackfillPolicy.single_run())
+    tags = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "b"}
+    assert not run([asset], tags=tags, raise_on_error=False).success
+    assert kitops.get_client().tags(kitops.reference("team/tiny")) == []
+
+
 def test_the_registry_says_which_step_made_it(run, kitops, context_dir):
     result = run([kit_asset(context_dir, code_version="abc")])
     lineage = kitops.get_client().lineage(kitops.reference("team/tiny:latest"))
@@ -148,9 +165,8 @@ def test_provenance_can_be_left_out(run, kitops, bare_kitops, context_dir):
     assert kitops.get_client().lineage(kitops.reference("team/tiny:latest")).provenance is None
 
 
-def test_a_direct_call_returns_the_result(bare_kitops, context_dir):
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = kit_asset(context_dir)(dg.build_asset_context(instance=instance), kitops=bare_kitops)
+def test_a_direct_call_returns_the_result(kitops, context_dir):
+    result = kit_asset(context_dir)(dg.build_asset_context(), kitops=kitops)
     assert result.data_version.value == result.metadata["kitops/digest"]
 
 

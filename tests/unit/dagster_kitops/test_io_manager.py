@@ -42,6 +42,13 @@ def test_an_output_is_stored_under_its_digest(run, io, instance, kitops, context
     assert kitops.get_client().resolve(kitops.reference("tiny:latest")).digest == recorded.digest
 
 
+def test_the_registry_says_which_step_stored_it(run, io, kitops, context_dir):
+    result = run([producer(context_dir, code_version="7")], resources=io)
+    lineage = kitops.get_client().lineage(kitops.reference("tiny:latest"))
+    assert lineage.run["runId"] == result.run_id
+    assert lineage.provenance.external_parameters["parameters"] == {"asset": "tiny", "codeVersion": "7"}
+
+
 def test_downstream_events_name_the_digest_that_went_in(run, io, instance, context_dir):
     reader, _ = consumer(Path)
     run([producer(context_dir), reader], resources={**io, "mem": dg.mem_io_manager})

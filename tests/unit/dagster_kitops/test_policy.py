@@ -76,7 +76,7 @@ def test_a_stage_with_a_policy_takes_only_what_passes(run, tiny, policy, instanc
 def test_an_approval_of_the_right_person_opens_the_stage(run, tiny, instance, kitops, tmp_path):
     policy = tmp_path / "promotion.yaml"
     policy.write_text(APPROVED)
-    pair = generate_key_pair("secret")
+    pair = generate_key_pair("secret", key_format="pkcs8")
     private_path, _ = pair.write(tmp_path / "risk")
     trust = tmp_path / "trust.yaml"
     trust.write_text(

@@ -16,7 +16,7 @@ from kitops_orchestration.signing.keys import generate_key_pair
 
 @pytest.fixture
 def keys(tmp_path):
-    return generate_key_pair("secret").write(tmp_path / "release")
+    return generate_key_pair("secret", key_format="pkcs8").write(tmp_path / "release")
 
 
 @pytest.fixture

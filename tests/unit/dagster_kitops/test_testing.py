@@ -1,5 +1,4 @@
-import subprocess
-import sys
+import gc
 from pathlib import Path
 
 import dagster as dg
@@ -21,7 +20,10 @@ def test_a_users_test_needs_no_registry(context_dir):
     assert recorded.reference.layout_dir.is_dir()
 
 
-def test_the_folder_is_gone_with_the_process():
-    script = "from dagster_kitops.testing import FakeKitOpsResource as F; print(F().registry.removeprefix('file://'))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert not Path(done.stdout.strip()).exists()
+def test_the_folder_is_gone_with_the_last_use():
+    fake = FakeKitOpsResource()
+    folder = Path(fake.registry.removeprefix("file://"))
+    assert folder.is_dir()
+    del fake
+    gc.collect()
+    assert not folder.exists()

@@ -78,14 +78,23 @@ class Airflow:
         tail = (self.home / "standalone.log").read_text(errors="replace")[-4000:]
         raise AssertionError(f"waited {seconds} s in vain until {what}\n{tail}")
 
-    def call(self, method: str, path: str, *, user: str = "alice", ok: bool = True, **options: Any) -> Any:
-        """Call the API as a user; with ``ok=False`` return the status."""
+    def _headers(self, user: str) -> dict[str, str]:
         if user not in self._tokens:
             login = {"username": user, "password": f"{user}-password"}
             answer = requests.post(f"{self.url}/auth/token", json=login, timeout=30)
             self._tokens[user] = answer.json()["access_token"]
+        return {"Authorization": f"Bearer {self._tokens[user]}"}
+
+    def page(self, path: str, *, user: str = "alice") -> str:
+        """Fetch a page of the plugin as a user."""
+        answer = requests.get(f"{self.url}{path}", headers=self._headers(user), timeout=60)
+        assert answer.ok, f"{path}: {answer.status_code} {answer.text[:2000]}"
+        return answer.text
+
+    def call(self, method: str, path: str, *, user: str = "alice", ok: bool = True, **options: Any) -> Any:
+        """Call the API as a user; with ``ok=False`` return the status."""
         prefix = "" if path.startswith("/ui") else "/api/v2"
-        headers = {"Authorization": f"Bearer {self._tokens[user]}"}
+        headers = self._headers(user)
         answer = requests.request(method, f"{self.url}{prefix}{path}", headers=headers, timeout=60, **options)
         if not ok:
             return answer.status_code

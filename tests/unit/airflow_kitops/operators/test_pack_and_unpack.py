@@ -2,11 +2,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_kitops.operators import KitDiffOperator, KitInspectOperator, KitPackOperator, KitUnpackOperator
+from airflow_kitops.hooks import KitOpsHook
+from airflow_kitops.operators import (
+    KitDiffOperator,
+    KitInspectOperator,
+    KitPackAndPushOperator,
+    KitPackOperator,
+    KitUnpackOperator,
+)
 from kitops_orchestration.testing.registry import EmbeddedRegistry
 
 
@@ -77,3 +85,23 @@ def test_a_difference_is_json(context_dir: Path, registry: str) -> None:
     (context_dir / "model.bin").write_bytes(b"other weights")
     after = pack(context_dir, "team/iris:v2")
     assert json.dumps(KitDiffOperator(task_id="diff", left=before, right=after).execute({}))
+
+
+def test_pack_and_push_says_where_it_comes_from_and_signs(context_dir: Path, signing_connection: Path) -> None:
+    operator = KitPackAndPushOperator(task_id="publish", context_dir=str(context_dir), push_to="team/iris:v1")
+    context = {
+        "ti": SimpleNamespace(
+            dag_id="training", task_id="publish", run_id="run-1", try_number=2, map_index=-1, log_url="http://airflow"
+        )
+    }
+    first, again = operator.execute(context), operator.execute(context)
+    assert first["is_signed"]
+    assert first["provenance_digest"] == again["provenance_digest"]
+    found = json.dumps(KitOpsHook().lineage(first).to_json())
+    assert "training" in found
+    assert "run-1" in found
+
+
+def test_pack_and_push_without_a_key_attaches_unsigned_provenance(context_dir: Path, registry: str) -> None:
+    operator = KitPackAndPushOperator(task_id="publish", context_dir=str(context_dir), push_to="team/iris:v1")
+    assert not operator.execute({})["is_signed"]

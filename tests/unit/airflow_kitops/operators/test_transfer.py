@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 from airflow_kitops.operators import KitPullOperator, KitPushOperator, KitTagOperator
 from kitops_orchestration.client import KitClient

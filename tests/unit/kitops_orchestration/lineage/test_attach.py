@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kitops_orchestration.errors import NotFoundError, SignatureError
+from kitops_orchestration.errors import NotFoundError, RegistryError, SignatureError
 from kitops_orchestration.lineage.attach import attach, attest, load_evidence
 from kitops_orchestration.lineage.statements import Approval, Deployment, DeploymentTarget, TestResult, statement_about
 from kitops_orchestration.oci import referrers
@@ -157,22 +157,57 @@ def test_a_lying_annotation_does_not_change_the_type(repository, put, ada, trust
     assert load_evidence(repository, "v1", trust=trust, predicate_types={predicate_types.APPROVAL}) == []
 
 
-def test_an_index_entry_without_a_manifest_is_reported(repository, put, trust) -> None:
+def list_as_referrer(repository, subject, descriptor) -> None:
+    """Write a fallback index by hand, as a broken tool or an attacker would."""
+    index = Index.build([descriptor])
+    repository.blob_path(index.digest).write_bytes(index.content)
+    path = repository.directory / "index.json"
+    document = json.loads(path.read_text())
+    tag = {"org.opencontainers.image.ref.name": referrers.fallback_tag(subject.digest)}
+    others = [entry for entry in document["manifests"] if entry.get("annotations") != tag]
+    document["manifests"] = [*others, {**index.descriptor.to_json(), "annotations": tag}]
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"no manifest", b'{"schemaVersion":2,"config":{"mediaType":"x"}}', b'{"schemaVersion":2,"manifests":[]}'],
+    ids=["gone", "no-json", "no-manifest", "an-index"],
+)
+def test_a_broken_index_entry_is_reported_and_hides_nothing(repository, put, ada, trust, content) -> None:
     subject = put(repository, "v1")
-    gone = Descriptor("application/vnd.oci.image.manifest.v1+json", Digest.of(b"gone"), 4, artifact_type=BUNDLE)
-    content = Index.build([gone])
-    path = repository.blob_path(content.digest)
-    path.write_bytes(content.content)
-    index = json.loads((repository.directory / "index.json").read_text())
-    entry = {**content.descriptor.to_json(), "annotations": {}}
-    entry["annotations"]["org.opencontainers.image.ref.name"] = referrers.fallback_tag(subject.digest)
-    index["manifests"].append(entry)
-    (repository.directory / "index.json").write_text(json.dumps(index))
+    attach(repository, "v1", APPROVED, signer=ada)
+    data = content or b"gone"
+    broken = Descriptor("application/vnd.oci.image.manifest.v1+json", Digest.of(data), len(data), artifact_type=BUNDLE)
+    if content is not None:
+        repository.blob_path(broken.digest).write_bytes(content)
+    list_as_referrer(repository, subject, broken)
 
-    [evidence] = load_evidence(repository, "v1", trust=trust)
+    found = load_evidence(repository, "v1", trust=trust)
 
-    assert evidence.statement is None
-    assert not evidence.is_verified
+    assert sorted(item.is_verified for item in found) == [False, True]
+    assert next(item for item in found if not item.is_verified).statement is None
+    assert not attach(repository, "v1", APPROVED, signer=ada).is_new
+
+
+def test_a_registry_that_does_not_answer_is_not_missing_evidence(signer_and_registry) -> None:
+    repository, registry, ada, trust = signer_and_registry
+    attach(repository, "v1", APPROVED, signer=ada)
+    registry.fail_next(method="GET", path_contains="/blobs/", status=403, times=100)
+
+    with pytest.raises(RegistryError):
+        load_evidence(repository, "v1", trust=trust)
+
+
+@pytest.fixture
+def signer_and_registry(put, ada, trust):
+    from kitops_orchestration.oci.schemes import open_repository
+    from kitops_orchestration.testing.registry import EmbeddedRegistry
+
+    with EmbeddedRegistry() as registry:
+        repository = open_repository(registry.reference("team/iris"))
+        put(repository, "v1")
+        yield repository, registry, ada, trust
 
 
 def test_no_layer_is_fetched(repository, put, ada, trust) -> None:

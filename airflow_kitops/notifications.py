@@ -1,0 +1,32 @@
+"""What a notifier tells the people who shall decide: the review card, and where to answer.
+
+Call it from a notifier of your own, or from a callback, and hand the text to Slack, mail or Teams::
+
+    class Ask(BaseNotifier):
+        def notify(self, context):
+            post(channel="#releases", text=review_text(context))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_LONGEST_CARD = 3000
+
+
+def review_text(context: Mapping[str, Any]) -> str:
+    """Return subject, review card and the page to answer on, as Markdown, from the context of an approval task."""
+    task = context["task"]
+    card = str(getattr(task, "body", None) or "")
+    if len(card) > _LONGEST_CARD:
+        card = card[:_LONGEST_CARD].rpartition("\n")[0] + "\n…"
+    return f"**{task.subject}**\n\n{card}\n\n{_where(context)}"
+
+
+def _where(context: Mapping[str, Any]) -> str:
+    try:
+        return f"[Decide]({context['task'].generate_link_to_ui_from_context(context=context)})"
+    except ValueError:  # Airflow was not told its own address ([api] base_url)
+        instance = context["task_instance"]
+        return f"Decide in Airflow: {instance.dag_id}, run {instance.run_id}, task {instance.task_id}"

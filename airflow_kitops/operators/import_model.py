@@ -1,0 +1,72 @@
+"""KitImportModelOperator: a ModelKit becomes known to MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_kitops import results
+from airflow_kitops.operators.kit_operator import KitOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class KitImportModelOperator(KitOperator):
+    """Register a ModelKit as a version of an MLflow model, or upload its model.
+
+    A connection with a trust policy imports only what is signed as the policy wants it.
+
+    :param reference: reference, or the mapping that another task returned.
+    :param registered_model: name of the registered model.
+    :param mode: ``reference`` registers where the ModelKit is and moves no bytes; ``copy`` uploads the model.
+    :param aliases: aliases that shall point at the version.
+    :param tracking_uri: MLflow's tracking server; empty means the worker's own setting.
+    :param registry_uri: MLflow's model registry, where it is another.
+    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``model_uri``, ``registered_model``, ``version``.
+    """
+
+    template_fields: Sequence[str] = (
+        *KitOperator.template_fields,
+        "reference",
+        "registered_model",
+        "aliases",
+        "tracking_uri",
+        "registry_uri",
+    )
+
+    def __init__(
+        self,
+        *,
+        reference: str | Mapping[str, Any],
+        registered_model: str | None = None,
+        mode: Literal["reference", "copy"] = "reference",
+        aliases: Sequence[str] = (),
+        tracking_uri: str | None = None,
+        registry_uri: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.reference = reference
+        self.registered_model = registered_model
+        self.mode = mode
+        self.aliases = aliases
+        self.tracking_uri = tracking_uri
+        self.registry_uri = registry_uri
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Import and return where the model is in MLflow."""
+        result = self.hook.import_model(
+            self.reference,
+            registered_model=self.registered_model or None,
+            mode=self.mode,
+            aliases=tuple(self.aliases),
+            tracking_uri=self.tracking_uri or None,
+            registry_uri=self.registry_uri or None,
+        )
+        return {
+            **results.located(result.reference),
+            "model_uri": result.model_uri,
+            "registered_model": result.registered_model,
+            "version": result.version,
+        }

@@ -1,0 +1,246 @@
+"""The first day: everything that people get wrong gives one error that says what, where and what to do."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kitops_orchestration.testing.registry import EmbeddedRegistry
+
+KILO = 1024
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let this process write no file longer than ``size``: what a full disk looks like to it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+
+
+def test_an_unknown_key_in_the_kitfile(kitctl, kit, repository, here) -> None:
+    (kit / "Kitfile").write_text((kit / "Kitfile").read_text().replace("package:", "packgae:"))
+    err = kitctl("pack", kit, "-t", f"{repository}:v1").refused()
+    assert "Kitfile:2: packgae: unknown key" in err
+    assert not (here.parent / "registry").exists()
+
+
+def test_a_kitfile_that_is_no_yaml(kitctl, kit, repository) -> None:
+    (kit / "Kitfile").write_text("package: [\n")
+    assert "Kitfile" in kitctl("pack", kit, "-t", f"{repository}:v1").refused()
+
+
+def test_a_path_that_leaves_the_context(kitctl, kit, repository, here) -> None:
+    (here / "secret").write_text("x")
+    (kit / "Kitfile").write_text((kit / "Kitfile").read_text().replace("model.bin", "../secret"))
+    err = kitctl("pack", kit, "-t", f"{repository}:v1").refused()
+    assert "../secret" in err
+    assert not (here.parent / "registry").exists()
+
+
+def test_a_file_of_the_kitfile_that_is_not_there(kitctl, kit, repository, here) -> None:
+    (kit / "model.bin").unlink()
+    assert "'model.bin' does not exist" in kitctl("pack", kit, "-t", f"{repository}:v1").refused()
+    assert not (here.parent / "registry").exists()
+
+
+def test_a_directory_that_is_not_there(kitctl, repository) -> None:
+    assert "there is no directory nowhere" in kitctl("pack", "nowhere", "-t", f"{repository}:v1").refused()
+
+
+def test_a_directory_without_a_kitfile(kitctl, here, repository) -> None:
+    (here / "empty").mkdir()
+    assert "kitctl init" in kitctl("pack", here / "empty", "-t", f"{repository}:v1").refused()
+
+
+@pytest.mark.parametrize("verb", ["inspect", "lineage", "unpack", "info"])
+def test_a_reference_without_a_tag(kitctl, packed, repository, verb) -> None:
+    assert f"{repository}:latest" in kitctl(verb, repository).refused()
+
+
+def test_pack_to_a_reference_without_a_tag(kitctl, kit, repository) -> None:
+    assert f"{repository}:latest" in kitctl("pack", kit, "-t", repository).refused()
+
+
+def test_a_reference_without_a_registry(kitctl, kit) -> None:
+    assert "names no registry: 'iris:v1'" in kitctl("pack", kit, "-t", "iris:v1").refused()
+
+
+@pytest.mark.parametrize("reference", ["file:///tmp/IRIS:v1", "https://host/iris:v1", "host.example/iris@sha256:12"])
+def test_what_is_no_reference(kitctl, reference) -> None:
+    kitctl("inspect", reference).refused()
+
+
+def test_a_tag_that_is_not_there(kitctl, packed, repository) -> None:
+    err = kitctl("inspect", f"{repository}:v2").refused()
+    assert "'v2'" in err
+    assert "kitctl list" in err
+
+
+def test_a_registry_that_is_down(kitctl, kit) -> None:
+    err = kitctl("pack", kit, "-t", "127.0.0.1:1/team/iris:v1", "--push", "--retries", "0").refused()
+    assert "127.0.0.1:1: connection refused" in err
+
+
+def test_wrong_credentials(kitctl, kit, here) -> None:
+    with EmbeddedRegistry(auth="basic", username="ada", password="right") as registry:
+        err = kitctl("pack", kit, "-t", f"{registry.host}/team/iris:v1", "--push").refused()
+        assert "kitctl login" in err
+
+
+def test_pack_to_a_registry_without_push(kitctl, kit) -> None:
+    ran = kitctl("pack", kit, "-t", "registry.example/team/iris:v1")
+    assert ran.code == 2
+    assert "add --push" in ran.err
+
+
+def test_a_folder_that_may_not_be_written(kitctl, kit) -> None:
+    err = kitctl("pack", kit, "-t", "file:///proc/models/iris:v1").refused()
+    assert "/proc/models/iris" in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_of_somebody_else(kitctl, kit, packed, here) -> None:
+    (here / "locked").mkdir(mode=0o500)
+    kitctl("unpack", packed, "-d", here / "locked" / "out").refused()
+
+
+def test_unpack_onto_existing_files(kitctl, packed, here) -> None:
+    (here / "out").mkdir()
+    (here / "out" / "model.bin").write_bytes(b"mine")
+    err = kitctl("unpack", packed, "-d", here / "out").refused()
+    assert "model.bin" in err
+    assert "--overwrite or --ignore-existing" in err
+    assert files_below(here / "out") == ["model.bin"]
+    assert (here / "out" / "model.bin").read_bytes() == b"mine"
+
+
+def test_unpack_onto_a_file(kitctl, packed, here) -> None:
+    (here / "out").write_text("a file")
+    assert "not a directory" in kitctl("unpack", packed, "-d", here / "out").refused()
+
+
+def test_a_disk_that_is_full_while_packing(kitctl, kit, repository) -> None:
+    (kit / "model.bin").write_bytes(os.urandom(300 * KILO))
+    with largest_file(20 * KILO):
+        err = kitctl("pack", kit, "-t", f"{repository}:v1").refused()
+    assert "File too large" in err
+    assert kitctl("list", repository, "--json").ok().json["modelkits"] == []
+
+
+def test_a_disk_that_is_full_while_unpacking(kitctl, kit, repository, here) -> None:
+    (kit / "model.bin").write_bytes(os.urandom(300 * KILO))
+    kitctl("pack", kit, "-t", f"{repository}:v1").ok()
+    with largest_file(20 * KILO):
+        err = kitctl("unpack", f"{repository}:v1", "-d", here / "out").refused()
+    assert "File too large" in err
+    assert sorted(path.name for path in here.iterdir()) == ["kit"]
+
+
+def test_a_disk_that_is_full_while_a_page_is_written(kitctl, packed, here) -> None:
+    (here / "iris.html").write_text("before")
+    with largest_file(2 * KILO):
+        kitctl("passport", packed, "--html", here / "iris.html").refused()
+    assert (here / "iris.html").read_text() == "before"
+    assert sorted(path.name for path in here.iterdir()) == ["iris.html", "kit"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sign", "{packed}", "--key", "nowhere.key"),
+        ("verify", "{packed}", "--key", "nowhere.pub"),
+        ("verify", "{packed}", "--trust", "nowhere.yaml"),
+        ("plan", "{packed}", "--stage", "production", "--policy", "nowhere.yaml"),
+        ("plan", "{packed}", "--stage", "production", "--policy", "kit/Kitfile"),
+        ("promote", "{packed}", "--stage", "production", "--plan", "kit/Kitfile"),
+        ("attest", "{packed}", "--type", "x", "--predicate", "kit/Kitfile"),
+        ("export", "{packed}", "-o", "nowhere/iris.tar"),
+        ("import-layout", "nowhere.tar", "--to", "file:///tmp/iris"),
+        ("import-layout", "kit/Kitfile", "--to", "file:///tmp/iris"),
+        ("keygen", "-o", "nowhere/release"),
+        ("passport", "{packed}", "--html", "nowhere/iris.html"),
+        ("unpack", "{packed}", "-f", "weights", "-d", "out"),
+        ("prune", "registry.example/iris"),
+        ("remove", "file:///tmp/iris"),
+        ("init", "nowhere"),
+        ("login", "file:///tmp/models", "-u", "ada", "-p", "x"),
+        ("serve", "{packed}"),
+        ("smoke-test", "{packed}"),
+    ],
+    ids=lambda arguments: f"{arguments[0]} {arguments[-1]}",
+)
+def test_a_file_or_a_value_that_does_not_do(kitctl, packed, arguments) -> None:
+    kitctl(*(argument.format(packed=packed) for argument in arguments)).refused()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("pack",),
+        ("pack", "kit"),
+        ("pack", "kit", "-t", "file:///tmp/iris:v1", "--compression", "rar"),
+        ("unpack", "file:///tmp/iris:v1", "-o", "-i"),
+        ("sign", "file:///tmp/iris:v1"),
+        ("verify", "file:///tmp/iris:v1"),
+        ("status", "file:///tmp/iris"),
+        ("pull", "a.example/iris:v1", "file:///tmp/iris:v1", "--key-file", "kit/Kitfile"),
+        ("login", "registry.example", "-u", "ada", "-p", "x", "--password-stdin"),
+        ("deploy", "registry.example/iris:v1"),
+        ("nonsense",),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_leaves_with_2_and_points_at_the_help(kitctl, kit, arguments) -> None:
+    ran = kitctl(*arguments)
+    assert ran.code == 2
+    assert "--help" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_misspelt_verb_is_recognised(kitctl) -> None:
+    assert "did you mean inspect" in kitctl("inspekt", "x").err
+
+
+def test_an_error_is_json_too_when_json_is_asked_for(kitctl, repository) -> None:
+    ran = kitctl("inspect", f"{repository}:v1", "--json")
+    assert ran.code == 1
+    assert ran.json["error"] == "NotFoundError"
+    assert ran.json["transient"] is False
+    assert ran.json["advice"]
+
+
+def test_verbose_shows_the_traceback_wherever_it_stands(kitctl, repository) -> None:
+    for arguments in (("-v", "inspect", f"{repository}:v1"), ("inspect", f"{repository}:v1", "-v")):
+        ran = kitctl(*arguments)
+        assert ran.code == 1
+        assert "Traceback" in ran.err
+
+
+def test_a_bug_is_named_as_one_and_leaves_with_70(kitctl, monkeypatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "kitops_orchestration.cli.version", None)
+    ran = kitctl("version")
+    assert ran.code == 70
+    assert "this is a bug" in ran.err
+
+
+def test_no_secret_is_shown_in_an_error(kitctl, monkeypatch) -> None:
+    with EmbeddedRegistry(auth="basic", username="ada", password="right") as registry:
+        ran = kitctl("login", registry.host, "-u", "ada", "-p", "hunter2-wrong", "-v")
+    assert ran.code == 1
+    assert "hunter2" not in ran.out + ran.err

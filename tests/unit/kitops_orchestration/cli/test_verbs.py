@@ -1,0 +1,320 @@
+"""What each verb says and leaves behind when all is well."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def test_pack_names_the_digest_and_the_layers(kitctl, kit, repository) -> None:
+    out = kitctl("pack", kit, "-t", f"{repository}:v1").ok().out
+    assert re.search(rf"packed +{re.escape(repository)}:v1@sha256:[0-9a-f]{{64}}", out)
+    assert re.search(r"^dataset +data/train.csv ", out, re.MULTILINE)
+
+
+def test_options_may_stand_before_or_after_arguments(kitctl, kit, repository) -> None:
+    before = kitctl("pack", "--json", "-t", f"{repository}:v1", kit).ok().json
+    after = kitctl("pack", kit, "-t", f"{repository}:v1", "--json").ok().json
+    assert before["digest"] == after["digest"]
+
+
+def test_pack_gives_several_tags_the_kit_way(kitctl, kit, repository) -> None:
+    kitctl("pack", kit, "-t", f"{repository}:v1,latest").ok()
+    listed = kitctl("list", repository, "--json").ok().json["modelkits"]
+    assert [item["tag"] for item in listed] == ["latest", "v1"]
+    assert len({item["digest"] for item in listed}) == 1
+
+
+def test_pack_reads_a_kitfile_from_standard_input(kitctl, kit, repository, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("manifestVersion: 1.0.0\nmodel: {path: model.bin}\n"))
+    answer = kitctl("pack", kit, "-f", "-", "-t", f"{repository}:v1", "--json").ok().json
+    assert [layer["kind"] for layer in answer["layers"]] == ["model"]
+
+
+def test_unpack_takes_the_flags_of_the_kit_cli(kitctl, kit, packed, here) -> None:
+    kitctl("unpack", packed, "-d", here / "out", "-f", "model").ok()
+    assert sorted(path.name for path in (here / "out").iterdir()) == ["model.bin"]
+    assert (here / "out" / "model.bin").read_bytes() == (kit / "model.bin").read_bytes()
+    kitctl("unpack", packed, "-d", here / "out", "-i").ok()
+    kitctl("unpack", packed, "-d", here / "out", "-o", "--progress", "plain", "--tls-verify=false").ok()
+
+
+def test_a_filter_that_matches_nothing_is_told(kitctl, packed, here) -> None:
+    ran = kitctl("unpack", packed, "-d", here / "out", "-f", "model:typo").ok()
+    assert "nothing in" in ran.err
+    assert "model:typo" in ran.err
+
+
+def test_copy_between_folders_keeps_the_digest(kitctl, packed, here) -> None:
+    there = f"file://{here}/other/iris:v9"
+    source = kitctl("inspect", packed, "--json").ok().json
+    for verb in ("copy", "push", "pull"):
+        answer = kitctl(verb, packed, there, "--json").ok().json
+        assert answer["digest"] == source["digest"]
+        assert answer["reference"].startswith(there + "@")
+
+
+def test_tag_and_remove_move_no_bytes(kitctl, packed, repository) -> None:
+    assert kitctl("tag", packed, "best", "--json").ok().json["reference"].startswith(f"{repository}:best@")
+    gone = kitctl("remove", f"{repository}:best", "--json").ok().json
+    assert gone["reference"].startswith(f"{repository}:best@")
+    assert [item["tag"] for item in kitctl("list", repository, "--json").ok().json["modelkits"]] == ["v1"]
+
+
+def test_prune_says_before_it_does(kitctl, packed, repository) -> None:
+    kitctl("remove", packed).ok()
+    would = kitctl("prune", repository, "--dry-run", "--grace-hours", "0", "--json").ok().json
+    assert would["size"] > 7000
+    freed = kitctl("prune", repository, "--grace-hours", "0", "--json").ok().json
+    assert freed["blobs"] == would["blobs"]
+    assert kitctl("prune", repository, "--grace-hours", "0", "--json").ok().json["size"] == 0
+
+
+def test_list_shows_what_is_no_modelkit_and_goes_on(kitctl, packed, repository, key) -> None:
+    kitctl("sign", packed, "--key", key).ok()
+    kitctl("deploy", packed, "--target", "image", "--image-tag", "runs").ok()
+    out = kitctl("list", repository).ok().out
+    assert re.search(r"^v1 +iris +1.0.0 ", out, re.MULTILINE)
+    assert re.search(r"^runs +\(no ModelKit\)", out, re.MULTILINE)
+
+
+def test_list_of_a_repository_that_is_not_there_says_so(kitctl, repository) -> None:
+    ran = kitctl("list", repository).ok()
+    assert "no tags" in ran.err
+    assert kitctl("list", repository, "--json").ok().json["modelkits"] == []
+
+
+def test_inspect_shows_package_and_layers(kitctl, packed) -> None:
+    out = kitctl("inspect", packed).ok().out
+    assert re.search(r"^licence +Apache-2.0$", out, re.MULTILINE)
+    assert re.search(r"^code +train.py ", out, re.MULTILINE)
+    assert DIGEST.fullmatch(kitctl("inspect", packed, "--json").ok().json["digest"])
+
+
+def test_info_prints_the_kitfile_as_yaml(kitctl, packed) -> None:
+    assert yaml.safe_load(kitctl("info", packed).ok().out)["package"]["name"] == "iris"
+
+
+@pytest.mark.parametrize(
+    ("field", "printed"),
+    [
+        ("package.name", "iris"),
+        ("Package.Authors", "- Ada"),
+        ("datasets.0.path", "data/train.csv"),
+        ("model.framework", "scikit-learn"),
+    ],
+)
+def test_info_finds_a_field_by_its_dotted_path(kitctl, packed, field, printed) -> None:
+    assert kitctl("info", packed, "-f", field).ok().out == printed + "\n"
+
+
+def test_info_names_the_fields_there_are(kitctl, packed) -> None:
+    assert "name, version" in kitctl("info", packed, "--filter", "package.nmae").refused()
+
+
+def test_diff_is_no_failure_when_there_is_a_difference(kitctl, kit, packed, repository) -> None:
+    (kit / "model.bin").write_bytes(b"other")
+    kitctl("pack", kit, "-t", f"{repository}:v2").ok()
+    out = kitctl("diff", packed, f"{repository}:v2").ok().out
+    assert re.search(r"^model +model.bin +changed ", out, re.MULTILINE)
+    assert "| model" in kitctl("diff", packed, f"{repository}:v2", "--markdown").ok().out
+    answer = kitctl("diff", packed, f"{repository}:v2", "--json").ok().json
+    assert answer["same"] is False
+    assert answer["reference"].startswith(f"{repository}:v2@")
+    assert answer["digest"] in answer["reference"]
+
+
+def test_diff_of_a_modelkit_with_itself_is_empty(kitctl, packed) -> None:
+    assert "No difference." in kitctl("diff", packed, packed).ok().out
+
+
+def test_sign_and_verify(kitctl, packed, key) -> None:
+    assert kitctl("sign", packed, "--key", key, "--json").ok().json["signatures"]
+    assert kitctl("verify", packed, "--key", key.with_suffix(".pub"), "--json").ok().json["isVerified"] is True
+
+
+def test_verify_without_a_signature_leaves_with_1(kitctl, packed, key) -> None:
+    kitctl("verify", packed, "--key", key.with_suffix(".pub")).refused()
+
+
+def test_attest_tells_the_modelkits_digest_apart_from_the_statements(kitctl, packed, here) -> None:
+    (here / "scan.json").write_text('{"found": 0}')
+    answer = kitctl(
+        "attest", packed, "--type", "https://example.com/scan", "--predicate", here / "scan.json", "--json"
+    ).ok()
+    assert answer.json["digest"] == kitctl("inspect", packed, "--json").json["digest"]
+    assert answer.json["statement"]["digest"] != answer.json["digest"]
+
+
+QUESTIONS = ("lineage", "passport", "timeline", "sign-offs", "where-deployed", "training-data")
+
+
+@pytest.mark.parametrize("verb", QUESTIONS)
+def test_a_question_is_answered_as_text_json_and_markdown(kitctl, packed, key, policy, verb) -> None:
+    kitctl("approve", packed, "--stage", "production", "--policy", policy, "--key", key).ok()
+    kitctl("record-deployment", packed, "--environment", "prod", "--name", "iris").ok()
+    text = kitctl(verb, packed).ok().out
+    assert "|" not in text
+    assert "**" not in text
+    assert not text.startswith("#")
+    answer = kitctl(verb, packed, "--json").ok().json
+    assert answer["reference"].startswith(packed.rpartition(":")[0])
+    if verb != "where-deployed":  # that is a question to the repository
+        assert DIGEST.fullmatch(answer["digest"])
+    assert kitctl(verb, packed, "--markdown").ok().out.startswith("# ")
+
+
+def test_passport_is_written_as_one_html_file(kitctl, packed, here) -> None:
+    kitctl("passport", packed, "--html", here / "iris.html", "--cyclonedx", here / "iris.cdx.json").ok()
+    assert "<html" in (here / "iris.html").read_text()
+    assert '"bomFormat": "CycloneDX"' in (here / "iris.cdx.json").read_text()
+    assert sorted(path.name for path in here.iterdir()) == ["iris.cdx.json", "iris.html", "kit"]
+
+
+def test_timeline_of_a_tag_is_about_that_version(kitctl, kit, packed, repository) -> None:
+    (kit / "model.bin").write_bytes(b"other")
+    kitctl("pack", kit, "-t", f"{repository}:v2").ok()
+    assert len(kitctl("timeline", repository, "--json").ok().json["events"]) == 2
+    assert len(kitctl("timeline", packed, "--json").ok().json["events"]) == 1
+
+
+def test_a_promotion_from_plan_to_rollback(kitctl, packed, repository, key, policy, trust) -> None:
+    common = ("--policy", policy, "--trust", trust)
+    assert kitctl("plan", packed, "--stage", "staging", *common, "--json").ok().json["ready"] is True
+    promoted = kitctl("promote", packed, "--stage", "staging", *common, "--key", key, "--json").ok().json
+    assert promoted["reference"].startswith(f"{repository}:staging@")
+    waiting = kitctl("plan", packed, "--stage", "production", *common)
+    assert waiting.code == 1
+    assert "waiting" in waiting.out
+    assert "|" not in waiting.out
+    approved = kitctl("approve", packed, "--stage", "production", "--policy", policy, "--key", key, "--json").ok()
+    assert approved.json["digest"] == promoted["digest"]
+    kitctl("promote", packed, "--stage", "production", *common, "--key", key).ok()
+    status = kitctl("status", repository, *common).ok().out
+    assert re.search(r"^production +[0-9a-f]{12} ", status, re.MULTILINE)
+    assert "Ada" in kitctl("sign-offs", packed, "--trust", trust).ok().out
+
+
+def test_status_of_one_stage_takes_a_tagged_reference(kitctl, packed, policy) -> None:
+    answer = kitctl("status", packed, "--stage", "production", "--policy", policy, "--json").ok().json
+    assert answer["stages"][0]["stage"] == "production"
+
+
+def test_a_rejection_blocks(kitctl, packed, key, policy, trust) -> None:
+    rejected = kitctl("reject", packed, "--stage", "production", "--policy", policy, "--key", key, "--json").ok()
+    assert rejected.json["statement"]["isSigned"] is True
+    ran = kitctl("promote", packed, "--stage", "production", "--policy", policy, "--trust", trust, "--key", key)
+    ran.refused()
+
+
+def test_freeze_closes_a_stage(kitctl, packed, repository, policy) -> None:
+    kitctl("promote", packed, "--stage", "staging", "--policy", policy).ok()
+    kitctl("freeze", repository, "--stage", "staging", "--reason", "audit", "--policy", policy).ok()
+    kitctl("tag", packed, "again").ok()
+    assert kitctl("plan", packed, "--stage", "staging", "--policy", policy).code == 1
+    opened = kitctl(
+        "freeze", repository, "--stage", "staging", "--reason", "over", "--policy", policy, "--thaw", "--json"
+    )
+    assert opened.ok().json["statement"]["isNew"] is True
+
+
+def test_an_archive_carries_a_modelkit_across(kitctl, packed, here) -> None:
+    out = kitctl("export", packed, "-o", here / "iris.tar", "--json").ok().json
+    there = kitctl("import-layout", here / "iris.tar", "--to", f"file://{here}/inside/iris", "--json").ok().json
+    assert there["modelkits"][0]["digest"] == out["modelkits"][0]["digest"]
+    assert there["digest"] == out["digest"]
+
+
+def test_init_writes_a_kitfile_that_packs(kitctl, kit, repository) -> None:
+    (kit / "Kitfile").unlink()
+    kitctl("init", kit, "--name", "flowers").ok()
+    kitctl("pack", kit, "-t", f"{repository}:v1").ok()
+    assert kitctl("info", f"{repository}:v1", "-f", "package.name").ok().out == "flowers\n"
+
+
+def test_init_leaves_a_kitfile_that_is_there(kitctl, kit) -> None:
+    before = (kit / "Kitfile").read_text()
+    kitctl("init", kit).refused()
+    assert (kit / "Kitfile").read_text() == before
+    kitctl("init", kit, "--force").ok()
+    assert (kit / "Kitfile").read_text() != before
+
+
+def test_init_can_print_and_write_nothing(kitctl, kit) -> None:
+    (kit / "Kitfile").unlink()
+    assert yaml.safe_load(kitctl("init", kit, "--stdout").ok().out)["manifestVersion"]
+    assert not (kit / "Kitfile").exists()
+
+
+def test_import_packs_a_commit_of_a_git_repository(kitctl, kit, repository, here, monkeypatch) -> None:
+    for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.setenv(name, "ada@example.com")
+    for arguments in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
+        subprocess.run(["git", *arguments], cwd=kit, check=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=kit, check=True, capture_output=True, text=True).stdout
+    answer = kitctl("import", f"file://{kit}", "-t", f"{repository}:v1", "--json").ok().json
+    assert answer["revision"] == commit.strip()
+    assert kitctl("info", f"{repository}:v1", "-f", "package.name").ok().out == "iris\n"
+
+
+def test_import_takes_a_token_by_the_name_of_its_variable(kitctl, repository) -> None:
+    ran = kitctl("import", "org/model", "-t", f"{repository}:v1", "--token-env", "NOBODY_SET_THIS")
+    assert ran.code == 2
+    assert "NOBODY_SET_THIS" in ran.err
+
+
+def test_deploy_needs_a_registry(kitctl, packed) -> None:
+    assert "registry" in kitctl("deploy", packed, "--target", "kubernetes").refused()
+
+
+def test_cache_is_shown_and_cleared(kitctl, packed, tmp_path) -> None:
+    (tmp_path / "cache" / "kitops-orchestration" / "unpacked").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "cache" / "kitops-orchestration" / "unpacked" / "file").write_bytes(b"x" * 2048)
+    assert re.search(r"^unpacked +1 +2.0 KiB$", kitctl("cache", "info").ok().out, re.MULTILINE)
+    assert kitctl("cache", "clear", "--json").ok().json["freed"] >= 2048
+    assert kitctl("cache", "info", "--json").ok().json["size"] == 0
+
+
+def test_doctor_without_a_registry_looks_at_this_machine(kitctl) -> None:
+    findings = kitctl("doctor", "--json").json["findings"]
+    assert {"disk", "cache", "secrets", "extra mlflow"} <= {finding["name"] for finding in findings}
+
+
+def test_doctor_says_what_is_wrong_and_leaves_with_1(kitctl) -> None:
+    ran = kitctl("doctor", "127.0.0.1:1")
+    assert ran.code == 1
+    assert re.search(r"^wrong +registry .*connection refused.* check host and port", ran.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(kitctl, shell) -> None:
+    assert "_KITCTL_COMPLETE" in kitctl("completion", shell).ok().out
+
+
+def test_version_names_what_is_installed(kitctl) -> None:
+    answer = kitctl("version", "--json").ok().json
+    assert answer["kitctl"] == kitctl("--version").ok().out.split()[1]
+    assert "oras" in answer
+
+
+def test_progress_is_one_plain_line_for_each_layer(kitctl, kit, repository) -> None:
+    err = kitctl("pack", kit, "-t", f"{repository}:v1", "--progress", "plain").ok().err
+    assert len([line for line in err.splitlines() if line.startswith("push model model.bin 8.5 KiB")]) == 1
+
+
+def test_progress_leaves_json_alone(kitctl, kit, repository) -> None:
+    ran = kitctl("pack", kit, "-t", f"{repository}:v1", "--progress", "fancy", "--json").ok()
+    assert ran.json["digest"]
+
+
+def test_keygen_writes_a_private_key_for_its_owner_alone(kitctl, here) -> None:
+    answer = kitctl("keygen", "-o", here / "release", "--json").ok().json
+    assert Path(answer["private"]).stat().st_mode & 0o077 == 0
