@@ -98,6 +98,8 @@ def registry_inside(context_dir: Path, repository: Reference) -> tuple[str, ...]
     context = Path(os.path.realpath(context_dir))
     own = Path(os.path.realpath(repository.layout_dir))
     folders = {own, *(path.parent for path in own.parent.glob("*/oci-layout"))}
+    if not own.parent.is_dir() or set(own.parent.iterdir()) <= folders:
+        folders.add(own.parent)  # a registry and nothing else
     inside = sorted(folder.relative_to(context).as_posix() for folder in folders if context in folder.parents)
     return tuple(re.sub(r"([*?\[\\])", r"\\\1", path) for path in inside)
 
