@@ -6,13 +6,14 @@ The statement is attached to the digest that the stage has, and holds as long as
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from kitops_orchestration.errors import PromotionError, SignatureError
 from kitops_orchestration.lineage.attach import Attached, attach, load_evidence
 from kitops_orchestration.promotion.predicate_types import FREEZE
 from kitops_orchestration.settings import Limits
-from kitops_orchestration.signing.timestamps import format_timestamp, now
+from kitops_orchestration.signing.timestamps import format_timestamp, now, parse_timestamp
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.descriptor import Digest
@@ -75,8 +76,16 @@ def freeze(
     if not reason.strip():
         raise PromotionError(f"freezing {stage} needs a reason", advice="say why, for those who meet the freeze")
     digest = repository.resolve(tag or stage).digest
-    statement = Freeze(stage, is_frozen, reason, format_timestamp(created_on or now()), by)
+    moment = format_timestamp(created_on) if created_on else _after_the_last(repository, digest, stage)
+    statement = Freeze(stage, is_frozen, reason, moment, by)
     return attach(repository, digest, statement, signer=signer)
+
+
+def _after_the_last(repository: Repository, digest: Digest, stage: str) -> str:
+    """Now, or a second after the last word on the stage: times are whole seconds, and the order has to show."""
+    found = [_read(item, stage) for item in load_evidence(repository, digest, predicate_types={FREEZE})]
+    earlier = [parse_timestamp(said.created_on) + timedelta(seconds=1) for said in found if said is not None]
+    return format_timestamp(max([now(), *earlier]))
 
 
 def why_frozen(
