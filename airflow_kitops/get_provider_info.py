@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_kitops.operators.promote",
                     "airflow_kitops.operators.approve",
                     "airflow_kitops.operators.rollback",
+                    "airflow_kitops.operators.smoke_test",
                     "airflow_kitops.operators.tag",
                     "airflow_kitops.operators.inspect",
                     "airflow_kitops.operators.record_deployment",

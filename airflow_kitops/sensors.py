@@ -11,19 +11,18 @@ from airflow_kitops._compat import (
     AirflowException,
     AirflowFailException,
     BaseSensorOperator,
-    BaseTrigger,
     PokeReturnValue,
     conf,
 )
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.hooks import KitOpsHook
 from airflow_kitops.results import located
-from airflow_kitops.triggers import KitSignatureTrigger, KitTagTrigger
 from airflow_kitops.watching import find_signed, find_tag
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.triggers.base import BaseTrigger
 
     from kitops_orchestration.oci.reference import Reference
 
@@ -140,6 +139,8 @@ class KitTagSensor(_KitSensor):
 
     def trigger(self) -> BaseTrigger:
         """Return the trigger that looks for the tag."""
+        from airflow_kitops.triggers import KitTagTrigger
+
         return KitTagTrigger(
             str(self.hook.complete(self.reference)),
             matches=self.matches,
@@ -165,6 +166,8 @@ class KitSignatureSensor(_KitSensor):
 
     def trigger(self) -> BaseTrigger:
         """Return the trigger that looks for signatures."""
+        from airflow_kitops.triggers import KitSignatureTrigger
+
         return KitSignatureTrigger(
             str(self.hook.complete(self.reference)),
             kitops_conn_id=self.kitops_conn_id,

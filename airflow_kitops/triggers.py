@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Hashable
 from typing import TYPE_CHECKING, Any
 
-from airflow_kitops._compat import BaseEventTrigger, BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
+
 from airflow_kitops.configuration import poll_interval_seconds as configured_interval
 from airflow_kitops.hooks import KitOpsHook
 from airflow_kitops.results import located

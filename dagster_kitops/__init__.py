@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dagster_kitops.modelkit_checks import build_modelkit_policy_checks as build_modelkit_policy_checks
     from dagster_kitops.modelkit_checks import build_modelkit_provenance_checks as build_modelkit_provenance_checks
     from dagster_kitops.modelkit_checks import build_modelkit_signature_checks as build_modelkit_signature_checks
+    from dagster_kitops.modelkit_checks import build_modelkit_smoke_checks as build_modelkit_smoke_checks
     from dagster_kitops.modelkit_checks import build_modelkit_tag_checks as build_modelkit_tag_checks
     from dagster_kitops.modelkit_checks import integrity_check as integrity_check
     from dagster_kitops.modelkit_checks import policy_checks as policy_checks
@@ -105,6 +106,7 @@ _HOMES = {
     "build_modelkit_policy_checks": "modelkit_checks",
     "build_modelkit_provenance_checks": "modelkit_checks",
     "build_modelkit_signature_checks": "modelkit_checks",
+    "build_modelkit_smoke_checks": "modelkit_checks",
     "build_modelkit_tag_checks": "modelkit_checks",
     "build_modelkit_tag_sensor": "sensors",
     "build_observable_modelkits": "observation",

@@ -45,6 +45,11 @@ def signature_check() -> ModelKitCheck:
     return ModelKitCheck("modelkit_signature", "Signed by someone who is trusted", _ask_signature)
 
 
+def smoke_check() -> ModelKitCheck:
+    """Does the packed model load and predict on its own input example? The answer is recorded beside the ModelKit."""
+    return ModelKitCheck("modelkit_smoke_test", "The packed model loads and predicts", _ask_smoke)
+
+
 def policy_checks(policy_path: Path | str, stage: str) -> list[ModelKitCheck]:
     """Return the checks that a promotion policy demands for ``stage``, each as an asset check of its own.
 
@@ -73,12 +78,13 @@ _NAMED = {
     "integrity": integrity_check,
     "provenance": provenance_check,
     "signature": signature_check,
+    "smoke_test": smoke_check,
     "tag": tag_check,
 }
 
 
 def named_check(name: str) -> ModelKitCheck:
-    """Return a check by short name: ``content`` (every byte), ``integrity``, ``provenance``, ``signature``, ``tag``."""
+    """Return a check by short name: one of ``content`` (every byte), and what the functions above are called."""
     return _NAMED[name]()
 
 
@@ -97,6 +103,11 @@ def build_modelkit_provenance_checks(**options: Any) -> Sequence[dg.AssetChecksD
 def build_modelkit_signature_checks(**options: Any) -> Sequence[dg.AssetChecksDefinition]:
     """Return :func:`build_modelkit_checks` with the signature check alone."""
     return build_modelkit_checks(checks=[signature_check()], **options)
+
+
+def build_modelkit_smoke_checks(**options: Any) -> Sequence[dg.AssetChecksDefinition]:
+    """Return :func:`build_modelkit_checks` with the smoke test alone: the packed model loads and predicts."""
+    return build_modelkit_checks(checks=[smoke_check()], **options)
 
 
 def build_modelkit_tag_checks(**options: Any) -> Sequence[dg.AssetChecksDefinition]:
@@ -157,6 +168,13 @@ def _ask_content(checked: CheckedModelKit) -> Finding:
             wrong.append(str(error))
     size_bytes = sum(blob.size for blob in checked.modelkit.manifest.blobs)
     return Finding(not wrong, "; ".join(wrong) or f"{size_bytes} bytes verified", {"verified_bytes": size_bytes})
+
+
+def _ask_smoke(checked: CheckedModelKit) -> Finding:
+    found = checked.client.smoke_test(checked.recorded.reference, signer=checked.kitops.get_signer())
+    facts = {f"kitops/{name}": value for name, value in found.to_json().items() if name not in ("reference", "error")}
+    words = f"predicts {found.rows} rows" if found.is_passed else f"does not predict: {found.error}"
+    return Finding(found.is_passed, words, facts)
 
 
 def _ask_provenance(checked: CheckedModelKit) -> Finding:

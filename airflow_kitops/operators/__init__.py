@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_kitops.operators.record_deployment import KitRecordDeploymentOperator
     from airflow_kitops.operators.rollback import KitRollbackOperator
     from airflow_kitops.operators.sign import KitSignOperator, KitVerifyOperator
+    from airflow_kitops.operators.smoke_test import KitSmokeTestOperator
     from airflow_kitops.operators.tag import KitTagOperator
     from airflow_kitops.operators.transfer import KitPullOperator, KitPushOperator
     from airflow_kitops.operators.unpack import KitUnpackOperator
@@ -41,6 +42,7 @@ _HOMES = {
     "KitRecordDeploymentOperator": "record_deployment",
     "KitRollbackOperator": "rollback",
     "KitSignOperator": "sign",
+    "KitSmokeTestOperator": "smoke_test",
     "KitTagOperator": "tag",
     "KitUnpackOperator": "unpack",
     "KitVerifyOperator": "sign",
@@ -61,6 +63,7 @@ __all__ = [
     "KitRecordDeploymentOperator",
     "KitRollbackOperator",
     "KitSignOperator",
+    "KitSmokeTestOperator",
     "KitTagOperator",
     "KitUnpackOperator",
     "KitVerifyOperator",

@@ -18,7 +18,7 @@ DAG_FILE = HERE / "run_to_production.py"
 
 
 def main() -> int:
-    print("Airflow runs train >> export >> promote >> predict with dag.test(), each task on nothing but a reference …")
+    print("train >> export >> smoke_test >> promote >> predict by dag.test(), each on nothing but a reference …")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kitops-airflow-") as name:
         folder = Path(name)

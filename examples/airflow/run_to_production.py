@@ -1,7 +1,7 @@
 """From a training run to a model in staging that answers, as one DAG.
 
-Train and log to MLflow, export the run as a ModelKit, promote it from dev to staging, and predict with the model
-that is in staging. What passes between the tasks is a pinned reference, never a path: each task may run on
+Train and log to MLflow, export the run as a ModelKit, try it out, promote it from dev to staging, and predict with
+the model that is in staging. What passes between the tasks is a pinned reference, never a path: each task may run on
 another machine. MLflow is where ``MLFLOW_TRACKING_URI`` says, the registry is the connection ``kitops_default``.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from airflow.sdk import dag, task
 
-from airflow_kitops.operators import KitExportRunOperator, KitPromoteOperator
+from airflow_kitops.operators import KitExportRunOperator, KitPromoteOperator, KitSmokeTestOperator
 
 
 @dag(schedule=None, catchup=False, params={"repository": "team/iris"}, tags=["kitops"], doc_md=__doc__)
@@ -33,7 +33,8 @@ def run_to_production():
         return run.info.run_id
 
     export = KitExportRunOperator(task_id="export", source=train(), push_to="{{ params.repository }}:dev", name="iris")
-    promote = KitPromoteOperator(task_id="promote", reference=export.output, stage="staging")
+    tested = KitSmokeTestOperator(task_id="smoke_test", reference=export.output)
+    promote = KitPromoteOperator(task_id="promote", reference=tested.output, stage="staging")
 
     @task.kit_unpack(reference=promote.output, filters=["model"])
     def predict(model_dir: Path) -> str:

@@ -18,6 +18,7 @@ from dagster_kitops import (
     PromotionStage,
     build_modelkit_integrity_checks,
     build_modelkit_provenance_checks,
+    build_modelkit_smoke_checks,
     build_promotion_assets,
     latest_metadata,
     mlflow_modelkit_asset,
@@ -78,6 +79,7 @@ def wine_kit(context: dg.AssetExecutionContext):
 checks = [
     *build_modelkit_integrity_checks(assets=[wine_kit], blocking=True),
     *build_modelkit_provenance_checks(assets=[wine_kit], blocking=True),
+    *build_modelkit_smoke_checks(assets=[wine_kit], blocking=True),
 ]
 
 stages = build_promotion_assets(

@@ -17,6 +17,7 @@ from kitops_orchestration.errors import KitOpsError
 SECTIONS: dict[str, dict[str, str]] = {
     "Make and move": {
         "init": "Write a Kitfile for a directory.",
+        "import": "Pack a model of the Hugging Face Hub or a git repository.",
         "pack": "Pack a directory as a ModelKit.",
         "unpack": "Unpack a ModelKit, or parts of it, into a directory.",
         "push": "Copy a ModelKit to a registry.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kitops_orchestration.client.bound import Bound
@@ -13,8 +15,11 @@ if TYPE_CHECKING:
     from kitops_orchestration.mlflow_bridge.import_ import ImportResult
     from kitops_orchestration.mlflow_bridge.model_server import ModelServer
     from kitops_orchestration.mlflow_bridge.smoke import SmokeTest
+    from kitops_orchestration.modelkit.import_ import ImportResult as ImportedSource
     from kitops_orchestration.oci.prune import PruneResult
 
+_HUB = "https://huggingface.co/"
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _PROBE = "kitops-orchestration-check"
 
 
@@ -30,6 +35,36 @@ class MachineVerbs(Bound):
 
         where = self.reference(reference)
         return import_modelkit(self.repository(where), where.target, **self._reading(options))
+
+    def import_source(
+        self,
+        source: str,
+        reference: str | Reference,
+        *,
+        tool: str | None = None,
+        revision: str | None = None,
+        kitfile_path: Path | None = None,
+        **options: Any,
+    ) -> ImportedSource:
+        """Pack a model of the Hugging Face Hub (``organisation/name``) or a git repository.
+
+        ``tool`` is ``hf`` or ``git``; ``None`` decides by the form of ``source``.  ``options`` are those of
+        :func:`kitops_orchestration.modelkit.import_git.import_git` and its sibling for the Hub.
+        """
+        from kitops_orchestration.modelkit.import_git import import_git
+        from kitops_orchestration.modelkit.import_hugging_face import import_hugging_face
+        from kitops_orchestration.modelkit.kitfile import Kitfile
+
+        where = self.reference(reference)
+        repo_id = source.removeprefix(_HUB)
+        options = {**self._moving(options), "tag": where.tag}
+        if revision is not None:
+            options["revision"] = revision
+        if kitfile_path is not None:
+            options["kitfile"] = Kitfile.load(kitfile_path)
+        if tool == "hf" or (tool is None and _HUB_NAME.fullmatch(repo_id)):
+            return import_hugging_face(repo_id, self.repository(where), **options)
+        return import_git(source, self.repository(where), **options)
 
     def serve(self, reference: str | Reference, **options: Any) -> ModelServer:
         """Start a server for the model of a ModelKit and return when it answers.

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from kitops_orchestration import settings
 from kitops_orchestration.errors import ModelKitError
+from kitops_orchestration.mlflow_bridge.registry_policy import open_allowed
 from kitops_orchestration.modelkit.unpack import unpack
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.repository import Repository
@@ -51,7 +52,15 @@ def unpacked(
     scratch = Path(tempfile.mkdtemp(dir=root, prefix=".unpacking-"))
     try:
         (scratch / _CONTENT).mkdir()
-        unpack(repository, digest, scratch / _CONTENT, filters=filters, limits=limits, progress=progress)
+        unpack(
+            repository,
+            digest,
+            scratch / _CONTENT,
+            filters=filters,
+            open_parent=open_allowed,
+            limits=limits,
+            progress=progress,
+        )
         _seal(scratch)
         try:
             scratch.rename(entry)

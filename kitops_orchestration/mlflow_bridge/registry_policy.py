@@ -37,11 +37,28 @@ def check_registry(reference: Reference) -> None:
     )
 
 
+def open_allowed(reference: Reference) -> Repository:
+    """Open the repository of a parent ModelKit: a Kitfile is text of others too, and may name any host.
+
+    Raises:
+        AccessDeniedError: its registry is not allowed.
+    """
+    from kitops_orchestration.oci.schemes import open_repository
+
+    check_registry(reference)
+    return open_repository(reference.without_target())
+
+
 def verify_trusted(repository: Repository, digest: str, policy_path: Path | None) -> None:
-    """Raise :class:`SignatureError` unless the policy accepts the ModelKit; no policy, no question."""
+    """Raise :class:`SignatureError` unless the policy accepts the ModelKit and its parents; no policy, no question."""
     if policy_path is None:
         return
+    from kitops_orchestration.modelkit.inspect import inspect
+    from kitops_orchestration.modelkit.parents import parents_of
     from kitops_orchestration.signing.trust import TrustPolicy
     from kitops_orchestration.signing.verify import verify
 
-    verify(repository, digest, trust=TrustPolicy.load(policy_path))
+    trust = TrustPolicy.load(policy_path)
+    verify(repository, digest, trust=trust)
+    for parent in parents_of(inspect(repository, digest).kitfile, repository, open_allowed):
+        verify(parent.repository, parent.kit.digest, trust=trust)

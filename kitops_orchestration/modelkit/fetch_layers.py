@@ -14,7 +14,6 @@ from typing import Any, BinaryIO, cast
 from kitops_orchestration.errors import (
     DigestMismatchError,
     ModelKitError,
-    RegistryUnavailableError,
     SizeMismatchError,
     TransferCancelledError,
     UnsafePathError,
@@ -25,11 +24,11 @@ from kitops_orchestration.modelkit.stage import Budget, LayerSink, Stage
 from kitops_orchestration.modelkit.tar_reader import BUFFER_BYTES, read_tar, safe_path
 from kitops_orchestration.oci.descriptor import Descriptor, VerifyingReader
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.transfer_cancel import stopped_by
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State
 from kitops_orchestration.settings import MIB, Limits
 
 _RAW_MODE = 0o644
-_RETRY_SECONDS = 0.5
 _DIRECTORY_FLAGS = (5, ord("5"))
 _FILE_FLAGS = (0, ord("0"))
 _EXPANSION = 200
@@ -92,7 +91,8 @@ class Fetcher:
     def _fetch(self, task: FetchTask) -> None:
         layer = task.layer
         self._report(layer, "started", 0)
-        stream = _Resuming(task, self)
+        repository = stopped_by(task.repository, self.cancel)
+        stream = _Watched(repository.fetch_blob(layer.descriptor), task, self)
         try:
             verified = cast(BinaryIO, VerifyingReader(cast(BinaryIO, stream), layer.descriptor))
             plain = compression.decompressed(verified, layer.type.compression)
@@ -131,48 +131,28 @@ class Fetcher:
         self._report(layer, "moved", done)
 
 
-class _Resuming(io.RawIOBase):
-    """A blob's bytes; a connection that breaks is opened again where it stopped."""
+class _Watched(io.RawIOBase):
+    """A blob's bytes, reported as they come; a lost connection is the repository's own affair."""
 
-    def __init__(self, task: FetchTask, fetcher: Fetcher) -> None:
+    def __init__(self, stream: BinaryIO, task: FetchTask, fetcher: Fetcher) -> None:
         super().__init__()
+        self._stream = cast(io.RawIOBase, stream)
         self._task = task
         self._fetcher = fetcher
-        self._attempts_left = fetcher.limits.retries
         self.done = 0
-        self._stream = self._open()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        while True:
-            try:
-                count = cast(io.RawIOBase, self._stream).readinto(buffer) or 0
-            except RegistryUnavailableError as error:
-                self._reopen(error)
-                continue
-            self.done += count
-            self._fetcher.moved(self._task.layer, self.done)
-            return count
+        count = self._stream.readinto(buffer) or 0
+        self.done += count
+        self._fetcher.moved(self._task.layer, self.done)
+        return count
 
     def close(self) -> None:
         self._stream.close()
         super().close()
-
-    def _open(self) -> BinaryIO:
-        return self._task.repository.fetch_blob(self._task.layer.descriptor, offset=self.done)
-
-    def _reopen(self, error: RegistryUnavailableError) -> None:
-        """Go on from the last byte; each attempt without a byte in between costs one of the retries."""
-        if self._attempts_left <= 0:
-            raise error
-        self._attempts_left -= 1
-        self._stream.close()
-        wait_seconds = error.retry_after_seconds or _RETRY_SECONDS
-        if self._fetcher.cancel.wait(min(wait_seconds, self._fetcher.limits.retry_budget_seconds)):
-            raise TransferCancelledError("unpacking was cancelled") from error
-        self._stream = self._open()
 
 
 class _Counting(io.RawIOBase):

@@ -102,8 +102,12 @@ def inspect(repository: Repository, target: str, *, limits: Limits = Limits()) -
     reference = _pinned(repository.reference, target, manifest.digest)
     form = _form_of(manifest, reference)
     config = read_config(repository, manifest, limits=limits)
-    is_pack = form == "modelpack"
-    kitfile = modelpack.read_kitfile(manifest, config) if is_pack else Kitfile.from_config(config)
+    if form == "modelkit":
+        kitfile = Kitfile.from_config(config)
+    else:
+        carried = next((layer for layer in manifest.layers if layer.media_type == media_types.KIT_CONFIG), None)
+        carried_config = _read(repository, carried, limits) if carried is not None else None
+        kitfile = modelpack.read_kitfile(manifest, config, carried_config)
     layers = tuple(_layers(manifest, kitfile))
     size = sum(layer.size for layer in manifest.layers)
     return ModelKit(reference, manifest.digest, manifest, kitfile, layers, size, created_of(manifest, config), form)
@@ -123,10 +127,13 @@ def fetch(repository: Repository, target: str) -> Manifest:
 
 def read_config(repository: Repository, manifest: Manifest, *, limits: Limits = Limits()) -> bytes:
     """Return the verified config blob; raises :class:`ModelKitError` when it is too large to be one."""
-    descriptor = manifest.config
+    return _read(repository, manifest.config, limits)
+
+
+def _read(repository: Repository, descriptor: Descriptor, limits: Limits) -> bytes:
     if descriptor.size > limits.max_manifest_bytes:
         raise ModelKitError(
-            f"the config of {repository.reference} has {descriptor.size} bytes, at most {limits.max_manifest_bytes}",
+            f"a config in {repository.reference} has {descriptor.size} bytes, at most {limits.max_manifest_bytes}",
             advice="raise Limits.max_manifest_bytes if you trust the ModelKit",
         )
     with VerifyingReader(repository.fetch_blob(descriptor), descriptor) as reader:
@@ -169,6 +176,8 @@ def _layers(manifest: Manifest, kitfile: Kitfile) -> Iterator[ModelKitLayer]:
     for kind, described in kitfile.entries():
         remaining.setdefault(kind, []).append(described)
     for descriptor in manifest.layers:
+        if descriptor.media_type == media_types.KIT_CONFIG:
+            continue  # a Kitfile that travels in a ModelPack
         subtype = descriptor.annotations.get(media_types.LAYER_SUBTYPE)
         found = LayerType.parse(descriptor.media_type, subtype=subtype)
         entry = _take_entry(remaining.get(found.kind, []), descriptor)

@@ -186,7 +186,7 @@ class Kitfile:
             ModelKitError: not the JSON of a Kitfile.
         """
         try:
-            value = json.loads(data)
+            value = json.loads(data, parse_int=_parse_int)
         except (ValueError, RecursionError) as error:
             raise ModelKitError(f"the ModelKit's config is not JSON: {error}") from error
         if not isinstance(value, dict):
@@ -255,6 +255,10 @@ class Kitfile:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise KitfileError(f"cannot write the Kitfile {path}: {error.strerror}", path=str(path)) from error
+
+
+def _parse_int(text: str) -> int | float:
+    return -0.0 if text == "-0" else int(text)  # Go writes a float without its ".0", and minus zero is one
 
 
 def has_layer(entry: Entry) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from kitops_orchestration.modelkit.layer_plan import PlannedLayer, check_mcp_bun
 from kitops_orchestration.modelkit.layer_stream import LayerSource, RawSource, TarSource
 from kitops_orchestration.modelkit.selection import Selector, select_like_kit
 from kitops_orchestration.modelkit.walk import Entry, walk
+from kitops_orchestration.oci.reference import Reference
 
 _MAX_WARNINGS = 100
 
@@ -84,6 +86,22 @@ class Collector:
             f"the {layer.kind} path {layer.path!r} is no file or directory inside {self.context_dir}",
             advice="a link may not leave the context: graft the directory in, or copy it",
         )
+
+
+def registry_inside(context_dir: Path, repository: Reference) -> tuple[str, ...]:
+    """Return, as ignore patterns, the folder repositories that lie in the context beside ``repository``, it included.
+
+    They change while they are packed into, and would hold themselves.
+    """
+    if not repository.is_folder:
+        return ()
+    context = Path(os.path.realpath(context_dir))
+    own = Path(os.path.realpath(repository.layout_dir))
+    folders = {own, *(path.parent for path in own.parent.glob("*/oci-layout"))}
+    if not own.parent.is_dir() or set(own.parent.iterdir()) <= folders:
+        folders.add(own.parent)  # a registry and nothing else
+    inside = sorted(folder.relative_to(context).as_posix() for folder in folders if context in folder.parents)
+    return tuple(re.sub(r"([*?\[\\])", r"\\\1", path) for path in inside)
 
 
 def _is_at_or_below(path: str, above: str) -> bool:

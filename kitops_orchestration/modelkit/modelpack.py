@@ -24,8 +24,8 @@ from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.manifest import Manifest
 
 
-def read_kitfile(manifest: Manifest, config: bytes) -> Kitfile:
-    """Return the Kitfile in the manifest's annotation, or one made from layers and config.
+def read_kitfile(manifest: Manifest, config: bytes, carried_config: bytes | None = None) -> Kitfile:
+    """Return the Kitfile in the manifest's annotation, the one carried as a layer, or one made from the layers.
 
     Raises:
         ModelKitError: config or annotation are damaged, or a layer does not say its path.
@@ -33,6 +33,8 @@ def read_kitfile(manifest: Manifest, config: bytes) -> Kitfile:
     carried = manifest.annotations.get(media_types.KITFILE)
     if carried is not None:
         return Kitfile.from_config(carried.encode("utf-8", "surrogateescape"))
+    if carried_config is not None:
+        return Kitfile.from_config(carried_config)
     value = _load(config)
     return _from_layers(manifest.layers, value)
 

@@ -16,7 +16,7 @@ from typing import Literal
 from kitops_orchestration.modelkit import kitfile_rules, media_types
 from kitops_orchestration.modelkit.digest_cache import DigestCache
 from kitops_orchestration.modelkit.kitfile import Kitfile
-from kitops_orchestration.modelkit.layer_collection import Collector
+from kitops_orchestration.modelkit.layer_collection import Collector, registry_inside
 from kitops_orchestration.modelkit.layer_plan import PlannedLayer, other_paths, plan_layers
 from kitops_orchestration.modelkit.layer_stream import LayerSource
 from kitops_orchestration.modelkit.layer_writer import LayerWriter, WrittenLayer
@@ -29,6 +29,7 @@ from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.transfer_cancel import stopped_by
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
@@ -122,9 +123,11 @@ def pack(
     parents = [parent.kit.kitfile for parent in parents_of(loaded, repository, open_parent)]
     plan = plan_layers(loaded, layer_format=layer_format, compression=compression, model_pack=model_pack)
     stop = LinkedEvent(cancel)
-    collector = Collector(context_dir, grafts or {}, exclude, is_strict=strict == "kit", cancel=stop)
+    own_folder = registry_inside(context_dir, repository.reference)
+    collector = Collector(context_dir, grafts or {}, (*exclude, *own_folder), is_strict=strict == "kit", cancel=stop)
     sources, warnings = collector.collect(plan, other_paths(loaded, parents))
-    writer = LayerWriter(repository, profile, DigestCache() if use_cache else None, progress, stop)
+    warnings += [f"{folder}: a folder repository like the one that is packed into, left out" for folder in own_folder]
+    writer = LayerWriter(stopped_by(repository, stop), profile, DigestCache() if use_cache else None, progress, stop)
     written = _write_layers(writer, plan, sources, limits)
     layers = tuple(
         PackedLayer(layer.kind, layer.path, layer.name, done.descriptor, done.diff_id, done.is_uploaded)

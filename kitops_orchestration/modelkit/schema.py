@@ -13,7 +13,7 @@ from yaml.nodes import Node
 
 from kitops_orchestration.errors import ModelKitError
 from kitops_orchestration.modelkit import yaml_reader, yaml_writer
-from kitops_orchestration.modelkit.yaml_reader import Place, ValueReader
+from kitops_orchestration.modelkit.yaml_reader import MAX_DEPTH, Place, ValueReader
 
 T = TypeVar("T")
 
@@ -117,6 +117,7 @@ def read_json(section: type[T], value: Any, where: str) -> T:
 def _read_json_value(field: dataclasses.Field[Any], value: Any, where: str) -> Any:
     kind = field.metadata["kind"]
     if kind == "anything":
+        _check_depth(value, where)
         return value
     if kind == "text":
         if value is not None and not isinstance(value, str):
@@ -134,6 +135,20 @@ def _read_json_value(field: dataclasses.Field[Any], value: Any, where: str) -> A
         return tuple(value or ())
     of = field.metadata["of"]
     return tuple(read_json(of, item, f"{where}[{index}]") for index, item in enumerate(value or ()))
+
+
+def _check_depth(value: Any, where: str) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, (dict, list))
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    raise ModelKitError(f"config member {where!r} is nested deeper than {MAX_DEPTH} levels")
 
 
 def to_plain(section: Any, *, for_json: bool) -> dict[str, Any]:

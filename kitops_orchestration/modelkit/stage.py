@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from kitops_orchestration.errors import ModelKitError, TransferCancelledError, UnsafePathError
-from kitops_orchestration.modelkit.tar_reader import BUFFER_BYTES, PieceReader
+from kitops_orchestration.modelkit.tar_reader import BUFFER_BYTES, PieceReader, safe_path
 
 _PERMISSIONS = 0o777  # set-uid, set-gid and sticky are never given to unpacked files
 _HOLE_BYTES = 64 * 1024
@@ -145,12 +145,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class LayerSink:
-    """Writes one layer's members into the stage."""
+    """Writes one layer's members into the stage; raises :class:`UnsafePathError` for a prefix that leaves it."""
 
     stage: Stage
     prefix: str
     """Where the members' names are relative to; empty for the root."""
     cancel: Callable[[], bool]
+
+    def __post_init__(self) -> None:
+        safe_path(self.prefix)  # it comes from a Kitfile, which may be as hostile as an archive
 
     def directory(self, path: str, mode: int) -> None:
         """Make a directory."""

@@ -78,7 +78,7 @@ def safe_path(name: str) -> str:
     is_drive = os.name == "nt" and ("\\" in name or (parts and ":" in parts[0]))
     if name.startswith("/") or ".." in parts or "\0" in name or is_drive:
         raise UnsafePathError(
-            f"archive member {name!r} leaves the target directory",
+            f"the path {name!r} leaves the target directory",
             advice="the ModelKit is hostile or broken: do not use it",
         )
     return "/".join(parts)

@@ -21,6 +21,7 @@ from kitops_orchestration.errors import KitfileError
 from kitops_orchestration.modelkit import yaml_scalars
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 200
 _MAX_VALUES = 200_000  # after expansion of aliases: a bound on "billion laughs"
 _CORE = "tag:yaml.org,2002:"
 _PLAIN = ""
@@ -189,11 +190,13 @@ class ValueReader:
             return _resolved(node, place)[1]
         if any(node is item for item in self._open):
             raise place.error(node, "an anchor contains itself")
+        if len(self._open) == MAX_DEPTH:
+            raise KitfileError(
+                f"{place.path or 'Kitfile'}: values are nested deeper than {MAX_DEPTH} levels", path=place.path
+            )
         self._open.append(node)
         try:
             return self._read_collection(node, place)
-        except RecursionError as error:
-            raise KitfileError(f"{place.path or 'Kitfile'}: nested too deeply", path=place.path) from error
         finally:
             self._open.pop()
 

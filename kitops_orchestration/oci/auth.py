@@ -18,15 +18,17 @@ from kitops_orchestration.errors import AccessDeniedError, AuthenticationError, 
 from kitops_orchestration.oci.auth_challenge import Challenge, merge_scopes, parse_challenges, preferred
 from kitops_orchestration.oci.credentials import Credential, CredentialSource
 from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.transfer_cancel import check_cancelled
 from kitops_orchestration.oci.transport_url import is_loopback, redacted
 
 _CLIENT_ID = "kitops-orchestration"
 _DEFAULT_LIFETIME_SECONDS = 60.0
 _MARGIN_SECONDS = 15.0
+_SLICE_SECONDS = 0.5
 _FORM = "application/x-www-form-urlencoded"
 
-TokenFetch = Callable[[str, str, Mapping[str, str], bytes | None], tuple[int, bytes]]
-"""Send (method, url, headers, body) to a token service and return (status, bounded body); retried inside."""
+TokenFetch = Callable[[str, str, Mapping[str, str], bytes | None, threading.Event | None], tuple[int, bytes]]
+"""Send (method, url, headers, body, cancel) to a token service and return (status, bounded body); retried inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,9 @@ class Authorizer:
         self._tokens: dict[_Key, _Token] = {}
         self._flights: dict[_Key, threading.Lock] = {}
 
-    def header(self, repository: Reference, scopes: Sequence[str]) -> str | None:
+    def header(
+        self, repository: Reference, scopes: Sequence[str], *, cancel: threading.Event | None = None
+    ) -> str | None:
         """Return the ``Authorization`` value for a request, or ``None`` before the registry asked for one."""
         challenge = self._challenge
         credential = self._credential(repository)
@@ -72,10 +76,16 @@ class Authorizer:
             return None
         if challenge.scheme == "basic":
             return credential.basic if credential else None
-        return f"Bearer {self._token(challenge, credential, repository, tuple(scopes))}"
+        return f"Bearer {self._token(challenge, credential, repository, tuple(scopes), cancel)}"
 
     def answer(
-        self, challenges: Sequence[str], repository: Reference, scopes: Sequence[str], *, rejected: str | None
+        self,
+        challenges: Sequence[str],
+        repository: Reference,
+        scopes: Sequence[str],
+        *,
+        rejected: str | None,
+        cancel: threading.Event | None = None,
     ) -> str | None:
         """Take in a 401 and return the next ``Authorization`` value to try, ``None`` if there is none.
 
@@ -90,7 +100,7 @@ class Authorizer:
             self._asked[wanted] = merge_scopes(wanted, self._asked.get(wanted, ()), challenge.scopes)
             if rejected is not None:
                 self._drop(rejected)
-        return self.header(repository, wanted)
+        return self.header(repository, wanted, cancel=cancel)
 
     def forget(self, repository: Reference) -> bool:
         """Drop a credential that was refused, so that a helper is asked again; tell if there was one."""
@@ -112,7 +122,12 @@ class Authorizer:
             return self._known.setdefault(name, found)
 
     def _token(
-        self, challenge: Challenge, credential: Credential | None, repository: Reference, scopes: tuple[str, ...]
+        self,
+        challenge: Challenge,
+        credential: Credential | None,
+        repository: Reference,
+        scopes: tuple[str, ...],
+        cancel: threading.Event | None,
     ) -> str:
         with self._lock:
             key = _Key(credential, challenge.realm, challenge.service, self._asked.get(scopes) or merge_scopes(scopes))
@@ -120,13 +135,17 @@ class Authorizer:
             flight = self._flights.setdefault(key, threading.Lock())
         if token is not None and token.is_fresh():
             return token.value
-        with flight:  # one thread fetches, the others find its result
+        while not flight.acquire(timeout=_SLICE_SECONDS):
+            check_cancelled(cancel)
+        try:  # one thread fetches, the others find its result
             token = self._tokens.get(key)
             if token is None or not token.is_fresh():
-                token = self._request(key, repository)
+                token = self._request(key, repository, cancel)
                 self._tell(token.value)
                 with self._lock:
                     self._tokens[key] = token
+        finally:
+            flight.release()
         return token.value
 
     def _tell(self, token: str) -> None:
@@ -135,7 +154,7 @@ class Authorizer:
         if listener is not None:
             listener(token)
 
-    def _request(self, key: _Key, repository: Reference) -> _Token:
+    def _request(self, key: _Key, repository: Reference, cancel: threading.Event | None) -> _Token:
         self._check_realm(key.realm, repository)
         credential = key.credential
         headers: dict[str, str] = {}
@@ -144,13 +163,13 @@ class Authorizer:
             form = [("grant_type", "refresh_token"), *query, ("client_id", _CLIENT_ID)]
             form += [("scope", " ".join(key.scopes)), ("refresh_token", credential.identity_token)]
             headers["Content-Type"] = _FORM
-            status, body = self._fetch("POST", key.realm, headers, urlencode(form).encode())
+            status, body = self._fetch("POST", key.realm, headers, urlencode(form).encode(), cancel)
         else:
             query += [("scope", scope) for scope in key.scopes]
             if credential is not None and credential.basic:
                 headers["Authorization"] = credential.basic
             joint = "&" if "?" in key.realm else "?"
-            status, body = self._fetch("GET", key.realm + joint + urlencode(query), headers, None)
+            status, body = self._fetch("GET", key.realm + joint + urlencode(query), headers, None, cancel)
         if status != 200:
             raise _refusal(status, key, repository)
         return _read_token(body, key, repository)

@@ -154,7 +154,7 @@ class RegistrySession:
             tries = 2 if response.status == 401 else 0
             while response.status == 401 and tries:
                 tries -= 1
-                renewed = self._renew(call, response, rejected)
+                renewed = self._renew(call, response, rejected, cancel)
                 if renewed is None or renewed == rejected:
                     break
                 response, rejected = self._authorized(call, cancel, renewed)
@@ -199,25 +199,27 @@ class RegistrySession:
     ) -> tuple[Response, str | None]:
         headers = dict(call.headers)
         if Origin.of(call.url) == self.origin:  # never to another host, whoever names it
-            authorization = authorization or self._auth.header(call.repository, self._scopes(call))
+            authorization = authorization or self._auth.header(call.repository, self._scopes(call), cancel=cancel)
             if authorization is not None:
                 headers["Authorization"] = authorization
         else:
             self._check_foreign(call.url)
         return self.transport.send(Request(call.method, call.url, headers, call.body), cancel=cancel), authorization
 
-    def _renew(self, call: Call, response: Response, rejected: str | None) -> str | None:
+    def _renew(
+        self, call: Call, response: Response, rejected: str | None, cancel: threading.Event | None
+    ) -> str | None:
         challenges = response.headers.get_all("WWW-Authenticate") or []
         if Origin.of(call.url) != self.origin:
             return None
         response.load()
+        scopes = self._scopes(call)
         try:
-            renewed = self._auth.answer(challenges, call.repository, self._scopes(call), rejected=rejected)
+            return self._auth.answer(challenges, call.repository, scopes, rejected=rejected, cancel=cancel)
         except AuthenticationError:
             if not self._auth.forget(call.repository):
                 raise
-            renewed = self._auth.answer(challenges, call.repository, self._scopes(call), rejected=rejected)
-        return renewed
+            return self._auth.answer(challenges, call.repository, scopes, rejected=rejected, cancel=cancel)
 
     def _scopes(self, call: Call) -> tuple[str, ...]:
         scopes = [repository_scope(self.name(call.repository), *call.actions)] if call.actions else []
@@ -250,11 +252,18 @@ class RegistrySession:
                 advice="have the registry's storage served over https",
             )
 
-    def _fetch_token(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
-        budget = RetryBudget(self.limits)
+    def _fetch_token(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        cancel: threading.Event | None,
+    ) -> tuple[int, bytes]:
+        budget = RetryBudget(self.limits, cancel)
         while True:
             try:
-                response = self.transport.send(Request(method, url, headers, body)).load()
+                response = self.transport.send(Request(method, url, headers, body), cancel=cancel).load()
             except RegistryUnavailableError as error:
                 budget.pause(error)
                 continue

@@ -45,11 +45,6 @@ FAST_BYTES_PER_SECOND = 150e6
 class RangeReader(Protocol):
     """A repository that reads parts of blobs, several at once; what a remote registry adds to ``BlobReader``."""
 
-    @property
-    def is_encrypted(self) -> bool:
-        """True when receiving already costs a core: decryption."""
-        ...
-
     def fetch_range(
         self, descriptor: Descriptor, offset: int, size: int, cancel: threading.Event | None
     ) -> BinaryIO | None:
@@ -169,9 +164,7 @@ def _download_large(job: _Job) -> None:
 
 def _fill(job: _Job, partial: _Partial, resumed: int) -> None:
     wanted = job.descriptor
-    # One core that decrypts and one that hashes leave none for the server's and the kernel's part.
-    is_threaded = cores() >= 4 or not (isinstance(job.repository, RangeReader) and job.repository.is_encrypted)
-    with hashing(wanted.digest.algorithm, is_threaded=is_threaded) as hasher:
+    with hashing(wanted.digest.algorithm, is_threaded=cores() > 1) as hasher:
         hash_file(hasher, partial.descriptor, 0, resumed)
         job.done = resumed
         os.lseek(partial.descriptor, resumed, os.SEEK_SET)

@@ -13,9 +13,10 @@ def test_a_run_reaches_staging_and_answers_with_no_disk_shared_by_tasks(
 ) -> None:
     run = example("run_to_production").run_to_production.test()
     assert str(run.state) == "success"
-    assert len(a_machine_per_task) == 4
+    assert len(a_machine_per_task) == 5
     exported, promoted = returned(run, "export"), returned(run, "promote")
     assert exported["run_id"] == returned(run, "train")
+    assert returned(run, "smoke_test")["result"] == "PASSED"
     assert promoted["digest"] == exported["digest"]
     assert promoted["tag"] == "staging"
     assert returned(run, "predict") == "virginica"

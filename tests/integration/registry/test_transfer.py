@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -19,14 +21,16 @@ from kitops_orchestration.errors import (
 from kitops_orchestration.oci import transfer, transfer_ranges
 from kitops_orchestration.oci.blob_source import BytesSource, FileSource
 from kitops_orchestration.oci.copy import copy
+from kitops_orchestration.oci.credentials import Credential, StaticCredentials
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
+from kitops_orchestration.oci.remote import RemoteRepository
 from kitops_orchestration.oci.transfer import download_blob
 from kitops_orchestration.oci.transfer_checkpoint import FileCheckpoint
 from kitops_orchestration.oci.transfer_push import push_content
 from kitops_orchestration.progress import ProgressEvent
 from kitops_orchestration.settings import MIB, Limits
 from kitops_orchestration.testing.builders import push_bytes, push_random_modelkit, random_bytes
-from kitops_orchestration.testing.registry import Fault
+from kitops_orchestration.testing.registry import EmbeddedRegistry, Fault
 
 SIZE = 3 * MIB + 7
 CONTENT = random_bytes(SIZE)
@@ -408,6 +412,80 @@ def test_a_cancelled_wait_between_retries_ends(embedded_registry, open_remote, s
     embedded_registry.fail_next(status=503, times=9, retry_after=20)
     with stop_within(1.0, cancel), pytest.raises(TransferCancelledError):
         open_remote(cancel=cancel).resolve("v1")
+
+
+def test_a_cancelled_wait_for_a_token_ends(stop_within):
+    cancel = threading.Event()
+    with EmbeddedRegistry(auth="token") as registry:
+        registry.add_fault(Fault("GET", "/token", stall_seconds=30))
+        credentials = StaticCredentials({registry.host: Credential(registry.username, registry.password)})
+        repository = RemoteRepository(registry.reference("team/iris"), credentials=credentials, cancel=cancel)
+        with stop_within(1.0, cancel), pytest.raises(TransferCancelledError):
+            repository.resolve("v1")
+
+
+CHILD = """
+import sys, pathlib
+from kitops_orchestration.oci.blob_source import BytesSource
+from kitops_orchestration.oci.descriptor import Descriptor, Digest
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.remote import RemoteRepository
+from kitops_orchestration.oci.transfer import download_blob
+from kitops_orchestration.oci.transfer_checkpoint import FileCheckpoint
+from kitops_orchestration.settings import MIB, Limits
+from kitops_orchestration.testing.builders import random_bytes
+verb, host, folder = sys.argv[1:]
+content = random_bytes(3 * MIB + 7)
+blob = Descriptor("application/octet-stream", Digest.of(content), len(content))
+path = pathlib.Path(folder)
+repository = RemoteRepository(
+    Reference(host, "team/iris"),
+    limits=Limits(chunk_bytes=MIB // 2),
+    checkpoint=FileCheckpoint(path / "state") if verb == "push" else None,
+    progress=lambda event: print(event.bytes_done, flush=True),
+)
+if verb == "push":
+    repository.push_blob(blob, BytesSource(content))
+else:
+    download_blob(repository, blob, path / "blob", progress=lambda event: print(event.bytes_done, flush=True))
+"""
+
+
+def killed_after(registry, verb, folder, least_bytes):
+    """Run a transfer in a process and kill it when it has moved some bytes."""
+    command = [sys.executable, "-c", CHILD, verb, registry.host, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if int(line) >= least_bytes:
+                process.kill()
+                break
+        else:
+            pytest.fail("the transfer ended before it was killed")
+
+
+def test_a_download_goes_on_after_its_process_was_killed(embedded_registry, remote, tmp_path):
+    push_bytes(remote, CONTENT)
+    embedded_registry.behaviour.bytes_per_second = 4 * MIB
+    killed_after(embedded_registry, "pull", tmp_path, MIB)
+    assert not (tmp_path / "blob").exists()
+    embedded_registry.behaviour.bytes_per_second = None
+    embedded_registry.clear_requests()
+    download_blob(remote, BLOB, tmp_path / "blob")
+    assert (tmp_path / "blob").read_bytes() == CONTENT
+    assert sum(record.bytes_sent for record in embedded_registry.requests) <= SIZE - MIB
+
+
+def test_an_upload_goes_on_after_its_process_was_killed(embedded_registry, open_remote, tmp_path):
+    embedded_registry.behaviour.bytes_per_second = 4 * MIB
+    killed_after(embedded_registry, "push", tmp_path, MIB + MIB // 4)
+    embedded_registry.behaviour.bytes_per_second = None
+    embedded_registry.clear_requests()
+    repository = open_remote(checkpoint=FileCheckpoint(tmp_path / "state"), limits=Limits(chunk_bytes=MIB // 2))
+    assert repository.push_blob(BLOB, BytesSource(CONTENT))
+    assert stored(repository) == CONTENT
+    assert embedded_registry.count(method="POST") == 0
+    assert sum(record.bytes_received for record in embedded_registry.requests) <= SIZE - MIB
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_progress_is_told_in_order_and_ends_with_the_whole(open_remote, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -251,6 +252,23 @@ def test_init_can_print_and_write_nothing(kitctl, kit) -> None:
     (kit / "Kitfile").unlink()
     assert yaml.safe_load(kitctl("init", kit, "--stdout").ok().out)["manifestVersion"]
     assert not (kit / "Kitfile").exists()
+
+
+def test_import_packs_a_commit_of_a_git_repository(kitctl, kit, repository, here, monkeypatch) -> None:
+    for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.setenv(name, "ada@example.com")
+    for arguments in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
+        subprocess.run(["git", *arguments], cwd=kit, check=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=kit, check=True, capture_output=True, text=True).stdout
+    answer = kitctl("import", f"file://{kit}", "-t", f"{repository}:v1", "--json").ok().json
+    assert answer["revision"] == commit.strip()
+    assert kitctl("info", f"{repository}:v1", "-f", "package.name").ok().out == "iris\n"
+
+
+def test_import_takes_a_token_by_the_name_of_its_variable(kitctl, repository) -> None:
+    ran = kitctl("import", "org/model", "-t", f"{repository}:v1", "--token-env", "NOBODY_SET_THIS")
+    assert ran.code == 2
+    assert "NOBODY_SET_THIS" in ran.err
 
 
 def test_deploy_needs_a_registry(kitctl, packed) -> None:

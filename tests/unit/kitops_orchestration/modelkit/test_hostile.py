@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kitops_orchestration.errors import (
     DigestMismatchError,
@@ -25,7 +28,9 @@ from kitops_orchestration.errors import (
     UnsupportedModelKitError,
 )
 from kitops_orchestration.modelkit import tar
+from kitops_orchestration.modelkit.compression import decompressed
 from kitops_orchestration.modelkit.inspect import inspect
+from kitops_orchestration.modelkit.tar_reader import read_tar
 from kitops_orchestration.modelkit.unpack import unpack
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.manifest import Index
@@ -235,6 +240,28 @@ def test_broken_configs_are_refused(name: str, hand_made: Any, tmp_path: Path) -
     assert not (tmp_path / "target").exists()
 
 
+@pytest.mark.parametrize("path", ["../../out/x", "/tmp/out/x", "a/../../x/y"])
+def test_a_path_in_an_old_config_cannot_leave_the_target(path: str, hand_made: Any, tmp_path: Path) -> None:
+    # Before Kit 0.5 names start at the directory above the layer's path, which the config alone says.
+    tag = hand_made.push([hand_made.blob(GOOD, MODEL)], config=json.dumps({"model": {"path": path}}).encode())
+
+    with pytest.raises(UnsafePathError):
+        unpack(hand_made.repository, tag, tmp_path / "work" / "target")
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize("path", ["../x", "/tmp/x"])
+def test_a_remote_dataset_cannot_leave_the_target(path: str, hand_made: Any, tmp_path: Path) -> None:
+    data = hand_made.blob(GOOD, MODEL.replace("model.v1", "dataset.v1"))
+    hand_made.push([data], config=b'{"datasets":[{"path":"m"}]}', tag="data")
+    dataset = {"path": path, "remotePath": "iris:data"}
+    tag = hand_made.push([], config=json.dumps({"datasets": [dataset]}).encode())
+
+    with pytest.raises(UnsafePathError):
+        unpack(hand_made.repository, tag, tmp_path / "work" / "target", include_remote=True)
+    assert not (tmp_path / "work").exists()
+
+
 def test_a_modelpack_layer_without_a_path_is_refused(hand_made: Any) -> None:
     tag = hand_made.push([hand_made.blob(b"x", WEIGHT)], config=b"{}", config_type=PACK_CONFIG)
 
@@ -349,3 +376,45 @@ def test_broken_descriptors_are_refused(
 
     with pytest.raises((InvalidReferenceError, ModelKitError)):
         manifests.parse(content)
+
+
+class _Discard:
+    """A sink that only takes part."""
+
+    def directory(self, path: str, mode: int) -> None:
+        assert path
+        assert not path.startswith("/")
+
+    def file(self, path: str, mode: int, size: int, pieces: Any) -> None:
+        assert ".." not in path.split("/")
+        pieces(lambda piece: None)
+
+
+SEED = folder("m") + entry("m/f", b"x" * 700) + pax(b"13 path=m/ab\n") + entry("m/" + "é" * 60) + END
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, len(SEED) - 1), st.integers(0, 255)), min_size=1, max_size=6), st.integers(0, 3)
+)
+def test_damaged_archives_end_in_our_errors(changes: list[tuple[int, int]], cut: int) -> None:
+    data = bytearray(SEED)
+    for at, value in changes:
+        data[at] = value
+    for start in range(0, len(data), 512):
+        block = data[start : start + 512]
+        if block[257:262] == b"ustar":  # keep most checksums right, so that what is behind them is reached
+            block[148:156] = b" " * 8
+            data[start + 148 : start + 156] = b"%06o\0 " % sum(block)
+
+    with contextlib.suppress(KitOpsError):
+        read_tar(io.BytesIO(bytes(data[: len(data) - cut * 700])), _Discard())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from(["gzip", "zstd"]))
+def test_damaged_compression_ends_in_our_errors(noise: bytes, form: Any) -> None:
+    good = gzip.compress(SEED) if form == "gzip" else zstandard.compress(SEED)
+    for data in (noise, good[: len(noise)] + noise, good + noise):
+        with contextlib.suppress(KitOpsError):
+            decompressed(io.BytesIO(data), form).read()

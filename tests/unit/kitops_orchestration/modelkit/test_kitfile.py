@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kitops_orchestration.errors import KitfileError, ModelKitError
 from kitops_orchestration.modelkit.kitfile import Dataset, Kitfile, Model, Package
@@ -239,6 +242,20 @@ def test_a_broken_config_is_an_error(config: bytes) -> None:
         Kitfile.from_config(config)
 
 
+@pytest.mark.parametrize("depth", [250, 900, 50_000])
+def test_values_nested_without_end_are_refused(depth: int) -> None:
+    with pytest.raises(ModelKitError):
+        Kitfile.from_config(b'{"model":{"parameters":' + b"[" * depth + b"]" * depth + b"}}")
+    with pytest.raises(KitfileError):
+        Kitfile.parse("model: {parameters: " + "[" * depth + "]" * depth + "}")
+
+
+def test_minus_zero_survives() -> None:
+    config = b'{"manifestVersion":"","package":{},"model":{"parameters":-0}}'
+
+    assert Kitfile.from_config(config).to_config() == config
+
+
 def test_a_config_of_a_later_format_is_read() -> None:
     kitfile = Kitfile.from_config(b'{"manifestVersion":"9","future":1,"model":{"path":"m","later":{}}}')
 
@@ -269,3 +286,31 @@ def test_saving_where_nothing_can_be_written_is_an_error(tmp_path: Path) -> None
 def test_a_directory_without_kitfile_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(KitfileError, match="no Kitfile"):
         Kitfile.load(tmp_path)
+
+
+texts = st.text(max_size=12)
+parameters = st.none() | st.recursive(
+    st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+# Names that no rule speaks about; every path is another one.
+sections = st.fixed_dictionaries(
+    {
+        "package": st.builds(Package, texts, texts, texts, texts, st.lists(texts, max_size=3).map(tuple)),
+        "model": st.none()
+        | st.builds(Model, texts, st.just("m"), texts, texts, texts, texts, texts, parameters=parameters),
+        "datasets": st.lists(
+            st.builds(Dataset, texts, st.just("d"), description=texts, parameters=parameters), max_size=1
+        ),
+    }
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(sections)
+def test_any_kitfile_survives_yaml_and_config(values: dict[str, Any]) -> None:
+    kitfile = Kitfile("1.0.0", values["package"], values["model"], datasets=tuple(values["datasets"]))
+
+    assert Kitfile.parse(kitfile.to_yaml()) == kitfile
+    assert Kitfile.from_config(kitfile.to_config()) == kitfile

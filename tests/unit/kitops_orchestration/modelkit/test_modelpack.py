@@ -189,3 +189,16 @@ def test_equal_files_at_two_paths_both_arrive(hand_made: Any, tmp_path: Path) ->
     unpack(hand_made.repository, "v1", tmp_path / "out")
 
     assert names(tmp_path / "out") == ["Kitfile", "a", "b/c"]
+
+
+def test_a_kitfile_carried_as_a_layer_is_used_and_not_unpacked_as_one(hand_made: Any, tmp_path: Path) -> None:
+    weights = hand_made.blob(b"w", WEIGHT, {PATH: "w"})
+    entry = {"path": "w", "digest": str(weights.digest), "diffId": str(weights.digest)}
+    carried = json.dumps({"manifestVersion": "1.0.0", "package": {"name": "carried"}, "model": entry}).encode()
+    layers = [weights, hand_made.blob(carried, "application/vnd.kitops.modelkit.config.v1+json")]
+    hand_made.push(layers, config=b"{}", config_type=CONFIG)
+
+    result = unpack(hand_made.repository, "v1", tmp_path / "out")
+
+    assert result.kitfile.package.name == "carried"
+    assert names(tmp_path / "out") == ["Kitfile", "w"]

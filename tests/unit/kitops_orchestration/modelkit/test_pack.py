@@ -427,3 +427,15 @@ def test_raw_layers_of_kits_profile_tell_the_files_time(
     text = json.loads(layer.annotations["org.cncf.model.file.metadata+json"])["mtime"]
     assert ".1234567" in text
     assert datetime.fromisoformat(text).timestamp() == pytest.approx(1_700_000_000.1234567)
+
+
+@pytest.mark.parametrize("where", ["kits", "some [odd] *name"])
+def test_a_folder_registry_inside_the_context_does_not_pack_itself(where: str, make_context: MakeContext) -> None:
+    context = make_context({"Kitfile": HEAD + "code: [{path: .}]\n", "a.py": "1"})
+    repository = LayoutRepository(Reference(folder_registry(context / where), "iris"))
+
+    first, again = pack(context, repository, tag="v1"), pack(context, repository, tag="v1")
+
+    assert again.digest == first.digest
+    assert first.size_bytes == 2048
+    assert "left out" in first.warnings[0]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kitops_orchestration.modelkit.inspect import inspect
+from kitops_orchestration.modelkit.kitfile import Kitfile
 from kitops_orchestration.modelkit.pack import pack
 from kitops_orchestration.modelkit.tar import header
 from kitops_orchestration.modelkit.unpack import unpack
@@ -86,6 +87,13 @@ def test_unpacked_vectors_have_their_content_and_modes(
         assert path.stat().st_mode == original.stat().st_mode
         assert path.is_dir() or path.read_bytes() == original.read_bytes()
     assert result.kitfile == inspect(repository, "v1").kitfile
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_configs_of_kit_are_read_and_written_back_as_they_were(name: str) -> None:
+    text = CASES[name]["config"]["json"]
+
+    assert Kitfile.from_config(text.encode()).to_config().decode() == text
 
 
 @pytest.mark.parametrize("case", HEADERS, ids=[f"{case['name'][:12]}-{case['size']}" for case in HEADERS])
