@@ -18,6 +18,7 @@ from kitops_orchestration.errors import InvalidReferenceError, SignatureError
 from kitops_orchestration.oci.descriptor import EMPTY, Digest
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+_READ_TYPES = (STATEMENT_TYPE, "https://in-toto.io/Statement/v0.1")  # the older one is what `cosign attest` writes
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_SUBJECTS = 1024
 
@@ -177,12 +178,12 @@ class Statement:
         """Read the payload of an envelope.
 
         Raises:
-            SignatureError: not a version 1 Statement, or members the specification does not know.
+            SignatureError: not a Statement (v1, or v0.1), or members the specification does not know.
         """
         value = decode_json(content, "the statement")
         refuse_unknown(value, {"_type", "subject", "predicateType", "predicate"}, "the statement")
-        if value.get("_type") != STATEMENT_TYPE:
-            raise SignatureError(f"not an in-toto Statement v1: _type is {value.get('_type')!r}")
+        if value.get("_type") not in _READ_TYPES:
+            raise SignatureError(f"not an in-toto Statement: _type is {str(value.get('_type'))[:80]!r}")
         subjects, predicate_type = value.get("subject"), value.get("predicateType")
         predicate = value.get("predicate") if value.get("predicate") is not None else {}
         if not isinstance(subjects, list) or not 0 < len(subjects) <= MAX_SUBJECTS:

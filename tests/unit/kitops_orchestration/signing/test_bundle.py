@@ -92,7 +92,7 @@ def test_what_is_no_json_object_is_one_clear_error(data) -> None:
     ("change", "says"),
     [
         ({"extra": 1}, "unknown members"),
-        ({"_type": "https://in-toto.io/Statement/v0.1"}, "_type"),
+        ({"_type": "https://in-toto.io/Statement/v2"}, "_type"),
         ({"subject": []}, "subjects"),
         ({"subject": [{"digest": {"sha256": "a"}, "extra": 1}]}, "unknown members"),
         ({"subject": [{"digest": {"sha256": 5}}]}, "text"),
