@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
+from airflow_kitops.object_storage import local_folder
 from airflow_kitops.operators.kit_operator import KitProducingOperator
 from airflow_kitops.run_context import run_context
 
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class KitPackOperator(KitProducingOperator):
-    """Pack a folder of this worker into a ModelKit.
+    """Pack a folder of this worker, or of object storage, into a ModelKit.
 
     The ModelKit is written straight into ``push_to``: a registry (``ghcr.io/org/model:1.0``), or a folder
     registry (``file:///shared/registry/model:1.0``) that the tasks after this one can reach too.
 
-    :param context_dir: the folder that the Kitfile's paths start from.
+    :param context_dir: the folder that the Kitfile's paths start from; ``s3://conn@bucket/folder`` is fetched first.
     :param push_to: reference of the ModelKit, with a tag.
     :param kitfile: another Kitfile than ``context_dir``'s own.
     :param extra_tags: more tags for the same digest.
@@ -64,14 +65,15 @@ class KitPackOperator(KitProducingOperator):
         return self.announce(context, results.packed(self._pack()))
 
     def _pack(self) -> PackResult:
-        result = self.hook.pack(
-            self.context_dir,
-            self.push_to,
-            kitfile=Path(self.kitfile) if self.kitfile else None,
-            extra_tags=tuple(self.extra_tags),
-            annotations=self.annotations,
-            **(self.pack_options or {}),
-        )
+        with local_folder(self.context_dir) as folder:
+            result = self.hook.pack(
+                folder,
+                self.push_to,
+                kitfile=Path(self.kitfile) if self.kitfile else None,
+                extra_tags=tuple(self.extra_tags),
+                annotations=self.annotations,
+                **(self.pack_options or {}),
+            )
         for warning in result.warnings:
             self.log.warning("%s", warning)
         return result

@@ -175,8 +175,9 @@ def airflow(
     home = tmp_path_factory.mktemp("standalone")
     dags = home / "dags"
     shutil.copytree(Path(__file__).with_name("dags"), dags)
-    for name in ("train_and_publish.py", "approve_and_promote.py", "watch_production.py", "promotion.yaml"):
-        shutil.copy(EXAMPLES / name, dags / name)
+    for name in ("train_and_publish", "per_version", "approve_and_promote", "watch_production"):
+        shutil.copy(EXAMPLES / f"{name}.py", dags / f"{name}.py")
+    shutil.copy(EXAMPLES / "promotion.yaml", dags / "promotion.yaml")
     (home / "passwords.json").write_text(json.dumps({user: f"{user}-password" for user in USERS}))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -33,6 +33,13 @@ def test_what_was_trained_is_published_with_links_and_an_event(airflow, client) 
     assert (event["extra"]["digest"], event["partition_key"]) == (pushed["digest"], "v1.0.0")
 
 
+def test_the_published_version_starts_a_run_of_its_own(airflow, client) -> None:
+    (started,) = airflow.wait("the consumer starts", lambda: airflow.runs("per_version"))
+    assert started["partition_key"] == "v1.0.0"
+    assert airflow.finish("per_version", started["dag_run_id"]) == "success"
+    assert client.resolve("team/mirror/wine:v1.0.0").digest == client.resolve("wine:v1.0.0").digest
+
+
 def test_lineage_names_the_repository_and_its_digest(airflow, client) -> None:
     digest = client.resolve("wine:v1.0.0").digest
 

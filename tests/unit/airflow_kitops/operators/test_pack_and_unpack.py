@@ -105,3 +105,15 @@ def test_pack_and_push_says_where_it_comes_from_and_signs(context_dir: Path, sig
 def test_pack_and_push_without_a_key_attaches_unsigned_provenance(context_dir: Path, registry: str) -> None:
     operator = KitPackAndPushOperator(task_id="publish", context_dir=str(context_dir), push_to="team/iris:v1")
     assert not operator.execute({})["is_signed"]
+
+
+def test_a_folder_in_object_storage_is_packed_and_not_left_behind(
+    context_dir: Path, registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("AIRFLOW__KITOPS__SCRATCH_DIR", str(scratch))
+    here = pack(context_dir)
+    there = KitPackOperator(task_id="p", context_dir=f"file://{context_dir}", push_to="team/iris:v2").execute({})
+    assert there["digest"] == here["digest"]
+    assert list(scratch.iterdir()) == []
