@@ -5,7 +5,7 @@ The bases of triggers are not here: they cost a DAG file a quarter of a second, 
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
@@ -24,12 +24,12 @@ from airflow.providers.common.compat.sdk import (
     XCom,
     conf,
     determine_kwargs,
-    mask_secret,
     task_decorator_factory,
 )
 from airflow.sdk import AssetWatcher
 from airflow.sdk.definitions.asset import Model
 from airflow.sdk.definitions.param import ParamsDict
+from airflow.sdk.log import mask_secret
 
 try:
     from airflow.sdk.exceptions import TaskAwaitingInput
@@ -59,7 +59,6 @@ __all__ = [
     "conf",
     "determine_kwargs",
     "get_async_connection",
-    "get_async_extra_dejson",
     "mask_secret",
     "task_decorator_factory",
 ]

@@ -13,7 +13,6 @@ from airflow_kitops._compat import (
     AirflowNotFoundException,
     BaseHook,
     get_async_connection,
-    get_async_extra_dejson,
 )
 from airflow_kitops._errors import airflow_errors, error_text
 from airflow_kitops.connection import ConnectionSettings, read_connection
@@ -97,7 +96,8 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
     async def _aread_settings(self) -> None:
         try:
             connection = await get_async_connection(self.kitops_conn_id, self)
-            extra = await get_async_extra_dejson(connection)
+            # In a thread: reading it has secrets masked, which blocks, and must not block this loop.
+            extra = await asyncio.to_thread(getattr, connection, "extra_dejson")
         except AirflowNotFoundException:
             await asyncio.to_thread(getattr, self, "settings")
             return
