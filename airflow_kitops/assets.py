@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult
 
 from airflow_kitops._compat import Asset, AssetWatcher, Model
+from airflow_kitops.asset_uris import asset_uri
 from kitops_orchestration.oci.reference import Reference
 
 if TYPE_CHECKING:
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """Write an ``oci://`` URI in one way: the registry is a host name, which has no upper case."""
     return uri._replace(netloc=uri.netloc.lower())
-
-
-def asset_uri(reference: str | Reference) -> str:
-    """Return the URI of the asset that a reference's repository is."""
-    where = reference if isinstance(reference, Reference) else Reference.parse(reference)
-    return where.name if where.is_folder else f"oci://{where.name}"
 
 
 def _channel_uri(where: Reference) -> str:

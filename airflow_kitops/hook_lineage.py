@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_kitops.assets import asset_uri
+from airflow_kitops.asset_uris import asset_uri
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_kitops._compat import Asset, AssetAlias
-from airflow_kitops.assets import asset_uri
+from airflow_kitops.asset_uris import asset_uri
 
 
 def tell_outlets(

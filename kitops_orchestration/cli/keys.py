@@ -20,9 +20,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 def key_option(function: F) -> F:
     """Add ``--key FILE``: the private key to sign with."""
-    return click.option("--key", "key_path", type=_FILE, help=f"Private key; its password in {PASSWORD_VARIABLE}.")(
-        function
-    )
+    text = f"Private key, or env://NAME of a variable with it; its password in {PASSWORD_VARIABLE}."
+    return click.option("--key", "key_path", type=_FILE, help=text)(function)
 
 
 def trust_option(function: F) -> F:
@@ -41,7 +40,13 @@ def load_signer(path: Path | None) -> Signer | None:
         return None
     from kitops_orchestration.signing.keys import load_private_key
 
-    return load_private_key(path, password_env=PASSWORD_VARIABLE)
+    return load_private_key(_key_source(path), password_env=PASSWORD_VARIABLE)
+
+
+def _key_source(path: Path) -> Path | str:
+    """Give ``env://NAME`` back the slash that a path takes from it."""
+    is_variable = len(path.parts) == 2 and path.parts[0] == "env:"
+    return f"env://{path.name}" if is_variable else path
 
 
 def require_signer(path: Path | None) -> Signer:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from kitops_orchestration.cli.table import format_table
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.attach import Attached
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
 
 BEFORE_PRINTING = "kitops_orchestration.before_printing"
 """Under this key of click's context stands what has to be called before the first line is printed."""
-
-_GAP = "  "
-_NARROWEST = 8
-_LONG_DIGEST = re.compile(r"\b(sha256:[0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 def print_text(text: str, *, to_stderr: bool = False) -> None:
@@ -60,44 +55,6 @@ def print_warning(text: str) -> None:
 def terminal_width() -> int | None:
     """Return the terminal's columns; ``None`` when standard output goes elsewhere, which never wraps."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def format_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, width: int | None = None) -> list[str]:
-    """Return the lines of a table.
-
-    With ``width`` one that is too wide has its digests shortened first; then its widest cells are wrapped.
-    """
-    cells = [list(columns), *([str(cell) if cell is not None else "" for cell in row] for row in rows)]
-    if width is not None and _total(_widths(cells)) > width:
-        cells = [[_LONG_DIGEST.sub(r"\1", cell) for cell in row] for row in cells]
-    widths = _shrunk(_widths(cells), width)
-    head, *body = [line for row in cells for line in _row_lines(row, widths)] if cells else []
-    return [click.style(head, bold=True), *body]
-
-
-def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
-    return [max(len(row[index]) for row in cells) for index in range(len(cells[0]))]
-
-
-def _total(widths: Sequence[int]) -> int:
-    return sum(widths) + len(_GAP) * (len(widths) - 1)
-
-
-def _shrunk(widths: list[int], limit: int | None) -> list[int]:
-    while limit is not None and _total(widths) > limit and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
-    return widths
-
-
-def _row_lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    wrapped = [
-        textwrap.wrap(cell, width, break_on_hyphens=False) or [""] if len(cell) > width else [cell]
-        for cell, width in zip(row, widths, strict=True)
-    ]
-    return [
-        _GAP.join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()
-        for parts in zip_longest(*wrapped, fillvalue="")
-    ]
 
 
 def human_bytes(size: int | float) -> str:

@@ -9,7 +9,7 @@ from itertools import groupby
 
 import click
 
-from kitops_orchestration.cli.output import format_table
+from kitops_orchestration.cli.table import format_table
 
 _CELL_END = re.compile(r"(?<!\\)\|")
 _RULE = re.compile(r"\|(?:\s*:?-+:?\s*\|)+")

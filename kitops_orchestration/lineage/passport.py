@@ -134,6 +134,22 @@ class Passport:
 
         return render(self)
 
+    def _repr_html_(self) -> str:
+        """Return the page in short: the whole one has a style sheet that would restyle the notebook around it."""
+        from kitops_orchestration.modelkit.notebook import facts_table, section, table
+
+        verdict = self.verdict
+        checked = "not checked: no trust policy was given" if verdict is None else verdict.reason
+        facts = [
+            ("reference", str(self.reference)),
+            ("description", self.description),
+            ("licence", self.licence),
+            ("signature", "verified" if verdict is not None and verdict.is_verified else checked),
+            ("in service", ", ".join(item.environment for item in self.running)),
+        ]
+        metrics = [(name, str(value)) for name, value in self.metrics.items()]
+        return section(f"{self.name} {self.version_name}", facts_table(facts), table(("metric", "value"), metrics))
+
     def to_cyclonedx(self) -> dict[str, Any]:
         """Return a CycloneDX 1.6 bill of materials with a model card, ready for ``attest``."""
         from kitops_orchestration.lineage.cyclonedx import bill_of_materials

@@ -111,20 +111,30 @@ class ModelKitDiff:
             return "\n".join([*lines, "No difference.", ""])
         for title, changes in (("Kitfile", self.fields), ("Metrics", self.metrics), ("Parameters", self.parameters)):
             if changes:
-                rows = [(change.field, _cell(change.left), _cell(change.right)) for change in changes]
+                rows = [(change.field, value_text(change.left), value_text(change.right)) for change in changes]
                 lines += _table((title, "left", "right"), rows)
         layers = [
-            (f"{layer.kind} {layer.path}", layer.change, _size(layer.left_size_bytes), _size(layer.right_size_bytes))
+            (
+                f"{layer.kind} {layer.path}",
+                layer.change,
+                size_text(layer.left_size_bytes),
+                size_text(layer.right_size_bytes),
+            )
             for layer in self.layers
         ]
         lines += _table(("Layer", "change", "left", "right"), layers)
         if self.files:
             files = [
-                (file.path, file.change, _size(file.left_size_bytes), _size(file.right_size_bytes))
+                (file.path, file.change, size_text(file.left_size_bytes), size_text(file.right_size_bytes))
                 for file in self.files
             ]
             lines += _table(("File", "change", "left", "right"), files)
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from kitops_orchestration.modelkit.notebook import render_diff
+
+        return render_diff(self)
 
 
 def diff(
@@ -248,7 +258,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [*lines, ""]
 
 
-def _cell(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """Return a Kitfile value as text for people; ``-`` is absent."""
     if value is None:
         return "-"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -258,7 +269,8 @@ def _escape(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _size(size_bytes: int | None) -> str:
+def size_text(size_bytes: int | None) -> str:
+    """Return a size as text for people; ``-`` is absent."""
     if size_bytes is None:
         return "-"
     amount, unit = float(size_bytes), "B"

@@ -89,6 +89,11 @@ class ModelKit:
             "manifest": json.loads(self.manifest.content),
         }
 
+    def _repr_html_(self) -> str:
+        from kitops_orchestration.modelkit.notebook import render_modelkit
+
+        return render_modelkit(self)
+
 
 def inspect(repository: Repository, target: str, *, limits: Limits = Limits()) -> ModelKit:
     """Read manifest and config of a tag or digest.

@@ -163,21 +163,31 @@ class RemoteRepository(RemoteBlobs):
             NotFoundError: there is no such tag.
             RegistryResponseError: the registry cannot delete a tag alone, or deletes nothing.
         """
-        operation = f"delete tag {tag} of"
-        response = self._control.manifest("DELETE", tag, operation, cancel=self._cancel)
+        self._delete(tag, f"delete tag {tag} of", "deleting is switched off, or works by digest only")
+
+    def delete_manifest(self, digest: str) -> None:
+        """Remove a manifest with every tag that points at it; blobs stay until the registry collects garbage.
+
+        Raises:
+            NotFoundError: there is no such manifest.
+            RegistryResponseError: the registry deletes nothing.
+        """
+        self._delete(Digest(digest), f"delete manifest {digest} of", "deleting is switched off")
+
+    def _delete(self, target: str, operation: str, reason: str) -> None:
+        response = self._control.manifest("DELETE", target, operation, cancel=self._cancel)
         if response.status_code in (200, 202, 204):
             return
-        # Some registries look at the method before they look for the tag.
-        if response.status_code in UNSUPPORTED and not self._has_manifest(tag):
+        # Some registries look at the method before they look for the manifest.
+        if response.status_code in UNSUPPORTED and not self._has_manifest(target):
             response.status_code = 404
         if response.status_code in UNSUPPORTED:
             raise RegistryResponseError(
-                f"{self._session.registry} cannot delete the tag {tag} of {self._reference} "
-                f"(HTTP {response.status_code})",
+                f"{operation} {self._reference}: {self._session.registry} refuses it (HTTP {response.status_code})",
                 status=response.status_code,
                 operation=operation,
                 reference=str(self._reference),
-                advice="deleting is switched off, or works by digest only: ask the registry's operator",
+                advice=f"{reason}: ask the registry's operator",
             )
         raise self._control.failed(response, operation)
 

@@ -189,8 +189,11 @@ class RegistrySession:
         return following
 
     def _encrypted(self, url: str) -> str:
-        behind_proxy = Origin("http", self.origin.host, 80)
-        if self.origin.scheme == "https" and Origin.of(url) == behind_proxy:
+        # A registry behind a proxy that ends TLS may name itself with http: what goes to the registry itself
+        # is sent the way the registry is spoken to.
+        target = Origin.of(url)
+        is_own = target.host == self.origin.host and target.port in (80, self.origin.port)
+        if is_own and target.scheme == "http" and self.origin.scheme == "https":
             return urlsplit(url)._replace(scheme="https", netloc=self.origin.netloc).geturl()
         return url
 

@@ -46,6 +46,9 @@ def remote(open_remote) -> RemoteRepository:
     return open_remote()
 
 
+BUSY_SECONDS = 4.0
+
+
 @contextmanager
 def stops_within(seconds: float, cancel: threading.Event, *, after: float = 0.2) -> Iterator[None]:
     """Set ``cancel`` after a moment and check that the block ends within ``seconds`` of that."""
@@ -60,7 +63,8 @@ def stops_within(seconds: float, cancel: threading.Event, *, after: float = 0.2)
     try:
         yield
         assert moment, "the block ended before it was cancelled"
-        assert time.monotonic() - moment[0] < seconds
+        # A busy machine may take its time to give us a turn; a stop that waits for the transfer takes far longer.
+        assert time.monotonic() - moment[0] < seconds + BUSY_SECONDS
     finally:
         timer.cancel()
         timer.join()

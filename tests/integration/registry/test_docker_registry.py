@@ -133,6 +133,14 @@ def test_a_client_certificate_opens_a_registry_that_wants_one(run_registry, auth
     moves_modelkits(opened(host, tls=client_tls), tmp_path)
 
 
+def test_a_registry_behind_a_proxy_that_ends_tls_is_spoken_to_over_tls_only(docker_registry, authority, tmp_path):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(authority.certificate_path, authority.key_path)
+    with Relay(docker_registry.host, tls=context) as host:
+        repository = opened(host, f"team/{uuid.uuid4().hex}", tls=TlsOptions(ca_bundle=authority.ca_path))
+        moves_modelkits(repository, tmp_path)
+
+
 # Passwords and tokens
 
 
@@ -266,13 +274,26 @@ def test_a_registry_without_deletion_is_told_from_a_missing_tag(run_registry):
     assert caught.value.advice
     with pytest.raises(NotFoundError):
         repository.delete_tag("v2")
+    with pytest.raises(RegistryResponseError):
+        repository.delete_manifest(repository.resolve("v1").digest)
     assert list(repository.tags()) == ["v1"]
+
+
+def test_a_manifest_is_deleted_by_digest_where_that_is_allowed(docker_registry, repository_name):
+    repository = opened(docker_registry.host, repository_name)
+    digest = push_random_modelkit(repository, tag="v1").descriptor.digest
+    repository.delete_manifest(digest)
+    for missing in (digest, "v1"):
+        with pytest.raises(NotFoundError):
+            repository.resolve(missing)
+    with pytest.raises(NotFoundError):
+        repository.delete_manifest(digest)
 
 
 def test_a_broken_upload_starts_over_where_the_registry_lost_it(docker_registry, repository_name, tmp_path):
     content = random_bytes(5 * MIB)
     descriptor = Descriptor("a/b", Digest.of(content), len(content))
-    with breaking_proxy(docker_registry.host, after_bytes=2 * MIB) as host:
+    with Relay(docker_registry.host, cut_after_bytes=2 * MIB) as host:
         repository = opened(host, repository_name, limits=Limits(retries=3))
         repository.push_blob(descriptor, BytesSource(content))
     with opened(docker_registry.host, repository_name).fetch_blob(descriptor) as stream:
@@ -303,13 +324,14 @@ def test_tags_are_listed_sorted_although_the_registry_does_not_sort(docker_regis
 # Proxies
 
 
-class breaking_proxy:
-    """A TCP relay that cuts its first connection carrying more than some bytes to the registry."""
+class Relay:
+    """A TCP relay: ends TLS when asked to, and cuts its first connection that carries more than some bytes."""
 
-    def __init__(self, target, *, after_bytes):
+    def __init__(self, target, *, cut_after_bytes=None, tls=None):
         self.target = (target.split(":")[0], int(target.split(":")[1]))
-        self.left = after_bytes
-        self.is_used = False
+        self.left = cut_after_bytes
+        self.tls = tls
+        self.accepted = 0
         self.server = socket.create_server(("127.0.0.1", 0))
 
     def __enter__(self):
@@ -325,25 +347,38 @@ class breaking_proxy:
                 client, _ = self.server.accept()
             except OSError:
                 return
-            upstream = socket.create_connection(self.target)
-            threading.Thread(target=self._relay, args=(client, upstream, True), daemon=True).start()
-            threading.Thread(target=self._relay, args=(upstream, client, False), daemon=True).start()
+            self.accepted += 1
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        with contextlib.suppress(OSError):
+            if self.tls is not None:
+                client = self.tls.wrap_socket(client, server_side=True)
+            with client, socket.create_connection(self.target) as upstream:
+                back = threading.Thread(target=self._relay, args=(upstream, client, False), daemon=True)
+                back.start()
+                self._relay(client, upstream, True)
+                back.join()
 
     def _relay(self, source, sink, is_counted):
-        try:
+        with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if is_counted and not self.is_used:
+                if is_counted and self.left is not None:
                     self.left -= len(data)
                     if self.left < 0:
-                        self.is_used = True
+                        self.left = None
                         break
                 sink.sendall(data)
-        except OSError:
-            pass
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-            end.close()
+
+
+def test_one_connection_serves_one_thread_after_another(docker_registry, tmp_path):
+    relay = Relay(docker_registry.host)
+    with relay as host:
+        moves_modelkits(opened(host, f"team/{uuid.uuid4().hex}"), tmp_path)
+    assert relay.accepted == 1
 
 
 class ConnectProxy(http.server.ThreadingHTTPServer):

@@ -2,8 +2,8 @@
 
     python tests/interop/signing/record_cosign.py /path/to/cosign tests/data/cosign.json
 
-By hand, with a cosign of 2.6 or later at hand (``go install github.com/sigstore/cosign/v2/cmd/cosign@v2.6.1``);
-Debian's docker-registry is started for it.  The keys are made for the recording, and public on purpose.
+By hand, where a cosign of 2.6 or later is installed.  Debian's docker-registry is started for it; the keys are made
+for the recording, and public on purpose.
 """
 
 from __future__ import annotations

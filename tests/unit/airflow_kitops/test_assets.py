@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import Asset
 
-from airflow_kitops.assets import asset_uri, create_asset, modelkit_asset, modelkits_from
+from airflow_kitops.asset_uris import asset_uri
+from airflow_kitops.assets import create_asset, modelkit_asset, modelkits_from
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ SHARED = {
     "output",
     "progress_bar",
     "promoted",
+    "table",
     "terminal_page",
     "whole_file",
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from kitops_orchestration.cli.output import format_table, human_bytes
+from kitops_orchestration.cli.output import human_bytes
+from kitops_orchestration.cli.table import format_table
 from kitops_orchestration.cli.terminal_page import as_terminal_text
 
 DIGEST = "sha256:" + "0123456789ab" + "c" * 52

@@ -84,6 +84,15 @@ def test_a_passport_is_one_html_file_that_needs_nothing_else(page) -> None:
     assert html == page.to_html()
 
 
+def test_a_notebook_shows_the_passport_in_short(page) -> None:
+    shown = page._repr_html_()
+
+    read(shown)
+    assert "<td>accuracy</td><td>0.967</td>" in shown
+    assert "<th>signature</th><td>verified</td>" in shown
+    assert "style" not in shown
+
+
 def test_annex_iv_says_what_evidence_fills_and_what_needs_text(page) -> None:
     points = {point.number: point for point in page.annex_iv}
 
@@ -158,6 +167,8 @@ def test_text_from_the_registry_cannot_become_markup(tmp_path, story) -> None:
     assert "script" not in read(page.to_html()).tags
     assert "<script>" not in page.to_markdown()
     assert "\n# head" not in page.to_markdown()
+    assert "<script" not in page._repr_html_()
+    assert "&lt;script&gt;" in page._repr_html_()
 
 
 def test_versions_sort_as_people_count() -> None:

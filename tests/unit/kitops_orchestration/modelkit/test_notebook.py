@@ -1,0 +1,62 @@
+"""What a notebook shows of a ModelKit and a diff."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kitops_orchestration.modelkit.diff import diff
+from kitops_orchestration.modelkit.inspect import inspect
+from kitops_orchestration.modelkit.notebook import MAX_CHARACTERS, MAX_ROWS, table
+from kitops_orchestration.modelkit.pack import pack
+
+EVIL = "<script>alert(1)</script>"
+KITFILE = "manifestVersion: 1.0.0\npackage: {name: iris, version: '1', license: MIT}\nmodel: {path: m.bin}\n"
+
+
+def test_modelkit_shows_name_reference_and_layers(make_context, repository) -> None:
+    packed = pack(make_context({"Kitfile": KITFILE, "m.bin": "m"}), repository, tag="v1")
+    shown = inspect(repository, "v1")._repr_html_()
+    assert "<b>iris</b>" in shown
+    assert str(packed.reference) in shown
+    assert "<td>model</td><td>m.bin</td>" in shown
+    assert "MIT" in shown
+
+
+def test_diff_shows_what_changed_and_counts_what_did_not(make_context, repository) -> None:
+    docs = "docs: [{path: README.md}]\n"
+    pack(make_context({"Kitfile": KITFILE + docs, "m.bin": "m", "README.md": "r"}, "old"), repository, tag="old")
+    new = KITFILE.replace("'1'", "'2'") + docs
+    pack(make_context({"Kitfile": new, "m.bin": "n", "README.md": "r"}, "new"), repository, tag="new")
+    shown = diff(inspect(repository, "old"), inspect(repository, "new"))._repr_html_()
+    assert "<td>package.version</td><td>1</td><td>2</td>" in shown
+    assert "<td>model</td><td>m.bin</td><td>changed</td>" in shown
+    assert "<th>same layers</th><td>1</td>" in shown
+    assert "README.md" not in shown
+
+
+def test_diff_of_a_modelkit_with_itself_says_none(make_context, repository) -> None:
+    pack(make_context({"Kitfile": KITFILE, "m.bin": "m"}), repository, tag="v1")
+    kit = inspect(repository, "v1")
+    assert "<th>difference</th><td>none</td>" in diff(kit, kit)._repr_html_()
+
+
+def test_hostile_names_cannot_become_markup(make_context, repository) -> None:
+    pack(make_context({"Kitfile": KITFILE, "m.bin": "m"}, "old"), repository, tag="old")
+    evil = (
+        f"manifestVersion: 1.0.0\npackage: {{name: '{EVIL}', version: '{EVIL}', license: '{EVIL}'}}\n"
+        f"model: {{name: '{EVIL}', path: m.bin, framework: '{EVIL}'}}\n"
+    )
+    pack(make_context({"Kitfile": evil, "m.bin": "n"}, "new"), repository, tag="new")
+    old, new = inspect(repository, "old"), inspect(repository, "new")
+    new = replace(new, layers=tuple(replace(layer, path=EVIL, name='"><img src=x>') for layer in new.layers))
+    for shown in (new._repr_html_(), diff(old, new)._repr_html_()):
+        assert "<script" not in shown
+        assert "<img" not in shown
+        assert "&lt;script&gt;" in shown
+
+
+def test_long_tables_and_texts_are_cut() -> None:
+    shown = table(("name",), [("x" * 1000,)] * (MAX_ROWS + 7))
+    assert shown.count("<td>") == MAX_ROWS
+    assert "and 7 more" in shown
+    assert "x" * MAX_CHARACTERS not in shown
