@@ -15,10 +15,10 @@ PYTEST := $(BIN)/python -m pytest
 STAMP := $(VENV)/.installed
 
 # Programs of other people that the suite tests against; Debian's packages have the same names.
-PROGRAMS := docker-registry skopeo
-# These share nothing between files; the others start servers and measure time.
-PARALLEL_TESTS := $(wildcard tests/unit tests/contract tests/interop tests/architecture tests/docs)
-SERIAL_TESTS := $(wildcard tests/integration tests/e2e)
+PROGRAMS := docker-registry skopeo npm
+# Quick ones first; then those that start servers. Files share nothing, so each worker takes whole files.
+QUICK_TESTS := $(wildcard tests/unit tests/contract tests/interop tests/architecture tests/docs)
+SERVER_TESTS := $(wildcard tests/integration tests/e2e)
 
 .PHONY: help
 help: ## Show this list
@@ -64,8 +64,8 @@ programs: # Install what the suite tests against where we may, else name it; in 
 .PHONY: test
 test: $(STAMP) programs ## Run the whole suite
 	@status=0; \
-	$(if $(PARALLEL_TESTS),$(PYTEST) -n 2 --dist loadfile $(PARALLEL_TESTS) || status=1;) \
-	$(if $(SERIAL_TESTS),$(PYTEST) $(SERIAL_TESTS) || status=1;) \
+	$(if $(QUICK_TESTS),$(PYTEST) -n 2 --dist loadfile $(QUICK_TESTS) || status=1;) \
+	$(if $(SERVER_TESTS),$(PYTEST) -n 2 --dist loadfile $(SERVER_TESTS) || status=1;) \
 	exit $$status
 
 .PHONY: test-unit

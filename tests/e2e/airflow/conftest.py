@@ -57,6 +57,12 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What all machines of this deployment reach: MLflow and a folder registry."""
     registry = tmp_path / "registry"
     monkeypatch.setenv("AIRFLOW_CONN_KITOPS_DEFAULT", json.dumps({"conn_type": "kitops", "host": f"file://{registry}"}))
+    if "mlflow" in sys.modules:
+        import mlflow
+
+        # What an earlier test of this process told MLflow would win over the variable.
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", str(tmp_path / "artifacts"))
     return tmp_path

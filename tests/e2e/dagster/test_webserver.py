@@ -116,7 +116,7 @@ def test_the_kit_shows_digest_layers_size_kitfile_and_metrics(server):
 @pytest.mark.slow
 def test_the_checks_are_green_and_block(server):
     checks = {check["name"]: check for check in asset(server, "wine_kit")["assetChecksOrError"]["checks"]}
-    assert set(checks) == {"modelkit_integrity", "modelkit_provenance"}
+    assert set(checks) == {"modelkit_integrity", "modelkit_provenance", "modelkit_smoke_test"}
     for check in checks.values():
         assert check["blocking"]
         assert check["executionForLatestMaterialization"]["status"] == "SUCCEEDED"
