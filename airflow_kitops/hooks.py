@@ -95,7 +95,7 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
 
     async def _aread_settings(self) -> None:
         try:
-            connection = await get_async_connection(self.kitops_conn_id, self)
+            connection = await get_async_connection(self.kitops_conn_id)
             # In a thread: reading it has secrets masked, which blocks, and must not block this loop.
             extra = await asyncio.to_thread(getattr, connection, "extra_dejson")
         except AirflowNotFoundException:
