@@ -20,8 +20,12 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "airflow"
 HOME = Path(tempfile.mkdtemp(prefix="airflow-e2e-"))
 
+# One place for all tests: an asset of Airflow has one name and one URI for as long as its database lives.
+REGISTRY = HOME / "registry"
+
 os.environ.update(
     {
+        "KITOPS_EXAMPLE_REGISTRY": f"file://{REGISTRY}",
         "AIRFLOW_HOME": str(HOME),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -54,9 +58,10 @@ def example(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> Callable
 
 @pytest.fixture
 def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What all machines of this deployment reach: MLflow and a folder registry."""
-    registry = tmp_path / "registry"
-    monkeypatch.setenv("AIRFLOW_CONN_KITOPS_DEFAULT", json.dumps({"conn_type": "kitops", "host": f"file://{registry}"}))
+    """What all machines of this deployment reach: MLflow and a folder registry, both empty."""
+    shutil.rmtree(REGISTRY, ignore_errors=True)
+    connection = {"conn_type": "kitops", "host": f"file://{REGISTRY}"}
+    monkeypatch.setenv("AIRFLOW_CONN_KITOPS_DEFAULT", json.dumps(connection))
     if "mlflow" in sys.modules:
         import mlflow
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,9 @@ def registry(shared: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         "signing_private_key_password": "geheim-1234",
         "trust_policy": str(shared / "trust.yaml"),
     }
-    folder = f"file://{shared}/registry"
+    folder = os.environ["KITOPS_EXAMPLE_REGISTRY"]
     connection = {"conn_type": "kitops", "host": folder, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_KITOPS_DEFAULT", json.dumps(connection))
-    monkeypatch.setenv("KITOPS_EXAMPLE_REGISTRY", folder)
     return folder
 
 
