@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -36,6 +37,26 @@ class RunningRegistry:
     def reference(self, text: str) -> Reference:
         """Return the reference of ``repository[:tag]`` in this registry."""
         return Reference.parse(f"{self.host}/{text}")
+
+
+@pytest.fixture(autouse=True)
+def mlflow_starts_afresh() -> Iterator[None]:
+    """What one test tells MLflow (server, experiment, open run) is for that test alone; MLflow keeps it per process."""
+    _forget_mlflow()
+    yield
+    _forget_mlflow()
+
+
+def _forget_mlflow() -> None:
+    if (mlflow := sys.modules.get("mlflow")) is not None and hasattr(mlflow, "active_run"):
+        while mlflow.active_run():
+            mlflow.end_run()
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
+        # MLflow has no public way to leave an experiment.
+        mlflow.tracking.fluent._active_experiment_id = None
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture
