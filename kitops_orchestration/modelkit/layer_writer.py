@@ -1,15 +1,16 @@
-"""One layer on its way into a repository: digest first, from the cache or in one pass, then the bytes."""
+"""One layer on its way into a repository, hashed on the way unless its digest is known from the cache."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -24,6 +25,7 @@ from kitops_orchestration.modelkit.manifest_profile import Profile, layer_annota
 from kitops_orchestration.oci.blob_source import FileSource
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.transfer_push import ContentWriter
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, Verb
 
 
@@ -50,40 +52,76 @@ class LayerWriter:
     def write(self, layer: PlannedLayer, source: LayerSource) -> WrittenLayer:
         """Find the layer's digest and store its blob, unless it is there.
 
+        A layer that is not compressed is hashed while it is written, where the repository can do that.
+
         Raises:
             ModelKitError: a file cannot be read or was changed meanwhile.
         """
-        with contextlib.ExitStack() as stack:
-            digests, body = self._digests(layer, source, stack)
-            file = source.entry if isinstance(source, RawSource) else None
-            annotations = layer_annotations(self.profile, layer, file)
-            descriptor = Descriptor(layer.media_type, digests.digest, digests.size, annotations)
-            is_new = False
-            if body is None and not self.repository.has_blob(descriptor):
-                body = self._spooled(layer, source, stack)[1]
-            if body is not None:
-                is_new = self.repository.push_blob(descriptor, _WatchedSource(body, self, layer))
-        self._report("push", layer, "finished" if is_new else "skipped", digests.size, digests.size)
-        return WrittenLayer(descriptor, digests.diff_id, is_uploaded=is_new)
-
-    def _digests(
-        self, layer: PlannedLayer, source: LayerSource, stack: contextlib.ExitStack
-    ) -> tuple[CachedDigests, BlobSource | None]:
         entries = [source.entry] if isinstance(source, RawSource) else source.entries
         form = f"{layer.format}/{layer.compression}/{compressing.version(layer.compression)}"
         key = key_of(entries, form) if self.cache is not None else ""
-        plain = source if layer.compression == "none" else None
-        known = self.cache.get(key) if self.cache is not None else None
-        if known is not None:
-            return known, plain
+        digests = self.cache.get(key) if self.cache is not None else None
         started_ns = time.time_ns()
-        if plain is None:
-            digests, body = self._spooled(layer, source, stack)
+
+        def remember(found: CachedDigests) -> None:
+            if self.cache is not None and is_settled(entries, now_ns=started_ns):
+                self.cache.put(key, found)
+
+        if layer.compression != "none":
+            digests, is_new = self._write_compressed(layer, source, digests, remember)
+        elif digests is None and isinstance(self.repository, ContentWriter):
+            digests, is_new = self._write_content(layer, source, self.repository)
+            remember(digests)
         else:
-            digests, body = self._hashed(layer, source), plain
-        if self.cache is not None and is_settled(entries, now_ns=started_ns):
-            self.cache.put(key, digests)
-        return digests, body
+            if digests is None:
+                digests = self._hashed(layer, source)
+                remember(digests)
+            is_new = self._push(layer, source, digests, source)
+        self._report("push", layer, "finished" if is_new else "skipped", digests.size, digests.size)
+        descriptor = self._descriptor(layer, source, digests)
+        return WrittenLayer(descriptor, digests.diff_id, is_uploaded=is_new)
+
+    def _descriptor(self, layer: PlannedLayer, source: LayerSource, digests: CachedDigests) -> Descriptor:
+        file = source.entry if isinstance(source, RawSource) else None
+        annotations = layer_annotations(self.profile, layer, file)
+        return Descriptor(layer.media_type, digests.digest, digests.size, annotations)
+
+    def _push(self, layer: PlannedLayer, source: LayerSource, digests: CachedDigests, body: BlobSource) -> bool:
+        descriptor = self._descriptor(layer, source, digests)
+        return self.repository.push_blob(descriptor, _WatchedSource(body, self, layer))
+
+    def _write_content(
+        self, layer: PlannedLayer, source: LayerSource, repository: ContentWriter
+    ) -> tuple[CachedDigests, bool]:
+        """Store a layer whose digest is not known, in one go."""
+
+        def listen(event: ProgressEvent) -> None:
+            self.check_cancelled()
+            if event.state == "moved":
+                self._report(event.verb, layer, "moved", event.bytes_done, event.bytes_total)
+                if event.verb == "hash" and event.bytes_done == event.bytes_total:
+                    self._report("hash", layer, "finished", event.bytes_done, event.bytes_total)
+
+        self._report("hash", layer, "started", 0, source.size)
+        pushed = repository.push_content(source, layer.media_type, progress=listen, cancel=self.cancel)
+        digest = pushed.descriptor.digest
+        return CachedDigests(digest, digest, pushed.descriptor.size), pushed.is_new
+
+    def _write_compressed(
+        self,
+        layer: PlannedLayer,
+        source: LayerSource,
+        known: CachedDigests | None,
+        remember: Callable[[CachedDigests], None],
+    ) -> tuple[CachedDigests, bool]:
+        """Store a compressed layer; it is compressed only if it has to be."""
+        if known is not None and self.repository.has_blob(self._descriptor(layer, source, known)):
+            return known, False
+        with contextlib.ExitStack() as stack:
+            digests, body = self._spooled(layer, source, stack)
+            if known is None:
+                remember(digests)
+            return digests, self._push(layer, source, digests, body)
 
     def _hashed(self, layer: PlannedLayer, source: LayerSource) -> CachedDigests:
         hasher = hashlib.sha256()
@@ -193,9 +231,10 @@ def _spool_file() -> Iterator[Path]:
             f"cannot write into {folder}: {error.strerror}",
             advice="compressed layers are spooled there: set KITOPS_ORCHESTRATION_CACHE to a writable folder",
         ) from error
-    os.close(handle)
     path = Path(name)
     try:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # what is not locked was left by a process that died, and may be pruned
         yield path
     finally:
         path.unlink(missing_ok=True)
+        os.close(handle)

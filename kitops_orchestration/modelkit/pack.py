@@ -1,7 +1,7 @@
 """Pack: a directory becomes a ModelKit in a repository, folder or registry alike.
 
-Layers that are not compressed are never written to disk on their way: one pass over the files computes the
-digest, a second one streams them into the repository.  The manifest follows the blobs, the tag comes last.
+Layers that are not compressed are never written to disk on their way: they are streamed from the files into the
+repository and hashed meanwhile.  The manifest follows the blobs, the tag comes last.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Literal
 
 from kitops_orchestration.modelkit import kitfile_rules, media_types
 from kitops_orchestration.modelkit.digest_cache import DigestCache
+from kitops_orchestration.modelkit.file_list import attach_packed_files
 from kitops_orchestration.modelkit.kitfile import Kitfile
 from kitops_orchestration.modelkit.layer_collection import Collector, registry_inside
 from kitops_orchestration.modelkit.layer_plan import PlannedLayer, other_paths, plan_layers
@@ -87,6 +88,7 @@ def pack(
     strict: Literal["kit"] | None = None,
     model_pack: bool = False,
     annotations: Mapping[str, str] | None = None,
+    attach_files: bool = False,
     use_cache: bool = True,
     open_parent: OpenRepository | None = None,
     limits: Limits = Limits(),
@@ -109,6 +111,8 @@ def pack(
         strict: ``"kit"`` gives the Kit CLI's bytes also where it drops files by mistake.
         model_pack: write a CNCF ModelPack instead of a ModelKit.
         annotations: more manifest annotations; the same key replaces ours.
+        attach_files: attach a list of all files with sizes and digests, so that ``diff`` compares files without a
+            layer; they are read once more for it.
         use_cache: take digests of unchanged files from the cache.
         open_parent: opens the repository of a parent ModelKit; the default knows folders and registries.
         limits: ``concurrency`` layers are read at the same time.
@@ -143,7 +147,12 @@ def pack(
         annotations=annotations or EMPTY,
         null_layers=strict == "kit",
     )
-    descriptor = repository.push_manifest(manifest, tag=tag)
+    descriptor = repository.push_manifest(manifest, tag=None if attach_files else tag)
+    if attach_files:
+        listed = [(layer.digest, layer.path, source) for layer, source in zip(layers, sources, strict=True)]
+        attach_packed_files(repository, manifest, listed)
+        if tag is not None:
+            repository.set_tag(tag, descriptor)  # last: whoever sees the tag finds the list
     for extra in extra_tags:
         repository.set_tag(extra, descriptor)
     where = repository.reference.with_tag(tag) if tag else repository.reference

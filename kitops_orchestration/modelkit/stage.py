@@ -18,10 +18,9 @@ from typing import BinaryIO, cast
 
 from kitops_orchestration.errors import ModelKitError, TransferCancelledError, UnsafePathError
 from kitops_orchestration.modelkit.tar_reader import BUFFER_BYTES, PieceReader, safe_path
+from kitops_orchestration.oci.sparse import HOLE_BYTES, is_hole
 
 _PERMISSIONS = 0o777  # set-uid, set-gid and sticky are never given to unpacked files
-_HOLE_BYTES = 64 * 1024
-_ZEROS = bytes(1024 * 1024)
 
 
 class Budget:
@@ -184,7 +183,7 @@ class LayerSink:
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 yield descriptor
-                if size is not None and size >= _HOLE_BYTES:
+                if size is not None and size >= HOLE_BYTES:
                     os.ftruncate(descriptor, size)
                 os.fchmod(descriptor, mode & _PERMISSIONS)
             finally:
@@ -196,15 +195,11 @@ class LayerSink:
     def _write(self, descriptor: int, piece: memoryview) -> None:
         if self.cancel():
             raise TransferCancelledError("unpacking was cancelled", advice="nothing was left behind; run it again")
-        if len(piece) >= _HOLE_BYTES and not (piece[0] or piece[-1] or piece[len(piece) // 2]) and _is_zero(piece):
+        if is_hole(piece):
             os.lseek(descriptor, len(piece), os.SEEK_CUR)
             return
         while piece:
             piece = piece[os.write(descriptor, piece) :]
-
-
-def _is_zero(piece: memoryview) -> bool:
-    return bytes(piece) == (_ZEROS if len(piece) == len(_ZEROS) else bytes(len(piece)))
 
 
 def _folds_case(root: Path) -> bool:

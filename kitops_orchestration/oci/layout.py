@@ -6,12 +6,13 @@ registries with folder storage (zot, olareg) serve the root that holds such dire
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from kitops_orchestration.errors import KitOpsError, NotFoundError, RegistryError, RegistryResponseError
-from kitops_orchestration.oci import layout_files, layout_index, manifest
+from kitops_orchestration.oci import layout_content, layout_files, layout_index, manifest
 from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
 from kitops_orchestration.oci.layout_files import Place
@@ -27,6 +28,8 @@ from kitops_orchestration.oci.referrers import (
     merge,
 )
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.transfer_push import PushedBlob, hash_source
+from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
 
@@ -100,6 +103,27 @@ class LayoutRepository(Repository):
         self._index.ensure()
         layout_files.store_blob(self._place, path, descriptor, source)
         return True
+
+    def push_content(
+        self,
+        source: BlobSource,
+        media_type: str,
+        *,
+        progress: ProgressCallback = ignore_progress,
+        cancel: threading.Event | None = None,
+    ) -> PushedBlob:
+        """Store content whose digest nobody knows: read once, hashed while it is written.
+
+        Small content, and content of a size that a blob here has already, is hashed before anything is written.
+        """
+        blobs_dir = self.directory / "blobs" / "sha256"
+        if not layout_content.is_probably_new(blobs_dir, source.size):
+            digest = hash_source(source, progress=progress, cancel=cancel)
+            descriptor = Descriptor(media_type, digest, source.size)
+            return PushedBlob(descriptor, self.push_blob(descriptor, source))
+        self._index.ensure()
+        digest, is_new = layout_content.store_content(self._place, blobs_dir, source, progress=progress, cancel=cancel)
+        return PushedBlob(Descriptor(media_type, digest, source.size), is_new)
 
     def receive_blob(self, descriptor: Descriptor, fetch: Callable[[Path], None]) -> bool:
         """Store a blob that ``fetch`` writes to the path it is given, in full and verified, or not at all.

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, Self
 
 from kitops_orchestration.errors import DigestMismatchError, KitOpsError, RegistryError, SizeMismatchError
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor
+from kitops_orchestration.oci.sparse import is_hole
 
 BUFFER_BYTES = 1024 * 1024
 UPLOADS = ".uploads"
@@ -67,6 +68,7 @@ class PartialFile:
         self._operation = operation
         self._path = place.directory / UPLOADS / f"{os.getpid()}-{secrets.token_hex(8)}"
         self._is_committed = False
+        self._ends_in_hole = False
 
     def __enter__(self) -> Self:
         with self._place.errors(self._operation):
@@ -76,15 +78,24 @@ class PartialFile:
         return self
 
     def write(self, data: bytes | memoryview) -> None:
-        """Append ``data``, all of it."""
+        """Append ``data``, all of it; long runs of zeros become holes."""
         with self._place.errors(self._operation):
             view = memoryview(data)
+            if is_hole(view):
+                self._file.seek(len(view), os.SEEK_CUR)
+                self._ends_in_hole = True
+                return
+            self._ends_in_hole = False
             while view:
                 view = view[self._file.write(view) :]
 
     def commit(self, final_path: Path, *, is_synced: bool) -> None:
         """Show the file as ``final_path``; ``is_synced`` waits until the disk has it."""
         with self._place.errors(self._operation):
+            if self._ends_in_hole:
+                # Not ftruncate: a file that lost its data in a power cut would have its full size, see store_blob.
+                self._file.seek(-1, os.SEEK_CUR)
+                self._file.write(b"\0")
             if is_synced:
                 os.fsync(self._file.fileno())
             final_path.parent.mkdir(parents=True, exist_ok=True)

@@ -57,6 +57,17 @@ class RemoteBlobs:
         bound._cancel = cancel
         return bound
 
+    def _heard_by(self, progress: ProgressCallback, cancel: threading.Event | None) -> Self:
+        """Return this repository with one more listener, stopped by ``cancel``."""
+        bound = copy.copy(self.stopped_by(cancel))
+
+        def tell(event: ProgressEvent) -> None:
+            self._progress(event)
+            progress(event)
+
+        bound._progress = tell
+        return bound
+
     def has_blob(self, descriptor: Descriptor) -> bool:
         """Tell whether the blob is there, by HEAD."""
         return self._has(descriptor, ("pull",))
@@ -125,7 +136,7 @@ class RemoteBlobs:
         cancel: threading.Event | None = None,
     ) -> PushedBlob:
         """Hash and store a source, at the same time when it is large; see ``transfer_push.push_content``."""
-        bound = self.stopped_by(cancel)
+        bound = self._heard_by(progress, cancel)
         is_large = source.size >= OVERLAP_BYTES and self._checkpoint is None
         if not (is_large and self._session.abilities.takes_chunks and self._session.abilities.takes_large_bodies):
             descriptor = Descriptor(media_type, hash_source(source, progress=progress, cancel=cancel), source.size)

@@ -1,0 +1,71 @@
+"""Content on its way into a layout directory before anybody knows its digest: read once, hashed while it is written."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from kitops_orchestration.errors import SizeMismatchError
+from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
+from kitops_orchestration.oci.layout_files import PartialFile, Place, holds, touch
+from kitops_orchestration.oci.transfer_cancel import check_cancelled
+from kitops_orchestration.oci.transfer_hash import cores, hashing
+from kitops_orchestration.oci.transport_body import filler
+from kitops_orchestration.progress import ProgressCallback, ProgressEvent
+
+ONE_PASS_BYTES = 1024 * 1024
+"""Less than this is quicker hashed first than written in vain."""
+
+
+def is_probably_new(blobs_dir: Path, size: int) -> bool:
+    """Tell whether content of this size is worth writing before its digest is known.
+
+    A blob of exactly the same size mostly is the same content, packed again: reading is cheaper than writing then.
+    """
+    if size < ONE_PASS_BYTES:
+        return False
+    try:
+        with os.scandir(blobs_dir) as entries:
+            return all(entry.stat(follow_symlinks=False).st_size != size for entry in entries)
+    except OSError:
+        return True  # no such folder yet, or one that the write itself will complain about
+
+
+def store_content(
+    place: Place,
+    blobs_dir: Path,
+    source: BlobSource,
+    *,
+    progress: ProgressCallback,
+    cancel: threading.Event | None,
+) -> tuple[Digest, bool]:
+    """Copy ``source`` into ``blobs_dir`` under its sha256; return that and whether the blob is new there.
+
+    Raises:
+        SizeMismatchError: the source is not as long as it said.
+    """
+    done = 0
+    with (
+        PartialFile(place, "push blob") as partial,
+        source.open() as stream,
+        hashing("sha256", is_threaded=cores() > 1) as hasher,
+    ):
+        fill = filler(stream)
+        while count := fill(buffer := hasher.buffer()):
+            check_cancelled(cancel)
+            partial.write(buffer[:count])
+            hasher.wrote(buffer, count)
+            done += count
+            progress(ProgressEvent("hash", "content", "moved", done, source.size))
+        if done != source.size:
+            raise SizeMismatchError(
+                f"the source gave {done} bytes of {source.size}", advice="it changed while it was read: start again"
+            )
+        digest = Digest(f"sha256:{hasher.hexdigest()}")
+        final_path = blobs_dir / digest.hex
+        if holds(final_path, Descriptor("", digest, done)):
+            touch(final_path)
+            return digest, False
+        partial.commit(final_path, is_synced=False)
+        return digest, True
