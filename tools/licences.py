@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 OURS = "kitops-orchestration"
-EXTRAS = ("airflow", "dagster", "mlflow", "mlflow-full", "signing", "huggingface", "openlineage")
+EXTRAS = ("airflow", "dagster", "mlflow", "mlflow-full", "signing", "huggingface", "openlineage", "s3")
 HEAD = """# Licences of dependencies
 
 What `pip install kitops-orchestration` brings along, and what each extra adds, with the licence that each package

@@ -7,11 +7,12 @@ Kit CLI's exact match).  Several filters are or-ed; ``model`` covers its parts.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from kitops_orchestration.errors import ModelKitError
 from kitops_orchestration.modelkit.inspect import ModelKitLayer
+from kitops_orchestration.modelkit.kitfile import Dataset
 from kitops_orchestration.modelkit.kitfile_rules import clean
 
 _KINDS: dict[str, frozenset[str]] = {
@@ -52,7 +53,14 @@ class Filter:
         """Tell whether a layer passes this filter."""
         if not any(layer.kind in _KINDS[item] for item in self.types):
             return False
-        return not self.values or any(_matches(value, layer) for value in self.values)
+        return self._names(layer.name, layer.path, layer.clean_path)
+
+    def takes_dataset(self, dataset: Dataset) -> bool:
+        """Tell whether a dataset passes this filter, which need not have a layer."""
+        return "datasets" in self.types and self._names(dataset.name, dataset.path, clean(dataset.path))
+
+    def _names(self, *texts: str) -> bool:
+        return not self.values or any(_matches(value, texts) for value in self.values)
 
 
 def parse_filters(texts: Sequence[str]) -> tuple[Filter, ...]:
@@ -63,6 +71,11 @@ def parse_filters(texts: Sequence[str]) -> tuple[Filter, ...]:
 def takes_layer(filters: Sequence[Filter], layer: ModelKitLayer) -> bool:
     """Tell whether any filter, or the lack of filters, takes a layer."""
     return not filters or any(each.takes(layer) for each in filters)
+
+
+def takes_dataset(filters: Sequence[Filter], dataset: Dataset) -> bool:
+    """Tell whether any filter, or the lack of filters, takes a dataset of the Kitfile."""
+    return not filters or any(each.takes_dataset(dataset) for each in filters)
 
 
 def takes_kitfile(filters: Sequence[Filter]) -> bool:
@@ -78,8 +91,8 @@ def model_only(filters: Sequence[Filter]) -> tuple[Filter, ...] | None:
     return wanted or None
 
 
-def _matches(value: str, layer: ModelKitLayer) -> bool:
-    texts = {layer.name, layer.path, layer.clean_path} - {""}
-    if value in texts or clean(value) == layer.clean_path:
+def _matches(value: str, texts: Collection[str]) -> bool:
+    texts = set(texts) - {""}
+    if value in texts or clean(value) in texts:
         return True
     return not _GLOB.isdisjoint(value) and any(fnmatch.fnmatchcase(text, value) for text in texts)

@@ -18,10 +18,10 @@ from kitops_orchestration.modelkit.fetch_layers import Fetcher, FetchTask, budge
 from kitops_orchestration.modelkit.filters import Filter, model_only, parse_filters, takes_kitfile, takes_layer
 from kitops_orchestration.modelkit.inspect import ModelKit, ModelKitLayer, inspect
 from kitops_orchestration.modelkit.kitfile import Kitfile
-from kitops_orchestration.modelkit.kitfile_rules import clean
 from kitops_orchestration.modelkit.linked_event import LinkedEvent
-from kitops_orchestration.modelkit.parents import OpenRepository, find_parent, parents_of
+from kitops_orchestration.modelkit.parents import OpenRepository, parents_of
 from kitops_orchestration.modelkit.publish import Exists, publish
+from kitops_orchestration.modelkit.remote_datasets import ObjectFetcher, remote_datasets
 from kitops_orchestration.modelkit.stage import LayerSink, Stage
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.reference import Reference
@@ -70,7 +70,7 @@ def unpack(
         target_dir: where to; made when it is not there.
         filters: ``type[,type][:name-or-path,...]``, or-ed; values may be globs.
         exists: what to do about files that are there already; ``error`` decides before anything is written.
-        include_remote: fetch datasets that live in another ModelKit too.
+        include_remote: fetch datasets that live in another ModelKit or on S3 too.
         open_parent: opens the repository of a parent ModelKit; the default knows folders and registries.
         limits: ``concurrency`` layers at a time; ``max_unpacked_bytes`` bounds what may come out.
         progress: hears ``unpack`` events, one item per layer.
@@ -86,17 +86,20 @@ def unpack(
     layers = tuple(layer for layer in kit.layers if takes_layer(chosen, layer))
     tasks = [FetchTask(repository, layer, layer.prefix) for layer in layers]
     tasks += _parent_tasks(kit, repository, chosen, open_parent)
-    remote_tasks, warnings = _remote_tasks(kit, repository, chosen, open_parent, include_remote=include_remote)
-    tasks += remote_tasks
+    remote = remote_datasets(kit, repository, chosen, open_parent, include_remote=include_remote)
+    tasks += remote.tasks
+    stop = LinkedEvent(cancel)
     with _stage(target_dir) as stage:
         if takes_kitfile(chosen):
             _write_kitfile(stage, kit.kitfile)
-        fetcher = Fetcher(stage, limits, budget_for(tasks, limits), progress, LinkedEvent(cancel))
-        fetcher.fetch_all(_without_doubles(tasks))
+        budget = budget_for(tasks, limits)
+        Fetcher(stage, limits, budget, progress, stop).fetch_all(_without_doubles(tasks))
+        bound = None if limits.max_unpacked_bytes is None else budget
+        ObjectFetcher(stage, bound, progress, stop).fetch(remote.objects)
         stage.finish()
         publish(stage, target_dir, exists, same=_same_kitfile)
         return UnpackResult(
-            kit.reference, kit.digest, target_dir, layers, stage.files, stage.size_bytes, kit.kitfile, warnings
+            kit.reference, kit.digest, target_dir, layers, stage.files, stage.size_bytes, kit.kitfile, remote.warnings
         )
 
 
@@ -121,40 +124,6 @@ def _parent_tasks(
         for parent in parents_of(kit.kitfile, repository, open_parent)
         for layer in parent.kit.layers
         if takes_layer(wanted, layer)
-    ]
-
-
-def _remote_tasks(
-    kit: ModelKit,
-    repository: Repository,
-    filters: Sequence[Filter],
-    open_parent: OpenRepository | None,
-    *,
-    include_remote: bool,
-) -> tuple[list[FetchTask], tuple[str, ...]]:
-    tasks: list[FetchTask] = []
-    warnings = []
-    for dataset in kit.kitfile.datasets:
-        if not dataset.remote_path or (filters and not any("datasets" in each.types for each in filters)):
-            continue
-        if dataset.remote_path.startswith("s3://"):
-            warnings.append(f"dataset {dataset.name or dataset.path}: stays at {dataset.remote_path}, fetch it from S3")
-        elif not include_remote:
-            warnings.append(f"dataset {dataset.name or dataset.path}: stays in {dataset.remote_path}, not asked for")
-        else:
-            tasks += _dataset_tasks(dataset.remote_path, clean(dataset.path), repository, open_parent)
-    return tasks, tuple(warnings)
-
-
-def _dataset_tasks(
-    text: str, folder: str, repository: Repository, open_parent: OpenRepository | None
-) -> list[FetchTask]:
-    found = find_parent(text, repository, open_parent)
-    prefix = "" if folder == "." else folder
-    return [
-        FetchTask(found.repository, layer, "/".join(filter(None, (prefix, layer.prefix))))
-        for layer in found.kit.layers
-        if layer.kind == "dataset"
     ]
 
 

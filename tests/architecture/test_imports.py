@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 ORCHESTRATORS = {"airflow", "dagster"}
-HEAVY = {"mlflow", "requests", "cryptography", "nacl", "oras", "zstandard", "rich", "huggingface_hub", "openlineage"}
+HEAVY = {
+    "mlflow",
+    "requests",
+    "cryptography",
+    "nacl",
+    "oras",
+    "zstandard",
+    "rich",
+    "huggingface_hub",
+    "openlineage",
+    "boto3",
+}
 HEAVY |= {"pandas", "sklearn"}
 CORE_BUDGET_SECONDS = 0.4
 ADAPTER_BUDGET_SECONDS = 0.1
