@@ -22,21 +22,30 @@ if TYPE_CHECKING:
 @json_option
 @network_options
 def command(client: KitClient, repository: str, as_json: bool) -> None:
-    """List the ModelKits of a repository with tag, model, size and digest.
+    """List the ModelKits of a repository, or of every repository of a folder, with tag, model, author and size.
 
     kitctl list registry.example/team/iris
+
+    kitctl list file:///data/models
     """
-    where = client.reference(repository)
-    tags = client.tags(where.without_target()) if where.tag is None else [where.tag]
+    places = client.repositories(repository)
+    tagged = [place.with_tag(tag) for place in places for tag in _tags(client, place)]
     with ThreadPoolExecutor(max_workers=client.limits.concurrency) as pool:
-        kits = list(zip(tags, pool.map(lambda tag: _inspect(client, where.with_tag(tag)), tags), strict=True))
+        kits = list(zip(tagged, pool.map(lambda where: _inspect(client, where), tagged), strict=True))
     if as_json:
-        held = [_as_json(where, tag, kit) for tag, kit in kits if kit is not None]
-        print_json({**facts_of(where.without_target()), "modelkits": held})
+        held = [_as_json(where, kit) for where, kit in kits if kit is not None]
+        print_json({**facts_of(client.reference(repository).without_target()), "modelkits": held})
     elif kits:
-        print_table(("tag", "name", "version", "size", "digest"), [_row(tag, kit) for tag, kit in kits])
+        several = len(places) > 1
+        columns = ("tag", "name", "version", "author", "size", "digest")
+        rows = [(*([where.repository] if several else []), *_row(where, kit)) for where, kit in kits]
+        print_table(("repository", *columns) if several else columns, rows)
     else:
-        print_text(f"{where.name} has no tags", to_stderr=True)
+        print_text(f"{client.reference(repository).name} has no tags", to_stderr=True)
+
+
+def _tags(client: KitClient, where: Reference) -> list[str]:
+    return client.tags(where.without_target()) if where.tag is None else [where.tag]
 
 
 def _inspect(client: KitClient, reference: Reference) -> ModelKit | None:
@@ -47,20 +56,24 @@ def _inspect(client: KitClient, reference: Reference) -> ModelKit | None:
         return None
 
 
-def _as_json(where: Reference, tag: str, kit: ModelKit) -> dict[str, object]:
-    package = kit.kitfile.package
+def _as_json(where: Reference, kit: ModelKit) -> dict[str, object]:
+    model = kit.kitfile.model
     return {
-        "reference": str(where.with_tag(tag)),
-        "tag": tag,
+        "reference": str(where),
+        "repository": where.name,
+        "tag": where.tag,
         "digest": kit.digest,
-        "name": package.name,
-        "version": package.version,
+        "name": kit.name,
+        "model": model.name if model is not None else "",
+        "version": kit.version,
+        "authors": list(kit.kitfile.package.authors),
         "size": kit.size_bytes,
+        "created": kit.created.isoformat() if kit.created else None,
     }
 
 
-def _row(tag: str, kit: ModelKit | None) -> tuple[object, ...]:
+def _row(where: Reference, kit: ModelKit | None) -> tuple[object, ...]:
     if kit is None:
-        return tag, "(no ModelKit)", "", "", ""
-    package = kit.kitfile.package
-    return tag, package.name, package.version, human_bytes(kit.size_bytes), kit.digest.short
+        return where.tag, "(no ModelKit)", "", "", "", ""
+    authors = ", ".join(kit.kitfile.package.authors)
+    return where.tag, kit.name, kit.version, authors, human_bytes(kit.size_bytes), kit.digest.short

@@ -70,7 +70,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "login": "Check and keep credentials for a registry.",
         "logout": "Forget the credentials for a registry.",
         "doctor": "Check registry, credentials, clock, disk and extras.",
-        "cache": "Show or clear what is cached on this machine.",
+        "cache": "Show, prune or clear what is cached on this machine.",
         "completion": "Print the completion script of a shell.",
         "version": "Show the versions of this program and of what it uses.",
     },
@@ -86,6 +86,9 @@ _BOOLEANS = {
     "--plain-http=true": ["--plain-http"],
     "--plain-http=false": [],
 }
+
+_MLFLOW_ONLY = ("export-run", "import-model")
+"""Verbs that read from MLflow and write to it, and run no model."""
 
 
 class LazyGroup(click.Group):
@@ -161,6 +164,10 @@ def cli(verbose: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``kitctl`` and leave the process with the exit code of the package's docstring."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments and arguments[0] in _MLFLOW_ONLY and not {"-h", "--help"} & set(arguments):
+        from kitops_orchestration.mlflow_bridge.light_import import import_without_frames
+
+        import_without_frames()
     sys.exit(_run(arguments))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitops_orchestration.cli.keys import key_option, load_policy, load_signer, load_trust, policy_option, trust_option
+from kitops_orchestration.cli.mlflow_alias import alias_of, alias_options, follow
 from kitops_orchestration.cli.options import json_option, network_options
 from kitops_orchestration.cli.promoted import print_promoted
 from kitops_orchestration.client import KitClient
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     "--plan", "plan_path", type=click.Path(path_type=Path, dir_okay=False), help="A plan (JSON) that people saw."
 )
 @click.option("--reason", help="Why; recorded with the promotion.")
+@alias_options
 @json_option
 @network_options
 def command(
@@ -43,6 +45,9 @@ def command(
     key_path: Path | None,
     plan_path: Path | None,
     reason: str | None,
+    in_mlflow: bool,
+    mlflow_model: str | None,
+    tracking_uri: str | None,
     as_json: bool,
 ) -> None:
     """Copy a ModelKit by digest to a stage, its evidence along, and move the stage's tag last.
@@ -61,7 +66,8 @@ def command(
         approved_plan=_read_plan(plan_path),
         reason=reason,
     )
-    print_promoted(result, as_json=as_json)
+    alias = follow(client, result, alias_of(in_mlflow, mlflow_model, tracking_uri))
+    print_promoted(result, as_json=as_json, alias=alias)
 
 
 def _read_plan(path: Path | None) -> PromotionPlan | None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from kitops_orchestration.cli.output import human_bytes, print_facts, print_json
 
 if TYPE_CHECKING:
+    from kitops_orchestration.mlflow_bridge.write_back import AliasSync
     from kitops_orchestration.promotion.promote import PromotionResult
 
 
-def print_promoted(result: PromotionResult, *, as_json: bool) -> None:
+def print_promoted(result: PromotionResult, *, as_json: bool, alias: AliasSync | None = None) -> None:
     """Print what the stage has now, and what it had before."""
     if as_json:
         facts = {
@@ -20,6 +21,7 @@ def print_promoted(result: PromotionResult, *, as_json: bool) -> None:
             "bytes_moved": result.copy.bytes_moved,
             "record": result.record.to_json(),
             "checks": [check.to_json() for check in result.plan.checks],
+            **({"alias": alias.to_json()} if alias else {}),
         }
         print_json({"reference": str(result.reference), "digest": result.digest, **facts})
         return
@@ -32,5 +34,6 @@ def print_promoted(result: PromotionResult, *, as_json: bool) -> None:
             ("before", before if result.is_new else None),
             ("moved", moved),
             ("record", f"{result.record.descriptor.digest} ({'signed' if result.record.is_signed else 'not signed'})"),
+            ("in MLflow", f"models:/{alias.name}@{alias.alias} is version {alias.version}" if alias else None),
         ]
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from kitops_orchestration.cli.keys import key_option, load_policy, load_signer, load_trust, policy_option, trust_option
+from kitops_orchestration.cli.mlflow_alias import alias_of, alias_options, follow
 from kitops_orchestration.cli.options import json_option, network_options
 from kitops_orchestration.cli.promoted import print_promoted
 from kitops_orchestration.client import KitClient
@@ -22,6 +23,7 @@ from kitops_orchestration.client import KitClient
 @policy_option(required=False)
 @trust_option
 @key_option
+@alias_options
 @json_option
 @network_options
 def command(
@@ -33,6 +35,9 @@ def command(
     policy_path: Path | None,
     trust_path: Path | None,
     key_path: Path | None,
+    in_mlflow: bool,
+    mlflow_model: str | None,
+    tracking_uri: str | None,
     as_json: bool,
 ) -> None:
     """Put an older ModelKit back into a stage, recorded as a rollback.
@@ -48,4 +53,5 @@ def command(
         trust=load_trust(trust_path),
         signer=load_signer(key_path),
     )
-    print_promoted(result, as_json=as_json)
+    alias = follow(client, result, alias_of(in_mlflow, mlflow_model, tracking_uri))
+    print_promoted(result, as_json=as_json, alias=alias)

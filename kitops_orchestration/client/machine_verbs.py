@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.mlflow_bridge.import_ import ImportResult
     from kitops_orchestration.mlflow_bridge.model_server import ModelServer
     from kitops_orchestration.mlflow_bridge.smoke import SmokeTest
+    from kitops_orchestration.mlflow_bridge.write_back import AliasSync
     from kitops_orchestration.modelkit.import_ import ImportResult as ImportedSource
     from kitops_orchestration.oci.prune import PruneResult
 
@@ -35,6 +36,23 @@ class MachineVerbs(Bound):
 
         where = self.reference(reference)
         return import_modelkit(self.repository(where), where.target, **self._reading(options))
+
+    def sync_alias(
+        self, reference: str | Reference, *, stage: str, registered_model: str | None = None, **options: Any
+    ) -> AliasSync:
+        """After a promotion: let the stage's alias of the registered model in MLflow follow.
+
+        The model is the one that the Kitfile names when it is not given.  ``options`` are those of
+        :func:`kitops_orchestration.mlflow_bridge.write_back.sync_alias`.
+
+        Raises:
+            RunExportError: no such model, or no version of it that this ModelKit was made from.
+        """
+        from kitops_orchestration.mlflow_bridge.write_back import registered_model_of, sync_alias
+
+        pinned = self.resolve(reference)
+        name = registered_model or registered_model_of(self.repository(pinned), pinned.target)
+        return sync_alias(name, stage, str(pinned.digest), **options)
 
     def import_source(
         self,
@@ -112,6 +130,18 @@ class MachineVerbs(Bound):
         for item in tags:
             repository.delete_tag(item.target)
         return found
+
+    def repositories(self, place: str | Reference) -> list[Reference]:
+        """Return the repository that is named, or those of a folder registry when that is a folder of them.
+
+        A tag stays with the repository that it is of.
+        """
+        from kitops_orchestration.modelkit.catalog import list_folder
+
+        where = self.reference(place)
+        if not where.is_folder or where.tag or (where.layout_dir / "oci-layout").exists():
+            return [where]
+        return list(list_folder(where.layout_dir)) or [where]
 
     def prune(self, repository: str | Reference, *, dry_run: bool = False, grace_seconds: float = 3600) -> PruneResult:
         """Remove what no tag leads to from a repository of a folder registry.

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.mlflow_bridge.checkout import model_root, unpacked
-from kitops_orchestration.mlflow_bridge.kitfile_of_run import PARAMETERS_KEY
+from kitops_orchestration.mlflow_bridge.kitfile_of_run import facts_of_kitfile
 from kitops_orchestration.mlflow_bridge.modelkit_uri import is_plain, pinned_uri
 from kitops_orchestration.mlflow_bridge.registry_policy import verify_trusted
-from kitops_orchestration.mlflow_bridge.session import connect, translated
+from kitops_orchestration.mlflow_bridge.session import connect, quoted, translated
 from kitops_orchestration.mlflow_bridge.write_back import DIGEST_TAG, TAG_PREFIX, now
 from kitops_orchestration.modelkit.inspect import ModelKit, inspect
 from kitops_orchestration.oci.reference import Reference
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ImportMode = Literal["reference", "copy"]
+_IMPORTED_TAG = TAG_PREFIX + "imported_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def import_modelkit(
     loads it needs this package.  ``"copy"`` uploads the model directory as a logged model of ``experiment`` (name;
     ``run_id`` links it to a run), which works through a server as well, and registers it when a name is given.
 
-    Importing the same digest again adds no second version in reference mode.
+    Importing the same digest again adds neither a second version nor a second logged model.
 
     Raises:
         RunExportError: no registered model named in reference mode, or MLflow refuses.
@@ -89,6 +90,10 @@ def import_modelkit(
     if mode == "reference" and registered_model is None:
         raise RunExportError(
             "import by reference needs a registered model", advice="give registered_model=..., or mode='copy'"
+        )
+    if aliases and registered_model is None:
+        raise RunExportError(
+            f"aliases belong to a registered model: {', '.join(aliases)}", advice="give registered_model=... as well"
         )
     kit = inspect(repository, target)
     verify_trusted(repository, kit.digest, trust_policy_path)
@@ -110,7 +115,7 @@ def _tags(kit: ModelKit, uri: str) -> dict[str, str]:
         TAG_PREFIX + "ref": str(kit.reference),
         DIGEST_TAG: str(kit.digest),
         TAG_PREFIX + "uri": uri,
-        TAG_PREFIX + "imported_at": now(),
+        _IMPORTED_TAG: now(),
     }
 
 
@@ -123,9 +128,7 @@ def _by_reference(
 ) -> ImportResult:
     _create_registered(client, name)
     uri = tags[TAG_PREFIX + "uri"]
-    versions = client.search_model_versions(f"name='{name}'")
-    known = next((item for item in versions if item.source == uri), None)
-    version = known or client.create_model_version(
+    version = _version_of(client, name, uri) or client.create_model_version(
         name, uri, run_id=run_id, tags=dict(tags), description=_description(kit)
     )
     return ImportResult(kit.reference, "reference", name, str(version.version), run_id=run_id)
@@ -140,11 +143,49 @@ def _by_copy(
     run_id: str | None,
     tags: Mapping[str, str],
 ) -> ImportResult:
-    facts = _facts(kit)
-    params = {key: str(value) for key, value in facts.get("params", {}).items()}
+    experiment_id = _experiment_id(client, experiment, run_id)
+    model_id = _imported(client, kit, experiment_id, run_id) or _upload(
+        client, kit, model_dir, experiment_id, run_id, _model_name(kit, registered_model), tags
+    )
+    if registered_model is None:
+        return ImportResult(kit.reference, "copy", model_id=model_id, run_id=run_id)
+    _create_registered(client, registered_model)
+    source = f"models:/{model_id}"
+    version = _version_of(client, registered_model, source) or client.create_model_version(
+        registered_model,
+        source,
+        run_id=run_id,
+        tags=dict(tags),
+        description=_description(kit),
+        model_id=model_id,
+    )
+    return ImportResult(kit.reference, "copy", registered_model, str(version.version), model_id, run_id)
+
+
+def _imported(client: MlflowClient, kit: ModelKit, experiment_id: str, run_id: str | None) -> str | None:
+    """Return the logged model that an earlier import of the same digest left in the experiment, if it is whole."""
+    found = client.search_logged_models([experiment_id], filter_string=f"tags.`{DIGEST_TAG}` = '{kit.digest}'")
+    for model in found:
+        is_ours = _IMPORTED_TAG in model.tags and str(model.status) == "READY"
+        if is_ours and (model.source_run_id or None) == run_id:
+            return str(model.model_id)
+    return None
+
+
+def _upload(
+    client: MlflowClient,
+    kit: ModelKit,
+    model_dir: Path,
+    experiment_id: str,
+    run_id: str | None,
+    name: str,
+    tags: Mapping[str, str],
+) -> str:
+    """Create a logged model, upload its files, and return its id."""
+    params = {key: str(value) for key, value in _facts(kit).get("params", {}).items()}
     model = client.create_logged_model(
-        _experiment_id(client, experiment, run_id),
-        name=_model_name(kit, registered_model),
+        experiment_id,
+        name=name,
         source_run_id=run_id,
         tags=dict(tags),
         params=params,
@@ -159,18 +200,13 @@ def _by_copy(
     client.finalize_logged_model(model.model_id, "READY")
     if run_id is not None:
         _link(client, run_id, model.model_id)
-    if registered_model is None:
-        return ImportResult(kit.reference, "copy", model_id=model.model_id, run_id=run_id)
-    _create_registered(client, registered_model)
-    version = client.create_model_version(
-        registered_model,
-        f"models:/{model.model_id}",
-        run_id=run_id,
-        tags=dict(tags),
-        description=_description(kit),
-        model_id=model.model_id,
-    )
-    return ImportResult(kit.reference, "copy", registered_model, str(version.version), model.model_id, run_id)
+    return str(model.model_id)
+
+
+def _version_of(client: MlflowClient, name: str, source: str) -> Any:
+    """Return the version of a registered model that has this source, or ``None``."""
+    versions = client.search_model_versions(f"name={quoted(name)}")
+    return next((item for item in versions if item.source == source), None)
 
 
 def _create_registered(client: MlflowClient, name: str) -> None:
@@ -205,12 +241,7 @@ def _link(client: MlflowClient, run_id: str, model_id: str) -> None:
 
 
 def _facts(kit: ModelKit) -> Mapping[str, Any]:
-    """Return what an export wrote into the Kitfile; ``MLFlow`` is how others spell it."""
-    parameters = kit.kitfile.model.parameters if kit.kitfile.model else None
-    if not isinstance(parameters, Mapping):
-        return {}
-    found = parameters.get(PARAMETERS_KEY) or parameters.get("MLFlow") or {}
-    return found if isinstance(found, Mapping) else {}
+    return facts_of_kitfile(kit.kitfile)
 
 
 def _description(kit: ModelKit) -> str | None:

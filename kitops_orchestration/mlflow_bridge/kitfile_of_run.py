@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -143,6 +143,15 @@ def _parameters(record: RunRecord) -> dict[str, Any]:
         "datasets": [_dataset(item) for item in record.inputs],
     }
     return {key: item for key, item in value.items() if item not in (None, {}, [])}
+
+
+def facts_of_kitfile(kitfile: Kitfile) -> Mapping[str, Any]:
+    """Return what an export wrote into a Kitfile, empty for any other; ``MLFlow`` is how others spell the key."""
+    parameters = kitfile.model.parameters if kitfile.model else None
+    if not isinstance(parameters, Mapping):
+        return {}
+    found = parameters.get(PARAMETERS_KEY) or parameters.get("MLFlow") or {}
+    return found if isinstance(found, Mapping) else {}
 
 
 def _dataset(item: Any) -> dict[str, str]:

@@ -42,6 +42,11 @@ def is_database(tracking_uri: str) -> bool:
     return urlsplit(tracking_uri).scheme.split("+")[0] in _DATABASE_SCHEMES
 
 
+def quoted(text: str) -> str:
+    """Return a text as MLflow's search takes it: there is no escaping, but there are two kinds of quotes."""
+    return f'"{text}"' if "'" in text else f"'{text}'"
+
+
 def require(purpose: str, *modules: str) -> None:
     """Raise :class:`MissingExtraError` when ``mlflow-skinny`` alone is installed and ``purpose`` needs more."""
     missing = [name for name in modules if not _is_there(name)]

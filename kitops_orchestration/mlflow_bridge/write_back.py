@@ -9,10 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kitops_orchestration.errors import KitOpsError, RunExportError
+from kitops_orchestration.mlflow_bridge.kitfile_of_run import facts_of_kitfile
 from kitops_orchestration.mlflow_bridge.modelkit_uri import pinned_uri
-from kitops_orchestration.mlflow_bridge.session import connect, translated
+from kitops_orchestration.mlflow_bridge.session import connect, quoted, translated
 from kitops_orchestration.mlflow_bridge.source import ResolvedSource
+from kitops_orchestration.modelkit.inspect import inspect
 from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.repository import Repository
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,6 +44,16 @@ class AliasSync:
     version: str
     previous_version: str | None
     is_changed: bool
+
+    def to_json(self) -> dict[str, str | bool | None]:
+        """Return the facts for metadata."""
+        return {
+            "registered_model": self.name,
+            "alias": self.alias,
+            "version": self.version,
+            "previous_version": self.previous_version,
+            "is_changed": self.is_changed,
+        }
 
 
 def write_back(
@@ -102,6 +115,21 @@ def sync_alias(
             client.set_registered_model_alias(registered_model, alias, version)
         client.set_model_version_tag(registered_model, version, f"{STAGE_PREFIX}{stage}", f"{digest} {now()}")
     return AliasSync(registered_model, alias, version, previous, previous != version)
+
+
+def registered_model_of(repository: Repository, target: str) -> str:
+    """Return the registered model that an exported ModelKit says it is a version of.
+
+    Raises:
+        RunExportError: it says nothing of the kind.
+    """
+    name = facts_of_kitfile(inspect(repository, target).kitfile).get("registered_model")
+    if not isinstance(name, str) or not name:
+        raise RunExportError(
+            f"the Kitfile of {repository.reference}@{target} names no registered model",
+            advice="name the one in MLflow, or export models:/<name>/<version> instead of the run",
+        )
+    return name
 
 
 def stages_of(
@@ -178,8 +206,7 @@ def _versions(resolved: ResolvedSource, client: MlflowClient) -> list[tuple[str,
 
 
 def _version_with(client: MlflowClient, registered_model: str, digest: str) -> str:
-    escaped = registered_model.replace("'", "''")
-    versions = client.search_model_versions(f"name='{escaped}'")
+    versions = client.search_model_versions(f"name={quoted(registered_model)}")
     matching = [int(version.version) for version in versions if version.tags.get(DIGEST_TAG) == digest]
     if not matching:
         raise RunExportError(

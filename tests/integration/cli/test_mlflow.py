@@ -50,3 +50,40 @@ def test_a_run_travels_from_mlflow_and_back(run_id, tmp_path, capsys) -> None:
     imported = json.loads(kitctl("import-model", reference, "--name", "iris", "--alias", "champion", "--json"))
     assert imported["model_uri"] == "models:/iris/1"
     assert imported["digest"] == exported["digest"]
+
+
+def test_export_says_what_goes_in_and_a_promotion_moves_the_alias(run_id, tmp_path, capsys) -> None:
+    def kitctl(*arguments: str) -> tuple[str, str]:
+        capsys.readouterr()
+        code = main._run(list(arguments))
+        captured = capsys.readouterr()
+        assert code == 0, captured.err
+        return str(captured.out), str(captured.err)
+
+    client = mlflow.MlflowClient()
+    client.log_text(run_id, "kept", "notes/a.md")
+    model_id = client.get_run(run_id).outputs.model_outputs[0].model_id
+    mlflow.register_model(f"models:/{model_id}", "Iris")
+    reference = f"file://{tmp_path}/models/iris:v1"
+    options = ("--name", "flowers", "--artifacts", "notes/*", "--history", "full", "--no-write-back", "--json")
+    out, _ = kitctl("export-run", "models:/Iris/1", "-t", reference, *options)
+    assert json.loads(out)["registered_model"] == "Iris"
+    assert kitctl("info", reference, "-f", "package.name")[0] == "flowers\n"
+    kitctl("unpack", reference, "-d", str(tmp_path / "out"), "--filter", "docs")
+    assert (tmp_path / "out/artifacts/notes/a.md").read_text() == "kept"
+    assert json.loads((tmp_path / "out/mlflow/metrics.json").read_text())["accuracy"]
+
+    # Nothing was written back, so MLflow does not know the digest: the promotion stands, the alias is a warning.
+    out, err = kitctl("promote", reference, "--stage", "production", "--mlflow")
+    assert "in MLflow" not in out
+    assert "promoted, but the alias in MLflow did not move: no version of 'Iris'" in err
+
+    kitctl("export-run", "models:/Iris/1", "-t", reference, *options[:-2])
+    out, _ = kitctl("promote", reference, "--stage", "production", "--mlflow")
+    assert "models:/Iris@champion is version 1" in out
+    assert client.get_model_version_by_alias("Iris", "champion").version in (1, "1")
+    repository = reference.rpartition(":")[0]
+    out, _ = kitctl("promote", reference, "--stage", "shadow", "--mlflow-model", "Iris", "--json")
+    assert json.loads(out)["alias"]["alias"] == "shadow"
+    out, _ = kitctl("list", repository, "--json")
+    assert {"v1", "production", "shadow"} <= {item["tag"] for item in json.loads(out)["modelkits"]}

@@ -8,9 +8,12 @@ import http.server
 import json
 import math
 import shutil
+import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.entities import LoggedModelOutput
 
 from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.lineage.attach import load_evidence
@@ -298,6 +302,43 @@ def test_a_large_local_model_is_never_copied(
     assert result.pack.kitfile.model.format == "safetensors"
     assert result.pack.size_bytes > 64 * 1024 * 1024
     assert 0 < most < 1024 * 1024
+
+
+def test_the_command_line_exports_a_large_model_in_little_memory(tracking: Any, tmp_path: Path) -> None:
+    """MLflow as a whole takes more than this by its imports alone: ``kitctl`` imports it without data frames."""
+    client = tracking.client
+    run = client.create_run(tracking.experiment_id)
+    model = client.create_logged_model(tracking.experiment_id, name="large", source_run_id=run.info.run_id)
+    folder = tracking.artifact_dir / "models" / model.model_id / "artifacts"
+    folder.mkdir(parents=True)
+    (folder / "MLmodel").write_text("flavors:\n  python_function: {loader_module: none}\n")
+    with (folder / "weights.bin").open("wb") as weights:
+        weights.truncate(2**30)
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, 0)])
+    client.set_terminated(run.info.run_id)
+    code = f"""
+import atexit, pathlib, sys
+from kitops_orchestration.cli.main import main
+@atexit.register
+def report():
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    print(next(line.split()[1] for line in lines if line.startswith("VmHWM")), file=sys.stderr)
+main(["export-run", "{run.info.run_id}", "-t", "file://{tmp_path}/models/large:v1", "--tracking-uri", "{tracking.uri}"])
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("exported  file://")
+    assert int(done.stderr.splitlines()[-1]) / 1024 < 200
+
+
+def test_the_end_of_the_run_says_when_the_modelkit_was_made(run_id: str, export: Any, tracking: Any) -> None:
+    ended = tracking.client.get_run(run_id).info.end_time // 1000
+
+    created = export(run_id).pack.manifest.annotations["org.opencontainers.image.created"]
+
+    assert datetime.fromisoformat(created).timestamp() == ended
 
 
 def test_files_that_a_context_would_hide_stay_in_the_model(

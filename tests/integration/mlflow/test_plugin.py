@@ -17,6 +17,7 @@ import requests
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.mlflow_bridge.export import export_run
 from kitops_orchestration.mlflow_bridge.import_ import import_modelkit
 from kitops_orchestration.mlflow_bridge.modelkit_uri import pinned_uri
@@ -137,6 +138,25 @@ def test_a_copy_is_a_logged_model_of_its_own(kit: Reference, tracking: Any) -> N
     assert (model.name, str(model.status)) == ("clf", "READY")
     assert list(mlflow.sklearn.load_model(result.model_uri).predict(ROW)) == [1]
     assert list(mlflow.pyfunc.load_model(f"models:/{result.model_id}").predict(ROW)) == [1]
+
+
+def test_copying_the_same_digest_again_adds_nothing(kit: Reference, tracking: Any) -> None:
+    repository = open_repository(kit.without_target())
+    name = "O'Brien's iris"  # a quote means something to MLflow's search
+    results = [
+        import_modelkit(repository, "v1", registered_model=name, mode="copy", experiment="demo") for _ in range(2)
+    ]
+
+    assert results[0] == results[1]
+    assert len(tracking.client.search_logged_models([tracking.experiment_id])) == 2  # the one exported, and the copy
+    reference = [import_modelkit(repository, "v1", registered_model=name).version for _ in range(2)]
+    assert reference[0] == reference[1] != results[0].version
+
+
+def test_an_alias_needs_a_registered_model(kit: Reference, tracking: Any) -> None:
+    repository = open_repository(kit.without_target())
+    with pytest.raises(RunExportError, match="aliases belong to a registered model"):
+        import_modelkit(repository, "v1", mode="copy", aliases=["champion"])
 
 
 def test_what_is_in_the_cache_is_not_fetched_again(kit: Reference, embedded_registry: Any) -> None:

@@ -19,6 +19,7 @@ from kitops_orchestration.oci.reference import Reference, folder_registry
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12\n"
+BIG = b"\x00weights" * 100_000
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -115,24 +116,56 @@ def test_pointers_without_git_lfs_are_a_clear_error(
     assert list(repository.tags()) == []
 
 
-def test_pointers_are_resolved_by_git_lfs(
-    origin: Path, repository: LayoutRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A program called git-lfs stands in for the real one: that it is called, and where, is ours."""
-    (origin / "big.bin").write_text(POINTER)
+@pytest.fixture
+def lfs_origin(origin: Path) -> Path:
+    """The same repository with a file that the real git-lfs keeps."""
+    if shutil.which("git-lfs") is None:
+        message = "git-lfs is not installed (apt-get install git-lfs)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    git(origin, "lfs", "install", "--local")
+    git(origin, "lfs", "track", "*.bin")
+    (origin / "weights").mkdir()
+    (origin / "weights/big.bin").write_bytes(BIG)
     git(origin, "add", ".")
-    git(origin, "commit", "--quiet", "-m", "pointer")
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    script = programs / "git-lfs"
-    script.write_text('#!/bin/sh\n[ "$1" = pull ] && printf resolved > big.bin\n')
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    git(origin, "commit", "--quiet", "-m", "large file")
+    assert git(origin, "show", "HEAD:weights/big.bin").startswith("version https://git-lfs")
+    return origin
 
-    import_git(str(origin), repository, tag="v1")
+
+@pytest.mark.parametrize("scheme", ["file://", ""])
+def test_pointers_are_resolved_by_git_lfs(
+    scheme: str, lfs_origin: Path, repository: LayoutRepository, tmp_path: Path
+) -> None:
+    import_git(f"{scheme}{lfs_origin}", repository, tag="v1")
     unpack(repository, "v1", tmp_path / "out")
 
-    assert (tmp_path / "out/big.bin").read_text() == "resolved"
+    assert (tmp_path / "out/weights/big.bin").read_bytes() == BIG
+
+
+def test_a_large_file_that_its_server_lost_is_named(lfs_origin: Path, repository: LayoutRepository) -> None:
+    shutil.rmtree(lfs_origin / ".git/lfs/objects")
+
+    with pytest.raises(KitOpsError, match=r"big\.bin|lfs"):
+        import_git(f"file://{lfs_origin}", repository, tag="v1")
+    assert list(repository.tags()) == []
+
+
+def test_the_commit_says_when_the_modelkit_was_made(
+    origin: Path, repository: LayoutRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = import_git(str(origin), repository, tag="v1")
+    again = import_git(str(origin), repository, tag="v2")
+
+    created = inspect(repository, "v1").created
+    assert created is not None
+    assert int(created.timestamp()) == int(git(origin, "show", "-s", "--format=%ct", "HEAD"))
+    assert again.pack.digest == first.pack.digest
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    assert import_git(str(origin), repository).pack.manifest.annotations["org.opencontainers.image.created"] == (
+        "2001-09-09T01:46:40Z"
+    )
 
 
 def test_credentials_in_addresses_are_not_shown() -> None:

@@ -17,6 +17,7 @@ SHARED = {
     "interruption",
     "keys",
     "main",
+    "mlflow_alias",
     "movement",
     "options",
     "output",
