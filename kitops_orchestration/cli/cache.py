@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from kitops_orchestration.cli.options import json_option
 from kitops_orchestration.cli.output import human_bytes, print_facts, print_json, print_table, print_text
 
+if TYPE_CHECKING:
+    from kitops_orchestration.client.local_cache import CachePart
+
 
 @click.group("cache")
 def command() -> None:
-    """Show or clear what is cached on this machine; nothing in it is the only copy.
+    """Show, prune or clear what is cached on this machine; nothing in it is the only copy.
 
     kitctl cache info
     """
@@ -39,14 +44,42 @@ def info(as_json: bool) -> None:
         )
 
 
+@command.command("prune")
+@click.option(
+    "--unused-days",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Remove what was not used for so long.",
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@json_option
+def prune(unused_days: float, dry_run: bool, as_json: bool) -> None:
+    """Remove what was not used lately, and what processes that died left behind.
+
+    kitctl cache prune --unused-days 7
+    """
+    from kitops_orchestration.client.local_cache import prune as prune_cache
+
+    _print_removed(prune_cache(unused_seconds=unused_days * 86_400, dry_run=dry_run), as_json=as_json, dry_run=dry_run)
+
+
 @command.command("clear")
 @json_option
 def clear(as_json: bool) -> None:
-    """Remove all of it; what is needed again is fetched again.
+    """Remove all of it that nobody is using; what is needed again is fetched again.
 
     kitctl cache clear
     """
     from kitops_orchestration.client.local_cache import clear as clear_cache
 
-    freed = sum(part.size_bytes for part in clear_cache())
-    print_json({"freed": freed}) if as_json else print_facts([("freed", human_bytes(freed))])
+    _print_removed(clear_cache(), as_json=as_json, dry_run=False)
+
+
+def _print_removed(parts: list[CachePart], *, as_json: bool, dry_run: bool) -> None:
+    freed = sum(part.size_bytes for part in parts)
+    if as_json:
+        sizes = {part.name: {"files": part.files, "size": part.size_bytes} for part in parts}
+        print_json({"dry_run": dry_run, "freed": freed, "parts": sizes})
+    else:
+        print_facts([("would free" if dry_run else "freed", human_bytes(freed))])

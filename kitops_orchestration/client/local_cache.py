@@ -1,13 +1,26 @@
-"""What this package keeps on the machine to be faster: measuring it and throwing it away."""
+"""What this package keeps on the machine to be faster: measuring it, pruning it, throwing it away.
+
+Whoever uses a part of it holds a lock on it (``flock``), which ends with the process: what is locked stays.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kitops_orchestration import settings
 from kitops_orchestration.errors import KitOpsError
+
+LOCKS = "locks"
+"""Never removed: two processes that lock different files of one name do not see each other."""
+_LOCK_SUFFIX = ".lock"
+_DAY_SECONDS = 86_400
+_GRACE_SECONDS = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,30 +32,121 @@ class CachePart:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """What is kept or removed as a whole."""
+
+    part: str
+    path: Path
+    used_at: float
+    is_leftover: bool
+    """Of a process that died: its age is no reason to keep it."""
+
+
 def measure() -> list[CachePart]:
     """Return the parts of the cache by name; an empty list where there is no cache."""
     root = settings.cache_dir()
-    return [_measured(path) for path in sorted(root.iterdir())] if root.is_dir() else []
+    return [_measured(path.name, [path]) for path in sorted(root.iterdir())] if root.is_dir() else []
 
 
 def clear() -> list[CachePart]:
-    """Remove everything in the cache and return what it was.
+    """Remove everything in the cache that nobody is using, and return what it was.
 
     Raises:
         KitOpsError: a part cannot be removed; those before it are gone.
     """
-    gone = measure()
-    for part in gone:
-        path = settings.cache_dir() / part.name
-        try:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        except OSError as error:
-            raise KitOpsError(
-                f"cannot remove {error.filename or path}: {error.strerror}", advice="check who owns it, and try again"
-            ) from error
+    return _remove([item for item in _items() if not _is_held(item.path)], is_dry=False)
+
+
+def prune(*, unused_seconds: float = 30 * _DAY_SECONDS, dry_run: bool = False) -> list[CachePart]:
+    """Remove what was not used for so long, and what processes that died left; return what it was.
+
+    Raises:
+        KitOpsError: something cannot be removed; what came before it is gone.
+    """
+    now = time.time()
+    old = [item for item in _items() if item.used_at <= now - (_GRACE_SECONDS if item.is_leftover else unused_seconds)]
+    return _remove([item for item in old if not _is_held(item.path)], is_dry=dry_run)
+
+
+def _items() -> Iterator[_Item]:
+    root = settings.cache_dir()
+    for part in sorted(root.iterdir()) if root.is_dir() else []:
+        if part.name == LOCKS:
+            continue
+        if not part.is_dir() or part.is_symlink():
+            yield _Item(part.name, part, _used_at(part), is_leftover=False)
+            continue
+        # Digests are thousands of small files, each for itself; elsewhere a folder is one thing.
+        found = (file for folder in part.iterdir() for file in folder.iterdir()) if _is_nested(part) else part.iterdir()
+        for path in sorted(found):
+            if path.suffix != _LOCK_SUFFIX:
+                is_leftover = part.name in ("spool", "views") or path.name.startswith(".")
+                yield _Item(part.name, path, _used_at(path), is_leftover)
+
+
+def _is_nested(part: Path) -> bool:
+    return part.name == "layer-digests"
+
+
+def _used_at(path: Path) -> float:
+    """Return when an entry was used last; whoever uses one touches it."""
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return time.time()  # it went away meanwhile: nothing to remove
+
+
+def _is_held(path: Path) -> bool:
+    """Tell whether a process has the entry, or the lock beside it, locked."""
+    return any(_is_locked(each) for each in (path, path.with_name(path.name + _LOCK_SUFFIX)))
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _remove(items: list[_Item], *, is_dry: bool) -> list[CachePart]:
+    parts: dict[str, list[Path]] = {}
+    for item in items:
+        parts.setdefault(item.part, []).append(item.path)
+    gone = [_measured(name, paths) for name, paths in parts.items()]
+    for item in [] if is_dry else items:
+        _take_away(item.path)
     return gone
 
 
-def _measured(path: Path) -> CachePart:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return CachePart(path.name, len(files), sum(file.stat().st_size for file in files))
+def _take_away(path: Path) -> None:
+    try:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    except FileNotFoundError:
+        return  # another process was faster
+    except OSError as error:
+        raise KitOpsError(
+            f"cannot remove {error.filename or path}: {error.strerror}", advice="check who owns it, and try again"
+        ) from error
+
+
+def _measured(name: str, paths: list[Path]) -> CachePart:
+    """Count files and bytes; a file with several names is counted once."""
+    seen: set[tuple[int, int]] = set()
+    files = size = 0
+    for file in (file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))):
+        try:
+            info = file.lstat()
+        except OSError:
+            continue
+        if not file.is_dir() and (info.st_dev, info.st_ino) not in seen:
+            seen.add((info.st_dev, info.st_ino))
+            files, size = files + 1, size + info.st_size
+    return CachePart(name, files, size)

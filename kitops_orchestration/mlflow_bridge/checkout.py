@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -46,6 +48,8 @@ def unpacked(
     root = settings.cache_dir() / "unpacked"
     entry = root / f"{digest.hex}-{_short_name(filters)}"
     if _is_intact(entry):
+        with contextlib.suppress(OSError):
+            os.utime(entry)  # what is used stays when the cache is pruned
         return entry / _CONTENT
     root.mkdir(parents=True, exist_ok=True)
     _discard(entry)
@@ -115,10 +119,7 @@ def private_view(source: Path, target: Path | None = None) -> Path:
     writing a new file into it leaves the cache as it was.
     """
     if target is None:
-        views = settings.cache_dir() / "views"
-        views.mkdir(parents=True, exist_ok=True)
-        target = Path(tempfile.mkdtemp(dir=views))
-        _remove_at_exit(target)
+        target = Path(tempfile.mkdtemp(dir=_views_of_this_process()))
     if source.is_file():
         place = target / source.name
         _take(source, place)
@@ -151,14 +152,31 @@ def _take(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _remove_at_exit(path: Path) -> None:
-    owner = os.getpid()
+def discard_view(view: Path) -> None:
+    """Remove a private view before this process ends: a long-living one may make many."""
+    shutil.rmtree(view, ignore_errors=True)
+
+
+@functools.cache
+def _views_of(owner: int, cache_dir: Path) -> Path:
+    views = cache_dir / "views"
+    views.mkdir(parents=True, exist_ok=True)
+    own = Path(tempfile.mkdtemp(dir=views, prefix=f"{owner}-"))
+    # Locked as long as this process lives: what is not locked may be pruned.
+    fcntl.flock(os.open(own, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_EX)
 
     def remove() -> None:
         if os.getpid() == owner:  # a forked worker must not take its parent's files away
-            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(own, ignore_errors=True)
 
     atexit.register(remove)
+    return own
+
+
+def _views_of_this_process() -> Path:
+    own = _views_of(os.getpid(), settings.cache_dir())
+    own.mkdir(exist_ok=True)  # somebody may have cleaned up
+    return own
 
 
 def _seal(entry: Path) -> None:

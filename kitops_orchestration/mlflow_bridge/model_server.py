@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from kitops_orchestration import settings
 from kitops_orchestration.errors import KitOpsError
-from kitops_orchestration.mlflow_bridge.checkout import model_root, private_view, unpacked
+from kitops_orchestration.mlflow_bridge.checkout import discard_view, model_root, private_view, unpacked
 from kitops_orchestration.mlflow_bridge.registry_policy import verify_trusted
 from kitops_orchestration.mlflow_bridge.session import require
 from kitops_orchestration.oci.reference import Reference
@@ -44,6 +44,8 @@ class ModelServer:
     """``mlflow`` or ``llama.cpp``."""
     process: subprocess.Popen[bytes] = field(repr=False)
     log_path: Path = field(repr=False)
+    view_dir: Path | None = field(default=None, repr=False)
+    """The model's files, for this server alone."""
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +70,8 @@ class ModelServer:
             self._signal(signal.SIGKILL)
         self.process.wait()
         self.log_path.unlink(missing_ok=True)
+        if self.view_dir is not None:
+            discard_view(self.view_dir)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -88,6 +92,7 @@ class _Program:
     command: tuple[str, ...]
     health_path: str
     predict_path: str
+    view_dir: Path | None = None
 
 
 def serve(
@@ -133,6 +138,7 @@ def serve(
         program.kind,
         process,
         Path(log.name),
+        program.view_dir,
     )
     try:
         _wait_until_healthy(server, url + program.health_path, timeout_seconds)
@@ -163,7 +169,7 @@ def _mlflow_program(model_dir: Path, host: str, port: int) -> _Program:
     require("MLflow's scoring server", "mlflow", "pandas", "uvicorn")
     command = (sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(model_dir))
     options = ("--host", host, "--port", str(port), "--env-manager", "local", "--workers", "1")
-    return _Program("mlflow", (*command, *options), "/ping", "/invocations")
+    return _Program("mlflow", (*command, *options), "/ping", "/invocations", model_dir)
 
 
 def _wait_until_healthy(server: ModelServer, url: str, timeout_seconds: float) -> None:

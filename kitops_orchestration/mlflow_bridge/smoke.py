@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kitops_orchestration.errors import ModelKitError
-from kitops_orchestration.mlflow_bridge.checkout import model_root, private_view, unpacked
+from kitops_orchestration.mlflow_bridge.checkout import discard_view, model_root, private_view, unpacked
 from kitops_orchestration.mlflow_bridge.mlmodel import read_mlmodel
 from kitops_orchestration.mlflow_bridge.registry_policy import verify_trusted
 from kitops_orchestration.mlflow_bridge.session import require
@@ -85,7 +85,11 @@ def smoke_test(
         raise ModelKitError(
             f"the model in {reference} has no input example", advice="log it with log_model(..., input_example=...)"
         )
-    facts = _run(private_view(model_dir), timeout_seconds)
+    view = private_view(model_dir)
+    try:
+        facts = _run(view, timeout_seconds)
+    finally:
+        discard_view(view)
     error = facts.get("error")
     attached = _attach(repository, descriptor.digest, facts, signer) if record else None
     return SmokeTest(
