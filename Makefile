@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest
 STAMP := $(VENV)/.installed
 
 # Programs of other people that the suite tests against; Debian's packages have the same names.
-PROGRAMS := docker-registry skopeo npm
+PROGRAMS := docker-registry skopeo npm git-lfs
 # Quick ones first; then those that start servers. Files share nothing, so each worker takes whole files.
 QUICK_TESTS := $(wildcard tests/unit tests/contract tests/interop tests/architecture tests/docs)
 SERVER_TESTS := $(wildcard tests/integration tests/e2e)

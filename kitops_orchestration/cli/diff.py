@@ -15,20 +15,29 @@ from kitops_orchestration.client import KitClient
 @click.command("diff")
 @click.argument("left")
 @click.argument("right")
+@click.option(
+    "--files/--no-files", default=True, show_default=True, help="Read layers that lie in a folder, for their files."
+)
 @trust_option
 @json_option
 @markdown_option
 @network_options
 def command(
-    client: KitClient, left: str, right: str, trust_path: Path | None, as_json: bool, as_markdown: bool
+    client: KitClient,
+    left: str,
+    right: str,
+    files: bool,
+    trust_path: Path | None,
+    as_json: bool,
+    as_markdown: bool,
 ) -> None:
-    """Show what differs between two ModelKits: Kitfile, layers, metrics, and what they were made from.
+    """Show what differs between two ModelKits: Kitfile, layers, files, metrics, and what they were made from.
 
-    No layer is fetched, and a difference is no failure: the exit status is 0 either way.
+    No layer is fetched over a network, and a difference is no failure: the exit status is 0 either way.
 
     kitctl diff registry.example/team/iris:v1 registry.example/team/iris:v2
     """
-    answer = client.compare(left, right, trust=load_trust(trust_path))
+    answer = client.compare(left, right, trust=load_trust(trust_path), reads_folders=files)
     if as_json:
         print_json({**facts_of(answer.right.kit.reference), **answer.to_json()})
     else:

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 )
 @click.option("--strict-kit", is_flag=True, help="Leave out exactly what the Kit CLI leaves out, defects included.")
 @click.option("--use-model-pack", "model_pack", is_flag=True, help="Write a CNCF ModelPack instead of a ModelKit.")
+@click.option(
+    "--attach-files", is_flag=True, help="Attach a list of all files, so that `kitctl diff` compares files as well."
+)
 @json_option
 @network_options
 def command(
@@ -62,6 +65,7 @@ def command(
     profile: str,
     strict_kit: bool,
     model_pack: bool,
+    attach_files: bool,
     as_json: bool,
 ) -> None:
     """Pack DIRECTORY as a ModelKit.
@@ -86,6 +90,7 @@ def command(
         profile=profile,
         strict="kit" if strict_kit else None,
         model_pack=model_pack,
+        attach_files=attach_files,
     )
     print_json(_as_json(result)) if as_json else _print(result)
 

@@ -126,9 +126,17 @@ class EvidenceVerbs(Bound):
         return passport(self.repository(where), where.target, trust=trust, limits=self.limits, **options)
 
     def compare(
-        self, left: str | Reference, right: str | Reference, *, trust: TrustPolicy | None = None
+        self,
+        left: str | Reference,
+        right: str | Reference,
+        *,
+        trust: TrustPolicy | None = None,
+        reads_folders: bool = False,
     ) -> VersionDiff:
-        """Compare two ModelKits by Kitfile, layers, metrics and origin; no layer is fetched."""
+        """Compare two ModelKits by Kitfile, layers, metrics and origin; no layer is fetched.
+
+        With ``reads_folders`` the files of layers that lie in a folder are compared too.
+        """
         from kitops_orchestration.lineage.diff import diff
 
         one, two = self.reference(left), self.reference(right)
@@ -138,5 +146,6 @@ class EvidenceVerbs(Bound):
             two.target,
             right_repository=self.repository(two),
             trust=trust,
+            reads_folders=reads_folders,
             limits=self.limits,
         )

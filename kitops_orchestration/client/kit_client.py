@@ -90,10 +90,11 @@ class KitClient(EvidenceVerbs, PromotionVerbs, MachineVerbs):
         return inspect(self.repository(where), where.target)
 
     def diff(self, left: str | Reference, right: str | Reference) -> ModelKitDiff:
-        """Compare two ModelKits by Kitfile and layers; no layer is fetched."""
-        from kitops_orchestration.modelkit.diff import diff
+        """Compare two ModelKits by Kitfile, layers and files; no layer is fetched over a network."""
+        from kitops_orchestration.modelkit.file_list import diff_with_files
 
-        return diff(self.inspect(left), self.inspect(right))
+        one, two = self.reference(left), self.reference(right)
+        return diff_with_files(self.repository(one), one.target, self.repository(two), two.target)
 
     def copy(
         self, source: str | Reference, destination: str | Reference, *, referrers: bool = False, **options: Any

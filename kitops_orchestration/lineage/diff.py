@@ -1,6 +1,7 @@
 """What changed between two versions: Kitfile, layers, files, data, code, metrics; without pulling a layer.
 
-Which files changed inside a layer is known where both versions carry a directory signature.
+Which files changed inside a layer is known where both versions carry a directory signature or a list of their
+files; in a folder they can be asked for.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from kitops_orchestration.lineage.dependencies import Dependency, same_data
 from kitops_orchestration.lineage.kitfile_data import datasets_of
 from kitops_orchestration.lineage.questions import Lineage, gather, read_all
 from kitops_orchestration.modelkit import diff as modelkit_diff
+from kitops_orchestration.modelkit.file_list import diff_kits
 from kitops_orchestration.modelkit.inspect import ModelKit, inspect
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.directory import FileChanges
@@ -72,7 +74,7 @@ class VersionDiff:
     """Data, code and base models that only the right side was made from."""
     removed: tuple[Dependency, ...]
     files: FileChanges | None
-    """``None`` where a side has no directory signature that counts."""
+    """From directory signatures, else from the lists and layers at hand; ``None`` where a side has neither."""
 
     def to_json(self) -> dict[str, Any]:
         """Return everything, ready for ``json.dumps``."""
@@ -87,6 +89,7 @@ class VersionDiff:
                 "removed": [item.to_json() for item in self.removed],
             },
             "files": None if self.files is None else self.files.to_json(),
+            "fileSizes": self.kit.to_json()["files"],
         }
 
     def to_markdown(self) -> str:
@@ -113,7 +116,7 @@ class VersionDiff:
             report.section(
                 "Layers", report.table(("kind", "path", "change", "left, bytes", "right, bytes"), layers), None
             ),
-            report.section("Files", _files_text(self.files), None),
+            report.section("Files", _files_text(self), None),
         )
 
 
@@ -125,23 +128,38 @@ def diff(
     right_repository: Repository | None = None,
     trust: TrustPolicy | None = None,
     at: datetime | None = None,
+    reads_folders: bool = False,
     limits: Limits = Limits(),
 ) -> VersionDiff:
-    """Compare the ModelKits at ``left`` and ``right``; for each its manifest, config and evidence are read."""
+    """Compare the ModelKits at ``left`` and ``right``; for each its manifest, config and evidence are read.
+
+    With ``reads_folders`` also the layers that only one of them has, where they are in a folder, for their files.
+    """
+    right_repository = right_repository or repository
     one = read_version(repository, left, trust=trust, at=at, limits=limits)
-    two = read_version(right_repository or repository, right, trust=trust, at=at, limits=limits)
-    files = None
+    two = read_version(right_repository, right, trust=trust, at=at, limits=limits)
+    kit = diff_kits(repository, one.kit, right_repository, two.kit, reads_folders=reads_folders)
+    files = _by_path(kit)
     if one.files is not None and two.files is not None:
         files = one.files.files.changes_to(two.files.files)
     return VersionDiff(
         one,
         two,
-        modelkit_diff.diff(one.kit, two.kit),
+        kit,
         tuple(_metric_changes(one, two)),
         _only_in(two.origins, one.origins),
         _only_in(one.origins, two.origins),
         files,
     )
+
+
+def _by_path(kit: modelkit_diff.ModelKitDiff) -> FileChanges | None:
+    if kit.files is None:
+        return None
+    paths: dict[str, list[str]] = {"added": [], "removed": [], "changed": []}
+    for item in kit.files:
+        paths[item.change].append(item.path)
+    return FileChanges(*(tuple(found) for found in paths.values()))
 
 
 def read_version(
@@ -186,12 +204,17 @@ def _signed(number: float | None) -> str:
     return "" if number is None else f"{number:+.6g}"
 
 
-def _files_text(files: FileChanges | None) -> str:
-    if files is None:
-        return "Not known: both versions need a directory signature for that."
+def _files_text(answer: VersionDiff) -> str:
+    if answer.files is None:
+        return "Not known: both versions need a directory signature or a list of files for that."
+    sizes = {item.path: (item.left_size_bytes, item.right_size_bytes) for item in answer.kit.files or ()}
     rows = [
-        (change, path)
-        for change, paths in (("added", files.added), ("removed", files.removed), ("changed", files.changed))
+        (change, path, *sizes.get(path, ("", "")))
+        for change, paths in (
+            ("added", answer.files.added),
+            ("removed", answer.files.removed),
+            ("changed", answer.files.changed),
+        )
         for path in paths
     ]
-    return report.table(("change", "file"), rows) or "No file differs."
+    return report.table(("change", "file", "left, bytes", "right, bytes"), rows) or "No file differs."

@@ -24,6 +24,7 @@ from kitops_orchestration.mlflow_bridge.staging import Staging, chosen, without_
 from kitops_orchestration.mlflow_bridge.write_back import WriteBack
 from kitops_orchestration.mlflow_bridge.write_back import write_back as tag_in_mlflow
 from kitops_orchestration.modelkit.kitfile import Kitfile
+from kitops_orchestration.modelkit.manifest_profile import created_from
 from kitops_orchestration.modelkit.pack import PackResult, pack
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.reference import Reference
@@ -155,6 +156,7 @@ def export_run(
             kitfile=kitfile,
             grafts=staging.grafts,
             exclude=(f"/{kit.MODEL_DIR}/{META_FILE}",),
+            annotations=created_from(_end_seconds(record)),
             limits=limits,
             progress=progress,
             cancel=cancel,
@@ -236,6 +238,11 @@ def _legacy_folder(resolved: ResolvedSource, root: str) -> str | None:
     """Return the model's folder inside the run's artifacts (MLflow 2): it is packed as the model already."""
     uri = str(resolved.artifact_uri)
     return uri.removeprefix(root).strip("/") if uri.startswith(root.rstrip("/") + "/") else None
+
+
+def _end_seconds(record: RunRecord) -> float | None:
+    milliseconds = record.run.get("endTime")
+    return milliseconds / 1000 if isinstance(milliseconds, int | float) else None
 
 
 def _brings_card(files: Sequence[ArtifactEntry]) -> bool:

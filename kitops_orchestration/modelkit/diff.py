@@ -146,8 +146,8 @@ def diff(
 ) -> ModelKitDiff:
     """Compare two inspected ModelKits; no layer is fetched.
 
-    ``left_files`` and ``right_files`` come from :func:`~kitops_orchestration.modelkit.file_list.list_files`
-    or an attached list; with both, files are compared too.
+    ``left_files`` and ``right_files`` come from :func:`~kitops_orchestration.modelkit.file_list.known_files`;
+    with both, files are compared too.
     """
     old, new = _plain(left), _plain(right)
     files = None

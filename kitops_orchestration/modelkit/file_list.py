@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from kitops_orchestration.errors import IntegrityError, ModelKitError, NotFoundError
 from kitops_orchestration.modelkit import compression
 from kitops_orchestration.modelkit.diff import FileState, ModelKitDiff, diff
 from kitops_orchestration.modelkit.inspect import ModelKit, fetch, inspect
+from kitops_orchestration.modelkit.layer_stream import LayerSource, RawSource
 from kitops_orchestration.modelkit.tar_reader import PieceReader, read_tar, safe_path
 from kitops_orchestration.oci import canonical
 from kitops_orchestration.oci.descriptor import Descriptor, VerifyingReader
+from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.referrers import AttachResult, attach
 from kitops_orchestration.oci.repository import Repository
 
@@ -55,23 +57,54 @@ def read_files(repository: Repository, kit: ModelKit, *, skip: Collection[str] =
     return files
 
 
-def known_files(repository: Repository, kit: ModelKit, *, skip: Collection[str] = ()) -> dict[str, FileState] | None:
-    """Return the files without moving a layer over a network: attached list, else layers in a folder, else ``None``."""
+def known_files(
+    repository: Repository, kit: ModelKit, *, skip: Collection[str] = (), reads_folders: bool = True
+) -> dict[str, FileState] | None:
+    """Return the files without moving a layer over a network: attached list, else layers in a folder, else ``None``.
+
+    With ``reads_folders=False`` layers in a folder stay unread as well.
+    """
     attached = _attached(repository, kit)
     if attached is not None:
         return {path: state for path, (state, layer) in attached.items() if layer not in skip}
-    return read_files(repository, kit, skip=skip) if repository.reference.is_folder else None
+    return read_files(repository, kit, skip=skip) if reads_folders and repository.reference.is_folder else None
 
 
 def attach_file_list(repository: Repository, kit: ModelKit) -> AttachResult:
     """Read the layers once and attach the list of their files to the ModelKit; the same list is added once."""
-    entries: dict[str, dict[str, Any]] = {}
+    by_layer = []
     for layer in kit.layers:
         others = {other.digest for other in kit.layers} - {layer.digest}
-        for path, state in read_files(repository, kit, skip=others).items():
-            entries[path] = {"path": path, "size": state.size_bytes, "digest": state.digest, "layer": layer.digest}
+        by_layer.append((layer.digest, read_files(repository, kit, skip=others)))
+    return _attach(repository, kit.manifest, by_layer)
+
+
+def attach_packed_files(
+    repository: Repository, manifest: Manifest, packed: Iterable[tuple[str, str, LayerSource]]
+) -> AttachResult:
+    """Attach the same list while the sources are at hand: ``packed`` are digest, path and source of each layer."""
+    by_layer = []
+    for digest, path, source in packed:
+        files: dict[str, FileState] = {}
+        with source.open() as stream:
+            if isinstance(source, RawSource):
+                files[safe_path(path)] = _hashed(stream)
+            else:
+                read_tar(stream, _Listing(files, ""))
+        by_layer.append((digest, files))
+    return _attach(repository, manifest, by_layer)
+
+
+def _attach(
+    repository: Repository, manifest: Manifest, by_layer: Iterable[tuple[str, Mapping[str, FileState]]]
+) -> AttachResult:
+    entries = {
+        path: {"path": path, "size": state.size_bytes, "digest": state.digest, "layer": digest}
+        for digest, files in by_layer
+        for path, state in files.items()
+    }
     content = canonical.encode({"files": [entries[path] for path in sorted(entries)]})
-    return attach(repository, kit.manifest.descriptor, artifact_type=ARTIFACT_TYPE, layers=[(content, ARTIFACT_TYPE)])
+    return attach(repository, manifest.descriptor, artifact_type=ARTIFACT_TYPE, layers=[(content, ARTIFACT_TYPE)])
 
 
 def diff_with_files(left_repository: Repository, left: str, right_repository: Repository, right: str) -> ModelKitDiff:
@@ -79,10 +112,27 @@ def diff_with_files(left_repository: Repository, left: str, right_repository: Re
 
     Layers that both have are not read.
     """
-    old, new = inspect(left_repository, left), inspect(right_repository, right)
+    return diff_kits(
+        left_repository, inspect(left_repository, left), right_repository, inspect(right_repository, right)
+    )
+
+
+def diff_kits(
+    left_repository: Repository,
+    old: ModelKit,
+    right_repository: Repository,
+    new: ModelKit,
+    *,
+    reads_folders: bool = True,
+) -> ModelKitDiff:
+    """Do the same for two that were inspected already; see :func:`known_files`."""
     shared = {layer.digest for layer in old.layers} & {layer.digest for layer in new.layers}
-    old_files = known_files(left_repository, old, skip=shared)
-    new_files = known_files(right_repository, new, skip=shared) if old_files is not None else None
+
+    def files_of(repository: Repository, kit: ModelKit) -> dict[str, FileState] | None:
+        return known_files(repository, kit, skip=shared, reads_folders=reads_folders)
+
+    old_files = files_of(left_repository, old)
+    new_files = files_of(right_repository, new) if old_files is not None else None
     return diff(old, new, left_files=old_files, right_files=new_files)
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,12 +22,14 @@ from kitops_orchestration import settings
 from kitops_orchestration.errors import ModelKitError
 from kitops_orchestration.modelkit.generate import generate
 from kitops_orchestration.modelkit.kitfile import KITFILE_NAMES, Kitfile
+from kitops_orchestration.modelkit.manifest_profile import created_from
 from kitops_orchestration.modelkit.pack import PackResult, pack
 from kitops_orchestration.oci.repository import Repository
 
 SOURCE = "org.opencontainers.image.source"
 REVISION = "org.opencontainers.image.revision"
 _TOOL_FILES = (".git", ".cache", "**/.gitattributes", "**/.gitignore")
+_WEEK_SECONDS = 7 * 86_400
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -47,16 +51,20 @@ def pack_import(
     name: str,
     source: str,
     revision: str,
+    made_at: float | None,
     tag: str | None,
     kitfile: Kitfile | None,
     options: Mapping[str, Any],
 ) -> ImportResult:
-    """Pack what was fetched: with the Kitfile given, the one that it brings, or one made for it."""
+    """Pack what was fetched: with the Kitfile given, the one that it brings, or one made for it.
+
+    ``made_at`` is the commit's time, in seconds since 1970.
+    """
     described = kitfile
     if described is None and not any((folder / file).is_file() for file in KITFILE_NAMES):
         described = named(generate(folder), folder.name, name)
     shown = without_user(source)
-    annotations = {SOURCE: shown, REVISION: revision, **options.get("annotations", {})}
+    annotations = {**created_from(made_at), SOURCE: shown, REVISION: revision, **options.get("annotations", {})}
     result = pack(
         folder,
         repository,
@@ -86,9 +94,10 @@ def without_user(url: str) -> str:
 
 @contextlib.contextmanager
 def work_folder(key: str) -> Iterator[Path]:
-    """Yield a folder for one source; after a failure it stays for a week, so that the next attempt resumes.
+    """Yield a folder for one source; after a failure it stays, so that the next attempt resumes.
 
-    Two processes that import the same source take turns.
+    Two processes that import the same source take turns.  What nobody came back for within a week is removed by
+    the next import.
     """
     root = settings.cache_dir() / "imports"
     name = hashlib.sha256(key.encode()).hexdigest()[:24]
@@ -103,9 +112,21 @@ def work_folder(key: str) -> Iterator[Path]:
         ) from error
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        _remove_forgotten(root)
         folder.mkdir(exist_ok=True)
+        os.utime(folder)
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_forgotten(root: Path) -> None:
+    limit = time.time() - _WEEK_SECONDS
+    for folder in root.iterdir():
+        if not folder.is_dir() or folder.stat().st_mtime > limit:
+            continue
+        with contextlib.suppress(OSError), folder.with_name(f"{folder.name}.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another process may be at it
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_tree(folder: Path) -> None:

@@ -83,6 +83,7 @@ def import_git(
             name=name,
             source=url,
             revision=commit,
+            made_at=float(git.run("show", "--no-patch", "--format=%ct", "HEAD")),
             tag=tag,
             kitfile=kitfile,
             options=options,

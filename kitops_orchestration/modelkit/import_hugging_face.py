@@ -76,6 +76,7 @@ def import_hugging_face(
             name=repo_id.rpartition("/")[2],
             source=source,
             revision=commit,
+            made_at=info.last_modified.timestamp() if info.last_modified else None,
             tag=tag,
             kitfile=kitfile,
             options=options,

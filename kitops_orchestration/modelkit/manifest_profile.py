@@ -1,7 +1,8 @@
 """How a ModelKit's manifest is written: as today's Kit CLI does, as 1.7 did, or always the same.
 
 ``reproducible`` (the default) has no time of its own: with ``SOURCE_DATE_EPOCH`` set ``created`` is that
-moment, else it is left out, because file times differ after every checkout and the digest must not.
+moment, else it is left out, because file times differ after every checkout and the digest must not.  Input that
+has a time of its own, a run or a commit, gives that: see :func:`created_from`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,16 @@ def created_at(profile: Profile) -> str | None:
     if profile == "reproducible":
         return _rfc3339(epoch) if epoch is not None else None
     return _rfc3339(epoch if epoch is not None else int(datetime.now(UTC).timestamp()))
+
+
+def created_from(seconds: float | None) -> Mapping[str, str]:
+    """Return the annotation of a time that the input has of itself (a run's end, a commit), the same on every machine.
+
+    None where the input has no such time, or ``SOURCE_DATE_EPOCH`` says another one.
+    """
+    if seconds is None or settings.source_date_epoch() is not None:
+        return EMPTY
+    return {ANNOTATION_CREATED: _rfc3339(int(seconds))}
 
 
 def layer_annotations(profile: Profile, layer: PlannedLayer, file: Entry | None) -> Mapping[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -281,6 +284,86 @@ def test_cache_is_shown_and_cleared(kitctl, packed, tmp_path) -> None:
     assert re.search(r"^unpacked +1 +2.0 KiB$", kitctl("cache", "info").ok().out, re.MULTILINE)
     assert kitctl("cache", "clear", "--json").ok().json["freed"] >= 2048
     assert kitctl("cache", "info", "--json").ok().json["size"] == 0
+
+
+def test_cache_is_pruned_of_what_nobody_used_lately_and_nobody_holds(kitctl, tmp_path) -> None:
+    root = tmp_path / "cache" / "kitops-orchestration"
+    old = time.time() - 40 * 86_400
+    for name in ("unpacked/old", "unpacked/new", "views/left", "views/held", "imports/held", "locks/stage.lock"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name.startswith("locks"):
+            path.write_bytes(b"")
+        else:
+            path.mkdir()
+            (path / "file").write_bytes(b"x" * 1024)
+        if not name.endswith("new"):
+            os.utime(path, (old, old))
+    holders = [os.open(root / "views/held", os.O_RDONLY), os.open(root / "imports/held.lock", os.O_CREAT | os.O_RDWR)]
+    for holder in holders:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+
+    would = kitctl("cache", "prune", "--dry-run", "--json").ok().json
+    assert (would["dry_run"], would["freed"]) == (True, 2048)
+    assert (root / "unpacked/old").exists()
+    assert kitctl("cache", "prune").ok().out == "freed  2.0 KiB\n"
+    kept = {"unpacked/new", "views/held", "imports/held"}
+    assert {str(path.parent.relative_to(root)) for path in root.rglob("file")} == kept
+
+    assert kitctl("cache", "clear", "--json").ok().json["freed"] == 1024  # what is held stays
+    assert (root / "locks/stage.lock").exists()
+    for holder in holders:
+        os.close(holder)
+    assert kitctl("cache", "clear", "--json").ok().json["freed"] == 2048
+
+
+def test_list_of_a_folder_shows_every_repository_with_its_author(kitctl, packed, tmp_path) -> None:
+    kitctl("copy", packed, f"file://{tmp_path}/models/team/other:v2").ok()
+    root = packed.removeprefix("file://").rpartition("/")[0]
+    kitctl("copy", packed, f"file://{root}/nested/copy:v3").ok()
+
+    out = kitctl("list", f"file://{root}").ok().out
+    assert re.search(r"^repository +tag +name +version +author +size +digest$", out, re.MULTILINE)
+    assert re.search(r"^nested/copy +v3 +iris +1\.0\.0 +Ada ", out, re.MULTILINE)
+    held = kitctl("list", f"file://{root}", "--json").ok().json["modelkits"]
+    assert {"v3", "v1"} <= {item["tag"] for item in held}
+    assert held[0]["authors"] == ["Ada"]
+    assert held[0]["model"] == "iris"
+
+
+def test_unpack_says_which_data_stays_elsewhere(kitctl, kit, repository, tmp_path) -> None:
+    kitfile = (kit / "Kitfile").read_text()
+    remote = "  - {name: far, path: data/far.csv, remotePath: 's3://bucket/far.csv', remoteHash: abc}\n"
+    (kit / "Kitfile").write_text(kitfile.replace("code:", remote + "code:"))
+    kitctl("pack", kit, "-t", f"{repository}:v1").ok()
+
+    ran = kitctl("unpack", f"{repository}:v1", "-d", str(tmp_path / "out"), "--json").ok()
+    assert "warning: dataset far: stays in s3://bucket/far.csv, not asked for" in ran.err
+    assert ran.json["warnings"] == ["dataset far: stays in s3://bucket/far.csv, not asked for"]
+
+
+def test_diff_names_the_files_of_a_folder_and_of_an_attached_list(kitctl, kit, repository) -> None:
+    kitctl("pack", kit, "-t", f"{repository}:v1", "--attach-files").ok()
+    (kit / "model.bin").write_bytes(b"other weights")
+    kitctl("pack", kit, "-t", f"{repository}:v2", "--attach-files").ok()
+
+    for flag in ("--files", "--no-files"):  # with the lists no layer is needed
+        answer = kitctl("diff", f"{repository}:v1", f"{repository}:v2", flag, "--json").ok().json
+        assert answer["files"] == {"added": [], "removed": [], "changed": ["model.bin"]}
+        assert answer["fileSizes"][0]["rightSizeBytes"] == len(b"other weights")
+    assert "model.bin" in kitctl("diff", f"{repository}:v1", f"{repository}:v2").ok().out
+
+
+def test_diff_reads_layers_only_where_it_may(kitctl, kit, repository) -> None:
+    kitctl("pack", kit, "-t", f"{repository}:v1").ok()
+    (kit / "model.bin").write_bytes(b"other weights")
+    kitctl("pack", kit, "-t", f"{repository}:v2").ok()
+
+    answers = [
+        kitctl("diff", f"{repository}:v1", f"{repository}:v2", flag, "--json").ok().json["files"]
+        for flag in ("--files", "--no-files")
+    ]
+    assert answers == [{"added": [], "removed": [], "changed": ["model.bin"]}, None]
 
 
 def test_doctor_without_a_registry_looks_at_this_machine(kitctl) -> None:
