@@ -1,6 +1,6 @@
 """A layer's bytes, streamed from the source files: nothing is spooled unless it is compressed.
 
-A source can be opened again and again, so that the first pass hashes and the second one sends.
+A source can be opened again and again: where hashing and sending cannot be one pass, they are two.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import stat
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
 from kitops_orchestration.errors import ModelKitError, TransferCancelledError
@@ -26,14 +26,14 @@ class TarSource:
 
     entries: Sequence[Entry]
     cancel: threading.Event | None = None
+    size: int = field(init=False)
+    """Length of the tar in bytes, known without reading a file; asked for with every buffer, and so added up once."""
 
-    @property
-    def size(self) -> int:
-        """Length of the tar in bytes, known without reading a file."""
+    def __post_init__(self) -> None:
         total = len(tar.END)
         for entry in self.entries:
             total += tar.header_size(entry.path, entry.size) + entry.size + tar.padding(entry.size)
-        return total
+        object.__setattr__(self, "size", total)
 
     def open(self) -> BinaryIO:
         """Return a reader at the first byte."""
