@@ -85,7 +85,7 @@ def clean_url(url: str) -> str:
     query = parts.query
     if any(_SECRET_QUERY.fullmatch(name) for name, _ in parse_qsl(query, keep_blank_values=True)):
         query = "&".join(
-            f"{quote(name)}={REDACTED if _SECRET_QUERY.fullmatch(name) else quote(value)}"
+            f"{quote(name, errors='replace')}={REDACTED if _SECRET_QUERY.fullmatch(name) else quote(value, errors='replace')}"
             for name, value in parse_qsl(query, keep_blank_values=True)
         )
     if host == parts.netloc and query == parts.query:

@@ -7,7 +7,6 @@ layer: see :func:`attach_file_list`.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -184,7 +183,7 @@ def _parse(content: bytes) -> dict[str, tuple[FileState, str]]:
     try:
         return {
             str(entry["path"]): (FileState(int(entry["size"]), str(entry["digest"])), str(entry["layer"]))
-            for entry in json.loads(content)["files"]
+            for entry in canonical.decode(content)["files"]
         }
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelKitError(f"the attached file list is damaged: {error}") from error

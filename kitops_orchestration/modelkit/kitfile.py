@@ -5,7 +5,6 @@ Source: the Kit CLI's Kitfile format, manifestVersion 1.0.0; its key order is th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -186,7 +185,7 @@ class Kitfile:
             ModelKitError: not the JSON of a Kitfile.
         """
         try:
-            value = json.loads(data, parse_int=_parse_int)
+            value = canonical.decode(data, parse_int=_parse_int)
         except (ValueError, RecursionError) as error:
             raise ModelKitError(f"the ModelKit's config is not JSON: {error}") from error
         if not isinstance(value, dict):

@@ -7,7 +7,6 @@ has a time of its own, a run or a commit, gives that: see :func:`created_from`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -167,10 +166,9 @@ def _rfc3339(seconds: int) -> str:
 def created_of(manifest: Manifest, config: bytes) -> datetime | None:
     """Return when a ModelKit or ModelPack says it was made, or ``None`` when it does not say."""
     text = manifest.annotations.get(ANNOTATION_CREATED)
-    if text is None and manifest.config.media_type in (media_types.PACK_CONFIG, media_types.LEGACY_PACK_CONFIG):
-        value = json.loads(config)
-        text = (value.get("descriptor") or {}).get("createdAt") if isinstance(value, dict) else None
     try:
+        if text is None and manifest.config.media_type in (media_types.PACK_CONFIG, media_types.LEGACY_PACK_CONFIG):
+            text = canonical.decode(config)["descriptor"]["createdAt"]
         return datetime.fromisoformat(text) if text else None
-    except (ValueError, TypeError):
-        return None
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None  # with a Kitfile in an annotation nothing else of such a config is read

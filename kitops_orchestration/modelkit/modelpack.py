@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from kitops_orchestration.modelkit.kitfile import (
     Prompt,
 )
 from kitops_orchestration.modelkit.media_types import LayerType
+from kitops_orchestration.oci import canonical
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.manifest import Manifest
 
@@ -41,7 +41,7 @@ def read_kitfile(manifest: Manifest, config: bytes, carried_config: bytes | None
 
 def _load(config: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(config)
+        value = canonical.decode(config)
     except (ValueError, RecursionError) as error:
         raise ModelKitError(f"the ModelPack's config is not JSON: {error}") from error
     if not isinstance(value, dict) or not all(

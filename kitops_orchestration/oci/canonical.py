@@ -9,17 +9,42 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kitops_orchestration.errors import ModelKitError
 
 _ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def encode(value: Any) -> bytes:
     """Return the bytes of ``value``; raises :class:`ModelKitError` for what JSON cannot hold."""
     return _encode(value).encode("utf-8")
+
+
+def decode(data: bytes, *, parse_int: Callable[[str], Any] = int) -> Any:
+    """Return the value of JSON as Go reads it: what is no UTF-8, and half a surrogate pair, becomes U+FFFD.
+
+    Raises:
+        ValueError: not JSON.
+        RecursionError: nested deeper than anything that is meant well.
+    """
+    text = data.decode("utf-8", "replace")
+    value = json.loads(text, parse_int=parse_int)
+    return _mended(value) if _SURROGATE_ESCAPE.search(text) else value
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(item) for key, item in value.items()}
+    return value
 
 
 def _encode(value: Any) -> str:
@@ -46,7 +71,10 @@ def _key(key: Any) -> str:
 
 def encode_string(text: str) -> str:
     """Return one JSON string; lone surrogates (invalid UTF-8 on disk) become U+FFFD as in Go."""
-    clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    try:
+        clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # half of a pair, which no file name is
+        clean = _SURROGATE.sub("\ufffd", text)
     return json.dumps(clean, ensure_ascii=False).translate(_ESCAPES)
 
 

@@ -6,7 +6,6 @@ Source: OCI image-spec v1.1, manifest.md and image-index.md.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -155,7 +154,7 @@ def _digest_like(content: bytes, digest: Digest) -> str:
 
 def _load(content: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(content)
+        value = canonical.decode(content)
     except (ValueError, RecursionError) as error:
         raise ModelKitError(f"manifest is not JSON: {error}") from error
     if not isinstance(value, dict) or value.get("schemaVersion") != 2:

@@ -240,6 +240,26 @@ def test_broken_configs_are_refused(name: str, hand_made: Any, tmp_path: Path) -
     assert not (tmp_path / "target").exists()
 
 
+def test_half_a_surrogate_pair_in_a_config_is_read_as_go_reads_it(hand_made: Any, tmp_path: Path) -> None:
+    config = b'{"manifestVersion":"1.0.0","package":{"name":"a\\ud800b"},"model":{"path":"x"}}'
+    tag = hand_made.push([hand_made.blob(b"x", WEIGHT, {PATH: "x"})], config=config, annotations={"k": "\ud800"})
+
+    assert inspect(hand_made.repository, tag).name == "a\ufffdb"
+    unpack(hand_made.repository, tag, tmp_path / "target", filters=["kitfile"])
+
+    assert "a\ufffdb" in (tmp_path / "target/Kitfile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("config", [b"{", b"[]", b"[" * 100_000, b'{"descriptor":{"createdAt":1}}'])
+def test_a_broken_config_beside_a_kitfile_in_an_annotation_is_no_obstacle(config: bytes, hand_made: Any) -> None:
+    carried = {"ml.kitops.modelkit.kitfile": '{"manifestVersion":"1.0.0","package":{"name":"ok"}}'}
+    tag = hand_made.push([], config=config, config_type=PACK_CONFIG, annotations=carried)
+
+    kit = inspect(hand_made.repository, tag)
+
+    assert (kit.name, kit.created) == ("ok", None)
+
+
 @pytest.mark.parametrize("path", ["../../out/x", "/tmp/out/x", "a/../../x/y"])
 def test_a_path_in_an_old_config_cannot_leave_the_target(path: str, hand_made: Any, tmp_path: Path) -> None:
     # Before Kit 0.5 names start at the directory above the layer's path, which the config alone says.

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitops_orchestration.errors import ModelKitError
+from kitops_orchestration.oci import canonical
 from kitops_orchestration.oci.canonical import encode
 
 
@@ -54,3 +55,21 @@ def test_floats_keep_their_value(number):
 )
 def test_the_bytes_are_json_of_the_same_value(value):
     assert json.loads(encode(value)) == json.loads(json.dumps(value).encode("utf-8", "replace"))
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b'"\\ud83d\\ude00"', "\U0001f600"),
+        (b'["\\ud800x", {"\\udfff": 1}]', ["\ufffdx", {"\ufffd": 1}]),
+        (b'"\xff\xed\xa0\x80"', "\ufffd" * 4),
+        (b'"\\\\ud800"', "\\ud800"),
+    ],
+)
+def test_what_is_not_unicode_becomes_the_replacement_character_as_in_go(data: bytes, expected: object) -> None:
+    assert canonical.decode(data) == expected
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\udc80"])
+def test_half_a_surrogate_pair_is_written_as_the_replacement_character(text: str) -> None:
+    assert "\ufffd" in encode(text).decode()
