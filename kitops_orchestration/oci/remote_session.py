@@ -66,6 +66,8 @@ class Abilities:
     has_referrers: bool | None = None
     takes_large_bodies: bool = True
     takes_chunks: bool = True
+    mounts_from_itself: bool = True
+    """A mount from the repository itself is answered, by 201 or 202."""
     min_chunk_bytes: int = 0
 
 

@@ -6,12 +6,13 @@ Nothing here knows registries: no authorization, no retry, no redirect.  What go
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +22,11 @@ from kitops_orchestration import settings
 from kitops_orchestration._version import __version__
 from kitops_orchestration.errors import KitOpsError, RegistryError, RegistryUnavailableError
 from kitops_orchestration.oci.transport_body import Upload
-from kitops_orchestration.oci.transport_connection import Connection, Watch, connection_for
+from kitops_orchestration.oci.transport_connection import Connection, connection_for
 from kitops_orchestration.oci.transport_proxy import proxy_for
+from kitops_orchestration.oci.transport_splice import Splice, can_splice, write_at
 from kitops_orchestration.oci.transport_url import Origin, redacted, request_target
+from kitops_orchestration.oci.transport_wait import Watch
 from kitops_orchestration.settings import Limits
 
 _IDLE_PER_ORIGIN = 16
@@ -94,6 +97,9 @@ class Response:
         self._raw = raw
         self._connection: Connection | None = connection
         self._pool = pool
+        self._is_drained = False
+        """http.client's own buffer is empty: what is left of the body is still in the socket."""
+        self._splice: Splice | None = None
         self.status = raw.status
         self.headers = raw.headers
         self.url = url
@@ -105,21 +111,96 @@ class Response:
             self._finish()
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
-        """Fill ``buffer`` from the body; 0 at its end, which is the end that the header announced."""
+        """Fill ``buffer`` from the body; fewer bytes at its end, or before a failure; 0 at the announced end.
+
+        Raises:
+            RegistryUnavailableError: the connection was lost.
+            TransferCancelledError: the caller asked for a stop.
+        """
+        view = memoryview(buffer).cast("B")
+        with self._losing():
+            if self._is_drained and self._connection is not None:
+                count = self._fill(self._connection, view[: self._raw.length])
+            else:
+                count = self._raw.readinto(view[: self._buffered(len(view))])
+            if not count and len(view) and self._raw.length:
+                raise EOFError("the body was cut")
+        if self._raw.isclosed():
+            self._finish()
+        return count
+
+    def _fill(self, connection: Connection, view: memoryview) -> int:
+        """Read into ``view`` past http.client, which would hand on a large body in small pieces."""
+        filled = 0
         try:
-            count = self._raw.readinto(buffer)
-            short = not count and len(buffer) > 0 and bool(self._raw.length)
+            while filled < len(view) and (count := connection.receive(view[filled:])):
+                filled += count
+        except _LOST:
+            if not filled:  # what has arrived counts; the next call meets the failure again
+                raise
+        self._passed(filled)
+        return filled
+
+    def _buffered(self, wanted: int) -> int:
+        """Return how many of the ``wanted`` bytes http.client has to read; after its buffer we read ourselves."""
+        is_ours = self._connection is not None and self._connection.sock is not None and bool(self._raw.length)
+        if wanted < _READ_BYTES or not is_ours:
+            return wanted
+        buffered = len(self._raw.peek())
+        self._is_drained = buffered <= wanted
+        return min(buffered, wanted)
+
+    def _passed(self, count: int) -> None:
+        """Tell http.client of bytes of the body that did not pass it."""
+        left = (self._raw.length or 0) - count
+        if count:
+            self._raw.length = left
+            if not left:
+                self._raw.close()
+
+    @contextlib.contextmanager
+    def _losing(self) -> Iterator[None]:
+        """Give the connection up when something goes wrong on it."""
+        try:
+            yield
         except _LOST as error:
             self.close()
             raise lost(self.url, error) from error
         except BaseException:
             self.close()
             raise
-        if short:
-            self.close()
-            raise lost(self.url, EOFError("the body was cut"))
+
+    def move_into(self, file_descriptor: int, position: int, limit: int) -> int | None:
+        """Move up to ``limit`` bytes of the body to a file without reading them; 0 at the body's end.
+
+        ``None``: it cannot be done with this answer (TLS, no announced length, another system); use :meth:`readinto`.
+
+        Raises:
+            RegistryUnavailableError: the connection was lost.
+            OSError: the file cannot be written.
+        """
+        if self._raw.isclosed():
+            return 0
+        if self._connection is None or not self._raw.length or not can_splice(self._connection.sock):
+            return None
+        if not self._is_drained:
+            return self._move_head(file_descriptor, position, limit)
+        self._splice = self._splice or Splice(self._connection.sock, self._connection.watch)
+        with self._losing():
+            count = self._splice.receive(min(limit, self._raw.length))
+            if not count:
+                raise EOFError("the body was cut")
+        self._splice.deliver(file_descriptor, position, count)
+        self._passed(count)
         if self._raw.isclosed():
             self._finish()
+        return count
+
+    def _move_head(self, file_descriptor: int, position: int, limit: int) -> int:
+        """Write the bytes of the body that came with the header; the rest is then still in the socket."""
+        head = memoryview(bytearray(min(limit, _READ_BYTES)))
+        count = self.readinto(head)
+        write_at(file_descriptor, position, head[:count])
         return count
 
     def read(self, limit: int) -> bytes:
@@ -145,11 +226,18 @@ class Response:
             if self._raw.isclosed():
                 self._finish()
                 return
+            self._close_splice()
             self._raw.close()
             self._connection.close()
             self._connection = None
 
+    def _close_splice(self) -> None:
+        splice, self._splice = self._splice, None
+        if splice is not None:
+            splice.close()
+
     def _finish(self) -> None:
+        self._close_splice()
         connection, self._connection = self._connection, None
         if connection is not None:
             if self._raw.will_close:
