@@ -119,7 +119,7 @@ class RemoteBlobs:
             descriptor,
             source,
             cancel=self._cancel,
-            checkpoint=self._checkpoint,
+            checkpoint=self._checkpoint_for(total),
             moved=lambda done: self._tell(descriptor, "moved", done),
         )
         self._tell(descriptor, "started", 0)
@@ -142,7 +142,7 @@ class RemoteBlobs:
     ) -> PushedBlob:
         """Hash and store a source, at the same time when it is large; see ``transfer_push.push_content``."""
         bound = self.stopped_by(cancel)
-        is_large = source.size >= OVERLAP_BYTES and self._checkpoint is None
+        is_large = source.size >= OVERLAP_BYTES and self._checkpoint_for(source.size) is None
         if not (is_large and self._session.abilities.takes_chunks and self._session.abilities.takes_large_bodies):
             descriptor = Descriptor(media_type, hash_source(source, progress=progress, cancel=cancel), source.size)
             return PushedBlob(descriptor, bound.push_blob(descriptor, source))
@@ -181,6 +181,10 @@ class RemoteBlobs:
             is_there = self._has(descriptor, ("pull", "push"))
         self._streak.absent = 0 if is_there else self._streak.absent + 1
         return is_there
+
+    def _checkpoint_for(self, size: int) -> Checkpoint | None:
+        """Return where to remember an upload of ``size`` bytes; one that fits in a chunk has nothing to go on from."""
+        return self._checkpoint if size > self._session.limits.chunk_bytes else None
 
     def _is_mounted_from_itself(self, descriptor: Descriptor) -> bool | None:
         """Ask by a mount; ``None`` when the registry does not take it as a question."""

@@ -114,12 +114,13 @@ class BlobUpload:
         self._forget()
 
     def _start(self, location: str | None) -> None:
-        if location is not None:
-            self._location = location
-            return
         saved = self._checkpoint.load(self._key) if self._checkpoint is not None else None
-        if saved is None or not self._recover(saved):
+        if saved is not None and self._recover(saved):
+            return
+        if location is None:
             self._open()
+        else:
+            self._location = location
 
     def _attempt(self) -> bool:
         try:

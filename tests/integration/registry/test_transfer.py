@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import (
     KitOpsError,
     NotFoundError,
@@ -33,7 +34,7 @@ from kitops_orchestration.oci.transfer_checkpoint import FileCheckpoint
 from kitops_orchestration.oci.transfer_push import push_content
 from kitops_orchestration.progress import ProgressEvent
 from kitops_orchestration.settings import MIB, Limits
-from kitops_orchestration.testing.builders import push_bytes, push_random_modelkit, random_bytes
+from kitops_orchestration.testing.builders import make_context_dir, push_bytes, push_random_modelkit, random_bytes
 from kitops_orchestration.testing.registry import EmbeddedRegistry, Fault
 
 SIZE = 3 * MIB + 7
@@ -198,6 +199,31 @@ def test_another_process_goes_on_with_an_upload(embedded_registry, open_remote, 
     assert stored(second) == CONTENT
     assert embedded_registry.count(method="POST") == 0
     assert not path.exists()
+
+
+def test_a_retried_pack_goes_on_with_the_upload_of_the_first(embedded_registry, tmp_path):
+    context = make_context_dir(tmp_path / "context", model_bytes=SIZE)
+
+    def pack(retries):
+        client = KitClient(
+            embedded_registry.host,
+            credentials=StaticCredentials({}),
+            limits=Limits(chunk_bytes=MIB, retries=retries),
+            checkpoint=FileCheckpoint(tmp_path / "state"),
+        )
+        return client.pack(context, "team/iris:v1", use_cache=False)
+
+    embedded_registry.add_fault(Fault("PATCH", "/uploads/", drops=True, after_bytes=MIB // 2, times=1))
+    embedded_registry.add_fault(Fault("GET", "/uploads/", status=503, times=2))
+    with pytest.raises(RegistryUnavailableError):
+        pack(0)
+    assert (tmp_path / "state").exists()
+    embedded_registry.clear_faults()
+    embedded_registry.clear_requests()
+    pack(0)
+    patched = [record.bytes_received for record in embedded_registry.requests if record.method == "PATCH"]
+    assert 0 < sum(patched) < SIZE
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_checkpoint_of_an_upload_that_is_gone_starts_over(embedded_registry, open_remote, tmp_path):
