@@ -21,7 +21,7 @@ from kitops_orchestration.oci.remote_session import Call, RegistrySession
 from kitops_orchestration.oci.remote_upload import BlobUpload
 from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
 from kitops_orchestration.oci.transfer_push import PushedBlob, hash_source
-from kitops_orchestration.oci.transport import Response
+from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
 
 _CANNOT_MOUNT = (400, 404, 405, 501)

@@ -11,7 +11,7 @@ from kitops_orchestration.errors import RegistryResponseError, RegistryUnavailab
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote_session import Call, RegistrySession
-from kitops_orchestration.oci.transport import Response
+from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.oci.transport_retry import RetryBudget
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(?:\d+|\*)")

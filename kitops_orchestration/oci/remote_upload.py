@@ -27,8 +27,8 @@ from kitops_orchestration.oci.remote_errors import error_codes
 from kitops_orchestration.oci.remote_profile import upload_profile
 from kitops_orchestration.oci.remote_session import Call, RegistrySession
 from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
-from kitops_orchestration.oci.transport import Response
 from kitops_orchestration.oci.transport_body import Upload, ignore_bytes
+from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.oci.transport_retry import RETRIED_STATUSES, RetryBudget
 
 _RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
