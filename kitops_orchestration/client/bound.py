@@ -14,6 +14,7 @@ from kitops_orchestration.settings import Limits
 if TYPE_CHECKING:
     from kitops_orchestration.oci.credentials import CredentialSource
     from kitops_orchestration.oci.repository import Repository
+    from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
     from kitops_orchestration.oci.transport import TlsOptions
 
 
@@ -30,6 +31,7 @@ class Bound:
         limits: Limits | None = None,
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.registry = registry.rstrip("/") if registry else None
         self.limits = limits or Limits()
@@ -38,6 +40,7 @@ class Bound:
         self._plain_http = plain_http
         self._tls = tls
         self._progress = progress
+        self._checkpoint = checkpoint
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.registry!r})"
@@ -56,6 +59,7 @@ class Bound:
             plain_http=self._plain_http,
             tls=self._tls,
             limits=self.limits,
+            checkpoint=self._checkpoint,
         )
 
     def resolve(self, reference: str | Reference) -> Reference:

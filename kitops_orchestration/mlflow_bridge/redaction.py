@@ -85,12 +85,16 @@ def clean_url(url: str) -> str:
     query = parts.query
     if any(_SECRET_QUERY.fullmatch(name) for name, _ in parse_qsl(query, keep_blank_values=True)):
         query = "&".join(
-            f"{quote(name, errors='replace')}={REDACTED if _SECRET_QUERY.fullmatch(name) else quote(value, errors='replace')}"
+            f"{_quoted(name)}={REDACTED if _SECRET_QUERY.fullmatch(name) else _quoted(value)}"
             for name, value in parse_qsl(query, keep_blank_values=True)
         )
     if host == parts.netloc and query == parts.query:
         return url
     return urlunsplit(parts._replace(netloc=host, query=query))
+
+
+def _quoted(text: str) -> str:
+    return quote(text, errors="replace")
 
 
 def _is_number(value: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from kitops_orchestration.errors import SizeMismatchError
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
 from kitops_orchestration.oci.layout_files import PartialFile, Place, holds, touch
+from kitops_orchestration.oci.sparse import is_hole
 from kitops_orchestration.oci.transfer_cancel import check_cancelled
 from kitops_orchestration.oci.transfer_hash import cores, hashing
 from kitops_orchestration.oci.transport_body import filler
@@ -54,18 +55,23 @@ def store_content(
         fill = filler(stream)
         while count := fill(buffer := hasher.buffer()):
             check_cancelled(cancel)
-            partial.write(buffer[:count])
-            hasher.wrote(buffer, count)
+            if is_hole(buffer[:count]):
+                hasher.skip(buffer, count)
+            else:
+                with place.errors("push blob"):
+                    hasher.write(partial.file_descriptor, done, buffer, count)
             done += count
             progress(ProgressEvent("hash", "content", "moved", done, source.size))
         if done != source.size:
             raise SizeMismatchError(
                 f"the source gave {done} bytes of {source.size}", advice="it changed while it was read: start again"
             )
-        digest = Digest(f"sha256:{hasher.hexdigest()}")
+        with place.errors("push blob"):
+            digest = Digest(f"sha256:{hasher.hexdigest()}")
         final_path = blobs_dir / digest.hex
         if holds(final_path, Descriptor("", digest, done)):
             touch(final_path)
             return digest, False
+        partial.end_at(done)
         partial.commit(final_path, is_synced=False)
         return digest, True

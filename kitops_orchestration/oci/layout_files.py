@@ -68,7 +68,6 @@ class PartialFile:
         self._operation = operation
         self._path = place.directory / UPLOADS / f"{os.getpid()}-{secrets.token_hex(8)}"
         self._is_committed = False
-        self._ends_in_hole = False
 
     def __enter__(self) -> Self:
         with self._place.errors(self._operation):
@@ -83,19 +82,26 @@ class PartialFile:
             view = memoryview(data)
             if is_hole(view):
                 self._file.seek(len(view), os.SEEK_CUR)
-                self._ends_in_hole = True
                 return
-            self._ends_in_hole = False
             while view:
                 view = view[self._file.write(view) :]
 
+    @property
+    def file_descriptor(self) -> int:
+        """For whoever writes at places of his own."""
+        return self._file.fileno()
+
+    def end_at(self, size: int) -> None:
+        """Give a file that ends in a hole its full length."""
+        with self._place.errors(self._operation):
+            if os.fstat(self._file.fileno()).st_size < size:
+                # Not ftruncate: a file that lost its data in a power cut would have its full size, see store_blob.
+                os.pwrite(self._file.fileno(), b"\0", size - 1)
+
     def commit(self, final_path: Path, *, is_synced: bool) -> None:
         """Show the file as ``final_path``; ``is_synced`` waits until the disk has it."""
+        self.end_at(self._file.tell())
         with self._place.errors(self._operation):
-            if self._ends_in_hole:
-                # Not ftruncate: a file that lost its data in a power cut would have its full size, see store_blob.
-                self._file.seek(-1, os.SEEK_CUR)
-                self._file.write(b"\0")
             if is_synced:
                 os.fsync(self._file.fileno())
             final_path.parent.mkdir(parents=True, exist_ok=True)

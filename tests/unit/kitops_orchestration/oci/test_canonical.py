@@ -70,6 +70,6 @@ def test_what_is_not_unicode_becomes_the_replacement_character_as_in_go(data: by
     assert canonical.decode(data) == expected
 
 
-@pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\udc80"])
+@pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])
 def test_half_a_surrogate_pair_is_written_as_the_replacement_character(text: str) -> None:
     assert "\ufffd" in encode(text).decode()
