@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,13 +17,15 @@ from kitops_orchestration.errors import NotFoundError, RegistryUnavailableError
 from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import EMPTY, BlobSource, Descriptor, Digest
+from kitops_orchestration.oci.machine_lock import machine_lock_if_possible
 from kitops_orchestration.oci.manifest import Index, Manifest, Node
 from kitops_orchestration.oci.reference import Reference
 
 LEGACY_SUFFIXES = (".sig", ".att", ".sbom")
 _REFERRER_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?")
 _FALLBACK_ATTEMPTS = 8
-_fallback_lock = threading.Lock()
+_PATIENCE = 2
+_LONGEST_LOOK_SECONDS = 5.0
 
 
 class FallbackStore(Protocol):
@@ -132,22 +133,26 @@ def add_to_fallback(
 ) -> None:
     """Add ``descriptor`` (see :func:`describe`) to the fallback index of ``subject_digest``.
 
-    The index has no compare-and-swap: it is read, appended to, written, and read again; an entry that another
-    writer dropped in between is added once more.
+    The index has no compare-and-swap: it is read, appended to, written, and read again.  A lock keeps the writers
+    of this machine apart.  One on another machine, which read before this one wrote, may write after it and drop
+    the entry; it takes about as long as this one, so the last look waits that long, and adds the entry once more.
 
     Raises:
         RegistryUnavailableError: other writers won every attempt.
     """
     tag = fallback_tag(subject_digest)
-    with _fallback_lock:
+    with machine_lock_if_possible(f"{repository.reference.name}:{tag}"):
         for attempt in range(_FALLBACK_ATTEMPTS):
+            begun = time.monotonic()
             listed = fallback_referrers(repository, subject_digest)
             if _lists(listed, descriptor):
                 return
             others = [item for item in listed if item.digest != descriptor.digest]
             repository.push_manifest(Index.build([*others, descriptor]), tag=tag)
             if _lists(fallback_referrers(repository, subject_digest), descriptor):
-                return
+                sleep(min(_LONGEST_LOOK_SECONDS, _PATIENCE * (time.monotonic() - begun)))
+                if _lists(fallback_referrers(repository, subject_digest), descriptor):
+                    return
             sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter between writers, not a secret
     raise RegistryUnavailableError(
         f"the referrers index {tag} of {repository.reference.name} is changed faster than it can be written",

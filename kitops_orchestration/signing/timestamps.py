@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from kitops_orchestration.errors import SignatureError
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clocks of two machines may differ; what is dated later than that is dated in the future."""
 
 
 def format_timestamp(moment: datetime | str) -> str:
