@@ -24,8 +24,9 @@ from kitops_orchestration.oci.reference import Reference
 LEGACY_SUFFIXES = (".sig", ".att", ".sbom")
 _REFERRER_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?")
 _FALLBACK_ATTEMPTS = 8
-_PATIENCE = 2
-_LONGEST_LOOK_SECONDS = 5.0
+_PATIENCE = 3
+_MOST_LOOKS = 10
+_LONGEST_PAUSE_SECONDS = 5.0
 
 
 class FallbackStore(Protocol):
@@ -135,7 +136,8 @@ def add_to_fallback(
 
     The index has no compare-and-swap: it is read, appended to, written, and read again.  A lock keeps the writers
     of this machine apart.  One on another machine, which read before this one wrote, may write after it and drop
-    the entry; it takes about as long as this one, so the last look waits that long, and adds the entry once more.
+    the entry.  It takes about as long as this one, so the index is looked at again after a few times that long,
+    until nobody changed it in between; an entry that is gone is added once more.
 
     Raises:
         RegistryUnavailableError: other writers won every attempt.
@@ -145,14 +147,14 @@ def add_to_fallback(
         for attempt in range(_FALLBACK_ATTEMPTS):
             begun = time.monotonic()
             listed = fallback_referrers(repository, subject_digest)
-            if _lists(listed, descriptor):
+            if attempt == 0 and _lists(listed, descriptor):
                 return
-            others = [item for item in listed if item.digest != descriptor.digest]
-            repository.push_manifest(Index.build([*others, descriptor]), tag=tag)
-            if _lists(fallback_referrers(repository, subject_digest), descriptor):
-                sleep(min(_LONGEST_LOOK_SECONDS, _PATIENCE * (time.monotonic() - begun)))
-                if _lists(fallback_referrers(repository, subject_digest), descriptor):
-                    return
+            if not _lists(listed, descriptor):
+                others = [item for item in listed if item.digest != descriptor.digest]
+                repository.push_manifest(Index.build([*others, descriptor]), tag=tag)
+            pause = min(_LONGEST_PAUSE_SECONDS, _PATIENCE * (time.monotonic() - begun))
+            if _stays(repository, subject_digest, descriptor, pause, sleep):
+                return
             sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter between writers, not a secret
     raise RegistryUnavailableError(
         f"the referrers index {tag} of {repository.reference.name} is changed faster than it can be written",
@@ -160,6 +162,24 @@ def add_to_fallback(
         reference=f"{repository.reference.name}:{tag}",
         advice="let fewer writers attach to one manifest at a time, and try again",
     )
+
+
+def _stays(
+    repository: FallbackStore,
+    subject_digest: str,
+    descriptor: Descriptor,
+    pause: float,
+    sleep: Callable[[float], object],
+) -> bool:
+    seen = fallback_referrers(repository, subject_digest)
+    for _ in range(_MOST_LOOKS):
+        if not _lists(seen, descriptor):
+            return False
+        sleep(pause)
+        before, seen = seen, fallback_referrers(repository, subject_digest)
+        if seen == before:
+            break
+    return _lists(seen, descriptor)
 
 
 def merge(*lists: Sequence[Descriptor]) -> list[Descriptor]:

@@ -208,8 +208,10 @@ def _recorded(order: _Order) -> Attached | None:
     """
     if not order.plan.is_done:
         return None
-    own = None if order.signer is None else TrustPolicy.for_key(order.signer.public_key)
-    return _last_record(order, order.trust) or (own and _last_record(order, own))
+    found = _last_record(order, order.trust)
+    if found is None and order.signer is not None:
+        found = _last_record(order, TrustPolicy.for_key(order.signer.public_key))
+    return found
 
 
 def _recorded_unsigned(order: _Order) -> Attached | None:
