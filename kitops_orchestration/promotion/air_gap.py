@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kitops_orchestration.errors import ModelKitError, NotFoundError, PromotionError, VerificationError
+from kitops_orchestration.errors import (
+    ModelKitError,
+    NotFoundError,
+    PromotionError,
+    SignatureMissingError,
+    VerificationError,
+)
 from kitops_orchestration.oci.archive import ArchivedEntry, ArchiveRepository, ArchiveWriter
 from kitops_orchestration.oci.copy import CopyResult, copy
 from kitops_orchestration.oci.descriptor import Digest
@@ -16,7 +22,7 @@ from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.trust_file import self_contained
-from kitops_orchestration.signing.verify import verify
+from kitops_orchestration.signing.verify import check_signatures
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.repository import Repository
@@ -163,8 +169,15 @@ def _signers(
     if refused:
         raise VerificationError(f"{entry.repository}:{entry.tag} may not come in: {refused}")
     # In the archive it is in no repository yet, so the patterns of repositories were held against the destination.
-    anywhere = replace(trust, repositories=())
-    return verify(archive, digest, trust=anywhere).signers
+    verdict = check_signatures(archive, digest, trust=replace(trust, repositories=()))
+    if not verdict.is_verified:
+        kind = VerificationError if verdict.signatures else SignatureMissingError
+        reasons = "; ".join(dict.fromkeys([verdict.reason, *(item.reason for item in verdict.signatures)]))
+        raise kind(
+            f"{entry.repository}:{entry.tag} may not come in: {reasons}",
+            advice="export it again once it is signed; nothing was imported",
+        )
+    return verdict.signers
 
 
 def _resolve(repository: Repository, tag: str) -> Digest | None:

@@ -315,11 +315,14 @@ def _verification(order: _Order, said: Promotion) -> VerificationResult:
 
 
 def _keep(order: _Order) -> None:
-    """Give the digest a tag of its own at the destination: what has no tag, garbage collection may take."""
+    """Give the digest a tag of its own at the destination: what has no tag, garbage collection may take.
+
+    The tag that it had at the source, unless that is one that moves: there is no ``staging`` in production.
+    """
     found = order.plan
-    name = found.source.tag
-    for tag in (name, f"{found.stage}-{found.digest.short}"):
-        if tag is None or tag == order.tag:
+    moving = {"latest", order.tag, *(stage.tag for stage in (order.policy.stages.values() if order.policy else ()))}
+    for tag in (found.source.tag, f"{found.stage}-{found.digest.short}"):
+        if tag is None or tag in moving:
             continue
         current = resolve_or_none(order.destination, tag)
         if current is None:

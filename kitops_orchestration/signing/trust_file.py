@@ -49,7 +49,15 @@ def self_contained(path: Path) -> bytes:
     named = [key for key in keys if "-----BEGIN" not in key["publicKey"]]
     for key in named:
         key["publicKey"] = load_public_key(path.parent / key["publicKey"]).pem
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).encode() if named else content
+
+    class Dumper(yaml.SafeDumper):
+        """Writes text of several lines as such."""
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True).encode() if named else content
 
 
 def _policy(value: Any, folder: Path) -> dict[str, Any]:

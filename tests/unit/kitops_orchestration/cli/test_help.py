@@ -19,6 +19,7 @@ SHARED = {
     "main",
     "movement",
     "options",
+    "printable",
     "output",
     "progress_bar",
     "promoted",

@@ -296,3 +296,12 @@ def test_planning_writes_nothing(team):
     )
 
     assert sorted(path for path in (team.folder / "registry").rglob("*")) == before
+
+
+def test_the_tag_of_one_stage_is_not_kept_in_the_repository_of_another(team):
+    packed, policy = team.pack(), team.policy()
+    team.client.tag(packed.reference, "staging")
+
+    team.client.promote("staging/iris:staging", stage="production", policy=policy)
+
+    assert team.client.tags("prod/iris") == ["production", f"production-{packed.digest.short}"]
