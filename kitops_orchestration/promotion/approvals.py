@@ -61,7 +61,7 @@ def decide(
             advice="give the private key of the person who approves; unsigned approvals never count",
         )
     moment = parse_timestamp(decided_on) if decided_on else _after_the_last(repository, target, stage, signer)
-    expires = None if expires_in_days is None else format_timestamp(moment + timedelta(days=expires_in_days))
+    expires = None if expires_in_days is None else _after_days(moment, expires_in_days)
     statement = Approval(
         decision,
         stage,
@@ -74,6 +74,15 @@ def decide(
         expires_on=expires,
     )
     return attach(repository, target, statement, signer=signer)
+
+
+def _after_days(moment: datetime, days: float) -> str:
+    try:
+        return format_timestamp(moment + timedelta(days=days))
+    except (OverflowError, ValueError) as error:
+        raise PromotionError(
+            f"an approval cannot hold for {days:g} days", advice="leave the expiry out, or give fewer days"
+        ) from error
 
 
 def _after_the_last(repository: Repository, target: str, stage: str, signer: Signer | None) -> datetime:

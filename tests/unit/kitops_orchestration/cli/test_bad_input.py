@@ -265,3 +265,16 @@ def test_the_key_of_a_kserve_service_belongs_to_the_storage_container(kitctl, pa
     ran = kitctl("deploy", packed, "--target", "kserve", "--key-secret", "release-key")
     assert ran.code == 2
     assert "kserve-storage" in ran.err
+
+
+@pytest.mark.parametrize("days", ["1e300", "9999999"])
+def test_an_approval_for_ever_is_refused(kitctl, packed, key, policy, days) -> None:
+    said = ("--stage", "production", "--policy", policy, "--key", key, "--expires-in-days", days)
+    assert "cannot hold" in kitctl("approve", packed, *said).refused()
+
+
+@pytest.mark.parametrize("verb", ["attest", "promote"])
+def test_json_that_is_nested_too_deeply_is_refused(kitctl, packed, here, verb) -> None:
+    (here / "deep.json").write_text("[" * 100_000)
+    options = {"attest": ("--type", "scan", "--predicate"), "promote": ("--stage", "staging", "--plan")}[verb]
+    kitctl(verb, packed, *options, here / "deep.json").refused()

@@ -255,12 +255,17 @@ def is_broken(facts):
     raise ZeroDivisionError("by zero")
 
 
+def is_leaving(facts):
+    raise SystemExit(0)
+
+
 def test_own_checks_are_called_and_what_they_raise_is_red(team, monkeypatch):
     import sys
     import types
 
     module = types.ModuleType("team_checks")
     module.is_small, module.is_broken, module.is_odd = is_small, is_broken, lambda facts: "yes"
+    module.is_leaving = is_leaving
     monkeypatch.setitem(sys.modules, "team_checks", module)
     packed = team.pack()
 
@@ -271,6 +276,7 @@ def test_own_checks_are_called_and_what_they_raise_is_red(team, monkeypatch):
     assert "bytes" in run("team_checks:is_small", limit=1).actual
     assert "ZeroDivisionError" in run("team_checks:is_broken").actual
     assert not run("team_checks:is_odd").is_passed
+    assert "SystemExit" in run("team_checks:is_leaving").actual
     assert "cannot be loaded" in run("team_checks:missing").actual
     assert "cannot be loaded" in run("nobody-registered-this").actual
 
