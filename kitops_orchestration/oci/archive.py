@@ -48,6 +48,8 @@ class ArchiveWriter:
     """
 
     def __init__(self, path: Path) -> None:
+        if not path.name:
+            raise KitOpsError(f"not the name of an archive: {str(path)!r}", advice="name a file, for example iris.tar")
         self._path = path
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         self._lock = threading.Lock()
