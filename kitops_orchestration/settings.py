@@ -145,6 +145,8 @@ class InitEnvironment:
     flags: str | None = None
     public_key: str | None = None
     wants_keyless: bool = False
+    has_empty_key: bool = False
+    """True where a key was to be given and nothing came: a Secret without the entry, for example."""
 
 
 def init_environment() -> InitEnvironment:
@@ -159,4 +161,5 @@ def init_environment() -> InitEnvironment:
         env("EXTRA_FLAGS"),
         env("COSIGN_KEY") or env("COSIGN_KEY_TEXT"),
         bool(env("COSIGN_CERT_IDENTITY") or env("COSIGN_CERT_OIDC_ISSUER")),
+        any(not os.environ[name].strip() for name in ("COSIGN_KEY", "COSIGN_KEY_TEXT") if name in os.environ),
     )

@@ -34,7 +34,7 @@ def command(
     """
     try:
         predicate = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise KitOpsError(f"cannot read the report {path}: {error}", advice="give a file with a JSON object") from error
     if not isinstance(predicate, dict):
         raise KitOpsError(f"the report {path} is not a JSON object", advice='wrap it: {"results": […]}')

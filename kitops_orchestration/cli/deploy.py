@@ -22,8 +22,9 @@ _SERVER = "python:3.12-slim"
 @click.option(
     "--target",
     required=True,
-    type=click.Choice(["kubernetes", "kserve", "compose", "dockerfile", "image"]),
-    help="Who runs it. 'image' pushes a container image of the same layers instead of printing anything to apply.",
+    type=click.Choice(["kubernetes", "kserve", "kserve-storage", "compose", "dockerfile", "image"]),
+    help="Who runs it. 'kserve-storage' is what a cluster needs once, to know kit:// addresses; 'image' pushes a"
+    " container image of the same layers instead of printing anything to apply.",
 )
 @click.option("--name", help="Name of what is deployed; the repository's last part otherwise.")
 @click.option("--image", default=_IMAGE, show_default=True, help="Container image that has kitctl in it.")
@@ -33,7 +34,10 @@ _SERVER = "python:3.12-slim"
 @click.option("--model-format", default="mlflow", show_default=True, help="Format of the model (kserve).")
 @click.option("--runtime", help="Serving runtime (kserve).")
 @click.option("--filter", "filters", multiple=True, metavar="TYPE", help="Parts to unpack; only the model otherwise.")
-@click.option("--key-secret", help="Secret whose cosign.pub must have signed the ModelKit.")
+@click.option(
+    "--key-secret",
+    help="Secret whose cosign.pub must have signed the ModelKit; compose and dockerfile take ./cosign.pub.",
+)
 @click.option("--pull-secret", help="Secret with the registry's credentials.")
 @click.option("--image-tag", help="Tag for the image, in the ModelKit's repository (image).")
 @json_option
@@ -60,6 +64,8 @@ def command(
     if target == "image":
         _push_image(client, reference, image_tag, as_json=as_json)
         return
+    if target == "kserve" and key_secret:
+        raise click.UsageError("in KServe the storage container checks: give --key-secret with --target kserve-storage")
     pinned = client.resolve(reference)
     handoff = Handoff(
         pinned,
@@ -96,6 +102,8 @@ def _manifest(
         return kubernetes.deployment(handoff, server_image=server_image, port=port, replicas=replicas)
     if target == "kserve":
         return kserve.inference_service(handoff, model_format=model_format, runtime=runtime)
+    if target == "kserve-storage":
+        return kserve.cluster_storage_container(image=handoff.image, key_secret=handoff.key_secret)
     if target == "compose":
         return compose.compose(handoff, server_image=server_image, port=port)
     return compose.dockerfile(handoff, server_image=server_image)

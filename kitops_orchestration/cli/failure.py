@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from kitops_orchestration.cli.printable import printable
 from kitops_orchestration.errors import (
     AuthenticationError,
     IntegrityError,
@@ -87,9 +88,9 @@ def in_terminal_words(advice: str) -> str:
 
 
 def _print_text(message: str, advice: str | None) -> None:
-    click.echo(f"kitctl: {message}", err=True)
+    click.echo(f"kitctl: {printable(message)}", err=True)
     if advice:
-        click.echo(f"  what to do: {advice}", err=True)
+        click.echo(f"  what to do: {printable(advice)}", err=True)
 
 
 def _print_json(name: str, message: str, advice: str | None, *, transient: bool) -> None:

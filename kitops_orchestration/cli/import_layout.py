@@ -6,26 +6,70 @@ from pathlib import Path
 
 import click
 
+from kitops_orchestration.cli.keys import load_trust, trust_option
 from kitops_orchestration.cli.options import json_option, network_options
 from kitops_orchestration.cli.output import facts_of, human_bytes, print_facts, print_json
+from kitops_orchestration.cli.whole_file import write_whole
 from kitops_orchestration.client import KitClient
 
 
 @click.command("import-layout")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--to", "destination", required=True, help="Repository for it, e.g. registry.inside/prod/iris.")
+@click.option(
+    "--to",
+    "destination",
+    required=True,
+    help="Repository for it, e.g. registry.inside/prod/iris; {name} in it is the last part of where it came from, "
+    "{repository} all of it.",
+)
+@trust_option
+@click.option(
+    "--save-trust",
+    "saved_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the trust policy that the archive carries here, to be read by people; it is not believed.",
+)
 @json_option
 @network_options
-def command(client: KitClient, path: Path, destination: str, as_json: bool) -> None:
-    """Bring the ModelKits of an archive into a repository, verified; run it again to finish after a stop.
+def command(
+    client: KitClient,
+    path: Path,
+    destination: str,
+    trust_path: Path | None,
+    saved_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Bring the ModelKits of an archive into repositories, verified; run it again to finish after a stop.
 
-    kitctl import-layout iris.tar --to registry.inside/prod/iris
+    With --trust, a policy of your own, nothing comes in that is not signed as it demands.
+
+    kitctl import-layout iris.tar --to registry.inside/prod/{name} --trust trust.yaml
     """
-    imported = client.import_archive(path, into=destination)
+    trust = load_trust(trust_path)
+    if saved_path is not None:
+        _save_trust(path, saved_path)
+    imported = client.import_archive(path, into=destination, trust=trust)
     if as_json:
-        held = [facts_of(item.reference) for item in imported]
+        held = [{**facts_of(item.reference), "signers": list(item.signers)} for item in imported]
         print_json({**(held[0] if held else {}), "modelkits": held})
         return
     for item in imported:
         evidence = f"{item.copy.referrers_copied} statements new"
-        print_facts([("imported", item.reference), ("moved", f"{human_bytes(item.copy.bytes_moved)}, {evidence}")])
+        print_facts(
+            [
+                ("imported", item.reference),
+                ("moved", f"{human_bytes(item.copy.bytes_moved)}, {evidence}"),
+                ("signed by", ", ".join(item.signers) or "not checked: no --trust was given"),
+                ("replaced", item.replaced),
+            ]
+        )
+
+
+def _save_trust(path: Path, saved_path: Path) -> None:
+    from kitops_orchestration.errors import PromotionError
+    from kitops_orchestration.promotion.air_gap import trust_of
+
+    content = trust_of(path)
+    if content is None:
+        raise PromotionError(f"{path} carries no trust policy", advice="leave --save-trust out")
+    write_whole(saved_path, content.decode("utf-8", "replace"))

@@ -40,10 +40,10 @@ def load_signer(path: Path | None) -> Signer | None:
         return None
     from kitops_orchestration.signing.keys import load_private_key
 
-    return load_private_key(_key_source(path), password_env=PASSWORD_VARIABLE)
+    return load_private_key(key_source(path), password_env=PASSWORD_VARIABLE)
 
 
-def _key_source(path: Path) -> Path | str:
+def key_source(path: Path) -> Path | str:
     """Give ``env://NAME`` back the slash that a path takes from it."""
     is_variable = len(path.parts) == 2 and path.parts[0] == "env:"
     return f"env://{path.name}" if is_variable else path

@@ -49,7 +49,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Vouch": {
         "keygen": "Make a key pair to sign with.",
-        "sign": "Sign a ModelKit; cosign verifies it.",
+        "sign": "Sign a ModelKit, in the forms of cosign.",
         "verify": "Verify signatures, offline.",
         "attest": "Attach a report as evidence.",
     },

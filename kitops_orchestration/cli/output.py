@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kitops_orchestration.cli.printable import printable
 from kitops_orchestration.cli.table import format_table
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     """Print ``name  value`` lines, names aligned; empty values are left out."""
-    rows = [(name, str(value)) for name, value in facts if value not in (None, "", ())]
+    rows = [(name, printable(value)) for name, value in facts if value not in (None, "", ())]
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         print_text(f"{name:<{width}}  {value}")
@@ -49,7 +50,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 def print_warning(text: str) -> None:
     """Say on standard error what is odd and no reason to stop."""
-    print_text(f"warning: {text}", to_stderr=True)
+    print_text(f"warning: {printable(text)}", to_stderr=True)
 
 
 def terminal_width() -> int | None:

@@ -77,7 +77,7 @@ def _read_plan(path: Path | None) -> PromotionPlan | None:
 
     try:
         return PromotionPlan.from_json(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, PromotionError):
             raise
         raise PromotionError(

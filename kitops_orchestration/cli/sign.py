@@ -18,7 +18,7 @@ from kitops_orchestration.client import KitClient
 @json_option
 @network_options
 def command(client: KitClient, reference: str, key_path: Path | None, as_json: bool) -> None:
-    """Sign the digest that REFERENCE points at; cosign verifies it, offline.
+    """Sign the digest that REFERENCE points at, as a Sigstore bundle and in cosign's older form.
 
     kitctl sign registry.example/team/iris:v1 --key release.key
     """

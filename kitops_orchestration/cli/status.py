@@ -9,6 +9,7 @@ import click
 from kitops_orchestration.cli.keys import load_policy, load_trust, policy_option, trust_option
 from kitops_orchestration.cli.options import json_option, network_options
 from kitops_orchestration.cli.output import print_json, print_table, print_text
+from kitops_orchestration.cli.printable import printable
 from kitops_orchestration.client import KitClient
 
 
@@ -52,4 +53,4 @@ def command(
         if item.current is None:
             print_text(f"{item.stage}: empty")
         for gap in item.gaps:
-            print_text(f"{item.stage}: {gap}")
+            print_text(printable(f"{item.stage}: {gap}"))

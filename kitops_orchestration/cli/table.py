@@ -9,6 +9,8 @@ from itertools import zip_longest
 
 import click
 
+from kitops_orchestration.cli.printable import printable
+
 GAP = "  "
 """Between two columns."""
 _NARROWEST = 8
@@ -20,7 +22,7 @@ def format_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wi
 
     With ``width`` one that is too wide has its digests shortened first; then its widest cells are wrapped.
     """
-    cells = [list(columns), *([str(cell) if cell is not None else "" for cell in row] for row in rows)]
+    cells = [list(columns), *([printable(cell) if cell is not None else "" for cell in row] for row in rows)]
     if width is not None and _total(_widths(cells)) > width:
         cells = [[_LONG_DIGEST.sub(r"\1", cell) for cell in row] for row in cells]
     widths = _shrunk(_widths(cells), width)

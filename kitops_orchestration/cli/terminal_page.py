@@ -9,6 +9,7 @@ from itertools import groupby
 
 import click
 
+from kitops_orchestration.cli.printable import printable
 from kitops_orchestration.cli.table import format_table
 
 _CELL_END = re.compile(r"(?<!\\)\|")
@@ -21,7 +22,7 @@ _ESCAPED = (("\\|", "|"), ("&lt;", "<"), ("&gt;", ">"))
 def as_terminal_text(markdown: str, *, width: int | None = None) -> str:
     """Return the page as text; tables are wrapped to ``width`` columns, or not at all."""
     found: list[str] = []
-    for is_table, lines in groupby(markdown.strip().splitlines(), key=lambda line: line.startswith("|")):
+    for is_table, lines in groupby(printable(markdown).strip().splitlines(), key=lambda line: line.startswith("|")):
         block = list(lines)
         found += _table(block, width) if is_table else [_line(line, width) for line in block]
     return "\n".join(found)

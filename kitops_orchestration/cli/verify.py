@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kitops_orchestration.cli.keys import load_trust, trust_option
+from kitops_orchestration.cli.keys import key_source, load_trust, trust_option
 from kitops_orchestration.cli.options import json_option, network_options
 from kitops_orchestration.cli.output import print_answer
 from kitops_orchestration.client import KitClient
@@ -15,7 +15,10 @@ from kitops_orchestration.client import KitClient
 @click.command("verify")
 @click.argument("reference")
 @click.option(
-    "--key", "key_path", type=click.Path(path_type=Path, dir_okay=False), help="Public key that must have signed."
+    "--key",
+    "key_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Public key that must have signed, or env://NAME of a variable with it.",
 )
 @trust_option
 @json_option
@@ -29,5 +32,5 @@ def command(client: KitClient, reference: str, key_path: Path | None, trust_path
 
     if (key_path is None) == (trust_path is None):
         raise click.UsageError("give either --key FILE or --trust FILE")
-    key = load_public_key(key_path) if key_path else None
+    key = load_public_key(key_source(key_path)) if key_path else None
     print_answer(client.verify(reference, key=key, trust=load_trust(trust_path)), as_json=as_json)

@@ -158,11 +158,18 @@ class PromotionVerbs(Bound):
         trust: TrustPolicy | None = None,
         destination: str | Reference | None = None,
     ) -> StageHistory:
-        """Return the promotions of a stage, newest first."""
+        """Return the promotions of a stage, newest first, and what is recorded and not among them."""
+        from kitops_orchestration.promotion.lost_promotions import with_lost_promotions
+
+        place = self.stage_reference(self.reference(repository), stage, policy, destination)
+        chain = self._chain(place, stage, policy, trust)
+        return with_lost_promotions(self.repository(place), [chain], trust=trust, limits=self.limits)[0]
+
+    def _chain(
+        self, place: Reference, stage: str, policy: PromotionPolicy | None, trust: TrustPolicy | None
+    ) -> StageHistory:
         from kitops_orchestration.promotion.history import history
 
-        where = self.reference(repository)
-        place = self.stage_reference(where, stage, policy, destination)
         tag = place.tag or (policy.stage(stage).tag if policy else stage)
         return history(self.repository(place), stage, tag=tag, trust=trust, limits=self.limits)
 
@@ -170,7 +177,18 @@ class PromotionVerbs(Bound):
         self, repository: str | Reference, *, policy: PromotionPolicy, trust: TrustPolicy | None = None
     ) -> list[StageHistory]:
         """Return what every stage of the policy holds, and how it came there."""
-        return [self.history(repository, stage=name, policy=policy, trust=trust) for name in policy.stages]
+        from kitops_orchestration.promotion.lost_promotions import with_lost_promotions
+
+        where = self.reference(repository)
+        places: dict[Reference, list[str]] = {}
+        for name in policy.stages:
+            places.setdefault(self.stage_reference(where, name, policy), []).append(name)
+        found: dict[str, StageHistory] = {}
+        for place, names in places.items():
+            chains = [self._chain(place, name, policy, trust) for name in names]
+            for told in with_lost_promotions(self.repository(place), chains, trust=trust, limits=self.limits):
+                found[told.stage] = told
+        return [found[name] for name in policy.stages]
 
     def freeze(
         self,
@@ -200,14 +218,16 @@ class PromotionVerbs(Bound):
     def import_archive(self, path: Path | str, *, into: str | None = None, **options: Any) -> list[Imported]:
         """Bring every ModelKit of an archive in, verified.
 
-        ``into`` is a repository for the only ModelKit of an archive; otherwise each goes to the repository of
-        its own name in this client's registry.
+        ``into`` is a repository; ``{name}`` in it is the last part of the repository that a ModelKit came from,
+        ``{repository}`` all of it.  Without one each goes to the repository of its own name in this client's
+        registry.  ``options`` are those of :func:`kitops_orchestration.promotion.air_gap.import_archive`.
         """
         from kitops_orchestration.promotion.air_gap import import_archive
 
         def open_repository(origin: str) -> Repository:
-            name = Reference.parse(origin).repository if origin else "imported"
-            return self.repository(into or name)
+            own = Reference.parse(origin).repository if origin else "imported"
+            place = (into or "{repository}").replace("{repository}", own).replace("{name}", own.rsplit("/", 1)[-1])
+            return self.repository(place)
 
         return import_archive(Path(path), open_repository, **self._moving(options))
 

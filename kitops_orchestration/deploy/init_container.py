@@ -65,6 +65,11 @@ def read_request(arguments: Sequence[str] = (), environment: InitEnvironment | N
     text = arguments[0] if arguments else found.reference
     if not text:
         raise KitOpsError("MODELKIT_REF is not set", advice="set it to registry/repository@sha256:…")
+    if found.has_empty_key:
+        raise KitOpsError(
+            "COSIGN_KEY is set and empty, so the signature would go unchecked",
+            advice="check that the Secret has the entry cosign.pub; unset the variable to go without a check",
+        )
     if found.wants_keyless:
         raise KitOpsError(
             "COSIGN_CERT_IDENTITY asks for a keyless signature, which needs the transparency log's servers",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kitops_orchestration.errors import InvalidReferenceError
+from kitops_orchestration.modelkit.filters import Filter
 from kitops_orchestration.oci.reference import Reference
 
 MODEL_VOLUME = "modelkit"
@@ -43,6 +44,8 @@ class Handoff:
                 f"a deployment needs a registry reference with a digest, not {self.reference}",
                 advice="resolve the reference first, and push it to a registry that the cluster reaches",
             )
+        for item in self.filters:
+            Filter.parse(item)
         if not _LABEL.fullmatch(self.name):
             raise InvalidReferenceError(
                 f"not a Kubernetes name: {self.name!r}", advice="use at most 63 lower-case letters, digits and '-'"
@@ -52,6 +55,11 @@ class Handoff:
     def pinned(self) -> str:
         """``registry/repository@digest``: without the tag, which may move."""
         return f"{self.reference.name}@{self.reference.digest}"
+
+    @property
+    def unpack_filter(self) -> str:
+        """The filters as ``UNPACK_FILTER`` takes them: types together, as KitOps' image reads it, else one by one."""
+        return (" " if any(":" in item for item in self.filters) else ",").join(self.filters)
 
 
 def tracing_annotations(handoff: Handoff) -> dict[str, str]:
@@ -67,7 +75,7 @@ def init_container(handoff: Handoff) -> dict[str, Any]:
     env = {
         "MODELKIT_REF": handoff.pinned,
         "UNPACK_PATH": handoff.unpack_path,
-        "UNPACK_FILTER": ",".join(handoff.filters),
+        "UNPACK_FILTER": handoff.unpack_filter,
     }
     mounts: list[dict[str, Any]] = [{"name": MODEL_VOLUME, "mountPath": handoff.unpack_path}]
     if handoff.key_secret:

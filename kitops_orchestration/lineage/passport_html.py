@@ -208,7 +208,7 @@ def _trust(passport: Passport) -> str:
     rows = [
         *(_row("signature", item, "on the ModelKit") for item in lineage.signatures),
         *(_row("test", test.evidence, _test_text(test.predicate), _test_verdict(test)) for test in lineage.tests),
-        *map(_decision_row, passport.sign_offs.decisions),
+        *(_decision_row(item, is_checked=passport.verdict is not None) for item in passport.sign_offs.decisions),
         *(_row("promotion", item.evidence, f"to {item.predicate.to_stage}") for item in lineage.promotions),
         *(_row("deployment", item.evidence, _deployment_text(item.predicate)) for item in lineage.deployments),
         *(_row("report", item, _report_text(item)) for item in lineage.reports if _is_shown(item)),
@@ -226,7 +226,7 @@ def _row(kind: str, evidence: Evidence, text: str, verdict: Html | None = None) 
     return kind, strong(_who(evidence)), text, _moment(evidence.time), verdict or _verdict(evidence)
 
 
-def _decision_row(decision: SignOff) -> Sequence[object]:
+def _decision_row(decision: SignOff, *, is_checked: bool) -> Sequence[object]:
     approval = decision.record.predicate
     text = f"{approval.decision.lower()} for {approval.environment}"
     if approval.comment:
@@ -234,7 +234,7 @@ def _decision_row(decision: SignOff) -> Sequence[object]:
     if approval.decision != "APPROVED" and decision.record.evidence.is_verified:
         verdict = chip("stands against it", "bad")
     else:
-        verdict = chip("stands", "good") if decision.counts else chip(decision.reason, "bad")
+        verdict = chip("stands", "good") if decision.counts else chip(decision.reason, "bad" if is_checked else "warn")
     return _row("decision", decision.record.evidence, text, verdict)
 
 

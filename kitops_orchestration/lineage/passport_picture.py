@@ -12,6 +12,7 @@ from kitops_orchestration.signing import predicate_types
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.dependencies import Dependency
+    from kitops_orchestration.lineage.deployment import RunningModelKit
     from kitops_orchestration.lineage.passport import Passport
     from kitops_orchestration.lineage.recorded import Recorded
     from kitops_orchestration.lineage.statements import TestResult
@@ -23,7 +24,7 @@ _MAX_ROWS = 6
 _TEXT_INDENT = 14
 _HEAD_HEIGHT = 26
 _BEHIND = "data behind"
-_TITLE_LETTER, _DETAIL_LETTER = 7.6, 6.1  # average widths, on the generous side
+_TITLE_LETTER, _DETAIL_LETTER = 8.2, 6.3  # average widths, on the generous side
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,15 @@ def _columns(passport: Passport) -> list[tuple[str, list[Box]]]:
         (
             "In service at",
             [
-                Box("place", item.target.shown, item.environment, item.record.evidence.is_verified)
+                Box("place", item.target.name, _where(item), item.record.evidence.is_verified)
                 for item in passport.running
             ],
         ),
     ]
+
+
+def _where(item: RunningModelKit) -> str:
+    return " · ".join(part for part in (item.environment, item.target.cluster or item.target.namespace) if part)
 
 
 def _runs(passport: Passport) -> list[Box]:

@@ -39,7 +39,7 @@ white-space:nowrap}
 td{padding:9px 14px 9px 0;border-bottom:1px solid var(--line);vertical-align:top}
 tr:last-child td{border-bottom:0}td:last-child,th:last-child{padding-right:0}
 .name{font-weight:600;overflow-wrap:break-word}.annex td:nth-child(2){min-width:190px}
-td code{white-space:nowrap}.nowrap{white-space:nowrap}
+td code,td:first-child{white-space:nowrap}.nowrap{white-space:nowrap}
 .chip{display:inline-block;padding:2px 9px;border-radius:99px;font-size:12px;font-weight:600;white-space:nowrap;
 background:var(--ground);color:var(--soft)}
 .chip.good{background:var(--good-soft);color:var(--good)}.chip.warn{background:var(--warn-soft);color:var(--warn)}

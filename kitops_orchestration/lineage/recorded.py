@@ -8,6 +8,10 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.signing.evidence import Evidence
+from kitops_orchestration.signing.predicate_types import DIRECTORY
+from kitops_orchestration.signing.signed_files import bound_roots
+
+_OF_OTHER_FILES = "a list of files that no statement about this ModelKit names"
 
 
 class Readable(Protocol):
@@ -69,10 +73,18 @@ def counted(evidence: Sequence[Evidence], *, is_trust_given: bool) -> tuple[list
     """
     kept: list[Evidence] = []
     left: list[Evidence] = []
+    roots = bound_roots(evidence, is_trust_given=is_trust_given)
     for item in evidence:
         is_good = item.is_verified if is_trust_given else item.statement is not None and item.is_about_subject
-        (kept if is_good else left).append(item)
+        if is_trust_given and is_good and item.predicate_type == DIRECTORY and _root(item) not in roots:
+            left.append(replace(item, is_verified=False, reason=_OF_OTHER_FILES))
+        else:
+            (kept if is_good else left).append(item)
     return kept, left
+
+
+def _root(item: Evidence) -> str | None:
+    return item.statement.subject[0].digest.get("sha256") if item.statement else None
 
 
 def read(evidence: Sequence[Evidence], kind: type[P], predicate_type: str) -> tuple[list[Recorded[P]], list[Evidence]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_ESCAPES = str.maketrans({"|": "\\|", "\n": " ", "\r": " ", "<": "&lt;", ">": "&gt;", "`": "'"})
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160), *range(8232, 8239), *range(8294, 8298)))
+"""What moves a terminal's cursor, or turns text round, is never part of what somebody says."""
+_ESCAPES = _CONTROLS | str.maketrans({"\t": " ", "|": "\\|", "\n": " ", "\r": " ", "<": "&lt;", ">": "&gt;", "`": "'"})
 
 
 def page(title: str, opening: str, *sections: str) -> str:

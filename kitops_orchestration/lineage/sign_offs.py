@@ -17,7 +17,7 @@ from kitops_orchestration.lineage.statements import Approval
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.evidence import Evidence, read_evidence
-from kitops_orchestration.signing.timestamps import now, parse_timestamp
+from kitops_orchestration.signing.timestamps import CLOCK_SKEW, now, parse_timestamp
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference
@@ -167,7 +167,7 @@ def _judge_one(record: Recorded[Approval], moment: datetime, policy_digest: str 
 
 
 def _why_not_now(approval: Approval, moment: datetime) -> str | None:
-    if approval.created_on is not None and parse_timestamp(approval.created_on) > moment:
+    if approval.created_on is not None and parse_timestamp(approval.created_on) > moment + CLOCK_SKEW:
         return f"it is dated {approval.created_on}, in the future"
     if approval.expires_on is not None and parse_timestamp(approval.expires_on) <= moment:
         return f"it expired on {approval.expires_on}"

@@ -48,6 +48,8 @@ class ArchiveWriter:
     """
 
     def __init__(self, path: Path) -> None:
+        if not path.name:
+            raise KitOpsError(f"not the name of an archive: {str(path)!r}", advice="name a file, for example iris.tar")
         self._path = path
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         self._lock = threading.Lock()
@@ -189,6 +191,11 @@ class ArchiveRepository:
             self.entries: Sequence[ArchivedEntry] = tuple(_entry(item) for item in entries)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise _not_an_archive(path, str(error)) from error
+        self._by_target: dict[str, Descriptor] = {}
+        for entry in self.entries:
+            for target in filter(None, (entry.descriptor.digest, entry.tag)):
+                self._by_target.setdefault(target, entry.descriptor)
+        self._by_subject: dict[Digest, list[Descriptor]] | None = None
 
     def roots(self) -> list[ArchivedEntry]:
         """Return what was exported by tag, in the order of the archive."""
@@ -200,12 +207,12 @@ class ArchiveRepository:
 
     def resolve(self, target: str) -> Descriptor:
         """Return what a digest, or an unambiguous tag, points at."""
-        for entry in self.entries:
-            if target in (entry.descriptor.digest, entry.tag):
-                return entry.descriptor
-        raise NotFoundError(
-            f"{target} is not in {self._path}", operation="resolve", advice="list what the archive holds"
-        )
+        found = self._by_target.get(target)
+        if found is None:
+            raise NotFoundError(
+                f"{target} is not in {self._path}", operation="resolve", advice="list what the archive holds"
+            )
+        return found
 
     def fetch_manifest(self, target: str) -> Node:
         """Return a manifest, verified."""
@@ -235,12 +242,19 @@ class ArchiveRepository:
 
     def referrers(self, digest: str, *, artifact_type: str | None = None) -> list[Descriptor]:
         """Return the manifests whose subject is ``digest``."""
-        wanted, found = Digest(digest), {}
+        if self._by_subject is None:
+            self._by_subject = self._subjects()
+        found = self._by_subject.get(Digest(digest), [])
+        return [item for item in found if artifact_type in (None, item.artifact_type)]
+
+    def _subjects(self) -> dict[Digest, list[Descriptor]]:
+        """Read every manifest once: an archive may hold hundreds of ModelKits with thousands of statements."""
+        found: dict[Digest, dict[Digest, Descriptor]] = {}
         for entry in self.entries:
             node = self.fetch_manifest(entry.descriptor.digest)
-            if node.subject is not None and node.subject.digest == wanted:
-                found[node.digest] = describe(node)
-        return [item for item in found.values() if artifact_type in (None, item.artifact_type)]
+            if node.subject is not None:
+                found.setdefault(node.subject.digest, {})[node.digest] = describe(node)
+        return {subject: list(nodes.values()) for subject, nodes in found.items()}
 
     def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:  # noqa: ARG002 - protocol
         """Refuse: an archive is read-only."""

@@ -116,7 +116,10 @@ class _Graph:
             with on_side("source"):
                 found = self._source.referrers(subject)
             for descriptor in found:
-                self.add(self._fetch(descriptor.digest))
+                try:
+                    self.add(self._fetch(descriptor.digest))
+                except NotFoundError:
+                    continue  # a list may name what was deleted: there is nothing to take along
                 self.referrers.setdefault(descriptor.digest, subject)
             self._add_legacy(subject)
             pending = [digest for digest in self._nodes if digest not in seen]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,13 +17,16 @@ from kitops_orchestration.errors import NotFoundError, RegistryUnavailableError
 from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import EMPTY, BlobSource, Descriptor, Digest
+from kitops_orchestration.oci.machine_lock import machine_lock_if_possible
 from kitops_orchestration.oci.manifest import Index, Manifest, Node
 from kitops_orchestration.oci.reference import Reference
 
 LEGACY_SUFFIXES = (".sig", ".att", ".sbom")
 _REFERRER_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?")
 _FALLBACK_ATTEMPTS = 8
-_fallback_lock = threading.Lock()
+_PATIENCE = 3
+_MOST_LOOKS = 10
+_LONGEST_PAUSE_SECONDS = 5.0
 
 
 class FallbackStore(Protocol):
@@ -132,21 +134,26 @@ def add_to_fallback(
 ) -> None:
     """Add ``descriptor`` (see :func:`describe`) to the fallback index of ``subject_digest``.
 
-    The index has no compare-and-swap: it is read, appended to, written, and read again; an entry that another
-    writer dropped in between is added once more.
+    The index has no compare-and-swap: it is read, appended to, written, and read again.  A lock keeps the writers
+    of this machine apart.  One on another machine, which read before this one wrote, may write after it and drop
+    the entry.  It takes about as long as this one, so the index is looked at again after a few times that long,
+    until nobody changed it in between; an entry that is gone is added once more.
 
     Raises:
         RegistryUnavailableError: other writers won every attempt.
     """
     tag = fallback_tag(subject_digest)
-    with _fallback_lock:
+    with machine_lock_if_possible(f"{repository.reference.name}:{tag}"):
         for attempt in range(_FALLBACK_ATTEMPTS):
+            begun = time.monotonic()
             listed = fallback_referrers(repository, subject_digest)
-            if _lists(listed, descriptor):
+            if attempt == 0 and _lists(listed, descriptor):
                 return
-            others = [item for item in listed if item.digest != descriptor.digest]
-            repository.push_manifest(Index.build([*others, descriptor]), tag=tag)
-            if _lists(fallback_referrers(repository, subject_digest), descriptor):
+            if not _lists(listed, descriptor):
+                others = [item for item in listed if item.digest != descriptor.digest]
+                repository.push_manifest(Index.build([*others, descriptor]), tag=tag)
+            pause = min(_LONGEST_PAUSE_SECONDS, _PATIENCE * (time.monotonic() - begun))
+            if _stays(repository, subject_digest, descriptor, pause, sleep):
                 return
             sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter between writers, not a secret
     raise RegistryUnavailableError(
@@ -155,6 +162,24 @@ def add_to_fallback(
         reference=f"{repository.reference.name}:{tag}",
         advice="let fewer writers attach to one manifest at a time, and try again",
     )
+
+
+def _stays(
+    repository: FallbackStore,
+    subject_digest: str,
+    descriptor: Descriptor,
+    pause: float,
+    sleep: Callable[[float], object],
+) -> bool:
+    seen = fallback_referrers(repository, subject_digest)
+    for _ in range(_MOST_LOOKS):
+        if not _lists(seen, descriptor):
+            return False
+        sleep(pause)
+        before, seen = seen, fallback_referrers(repository, subject_digest)
+        if seen == before:
+            break
+    return _lists(seen, descriptor)
 
 
 def merge(*lists: Sequence[Descriptor]) -> list[Descriptor]:

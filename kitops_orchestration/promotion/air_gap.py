@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kitops_orchestration.errors import ModelKitError, PromotionError
-from kitops_orchestration.oci.archive import ArchiveRepository, ArchiveWriter
+from kitops_orchestration.errors import (
+    ModelKitError,
+    NotFoundError,
+    PromotionError,
+    SignatureMissingError,
+    VerificationError,
+)
+from kitops_orchestration.oci.archive import ArchivedEntry, ArchiveRepository, ArchiveWriter
 from kitops_orchestration.oci.copy import CopyResult, copy
+from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
+from kitops_orchestration.signing.trust_file import self_contained
+from kitops_orchestration.signing.verify import check_signatures
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.repository import Repository
+    from kitops_orchestration.signing.trust import TrustPolicy
 
 TRUST = "trust.yaml"
 
@@ -41,6 +51,10 @@ class Imported:
     origin: str
     """``registry/repository`` that it was exported from."""
     copy: CopyResult
+    signers: tuple[str, ...] = ()
+    """Identities of the receiver's trust policy that signed it; nobody where none was given."""
+    replaced: Digest | None = None
+    """What the tag pointed at before, where that was something else."""
 
 
 def export_archive(
@@ -54,14 +68,17 @@ def export_archive(
 ) -> Exported:
     """Write ModelKits (repository, tag or digest) with all their referrers into one OCI layout tar.
 
-    The trust policy goes along as it is; the receiver decides whether to use it or one of their own.  The file
-    appears whole or not at all, and the same content gives the same bytes.
+    The trust policy goes along with the keys that it names; the receiver decides whether to use it or one of
+    their own.  The file appears whole or not at all, and the same content gives the same bytes.
+
+    Raises:
+        SignatureError: ``trust_path`` is no trust policy.
     """
     references, referrers = [], 0
     one_by_one = Limits(concurrency=1, max_manifest_bytes=limits.max_manifest_bytes)  # a tar has one end
     with ArchiveWriter(path) as archive:
         if trust_path is not None:
-            archive.add_file(TRUST, _read(trust_path))
+            archive.add_file(TRUST, self_contained(trust_path))
         for repository, target in items:
             digest = repository.resolve(target).digest
             tag = None if target == digest else target
@@ -86,26 +103,32 @@ def import_archive(
     path: Path,
     open_repository: Callable[[str], Repository],
     *,
+    trust: TrustPolicy | None = None,
     limits: Limits = Limits(),
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
 ) -> list[Imported]:
     """Bring every ModelKit of an archive into repositories; verified, evidence before tags.
 
-    ``open_repository`` gives the destination for the ``registry/repository`` that a ModelKit came from.  An
-    import that was interrupted is run again: what arrived is not moved a second time.
+    ``open_repository`` gives the destination for the ``registry/repository`` that a ModelKit came from.  With
+    ``trust``, the receiver's own policy, every ModelKit has to be signed as it demands before anything is
+    written.  An import that was interrupted is run again: what arrived is not moved a second time.
 
     Raises:
         ModelKitError: the file is no archive, was cut, or holds other bytes than its digests say.
+        PromotionError: two ModelKits would get one tag.
+        SignatureMissingError, VerificationError: a ModelKit is not signed as ``trust`` demands.
     """
     archive = ArchiveRepository(path)
     roots = archive.roots()
     if not roots:
         raise ModelKitError(f"{path} names no ModelKit", advice="give a file that `kitctl export` wrote")
+    places = [(entry, open_repository(entry.repository or "")) for entry in roots]
+    _refuse_collisions(path, places)
+    signers = [_signers(archive, entry, destination, trust) for entry, destination in places]
     imported = []
-    for entry in roots:
-        origin = entry.repository or ""
-        destination = open_repository(origin)
+    for (entry, destination), signed_by in zip(places, signers, strict=True):
+        before = None if entry.tag is None else _resolve(destination, entry.tag)
         done = copy(
             archive,
             entry.descriptor.digest,
@@ -117,21 +140,53 @@ def import_archive(
             cancel=cancel,
             verb="pull",
         )
-        name = destination.reference
-        reference = Reference(name.registry, name.repository, entry.tag, entry.descriptor.digest)
-        imported.append(Imported(reference, origin, done))
+        name, digest = destination.reference, entry.descriptor.digest
+        reference = Reference(name.registry, name.repository, entry.tag, digest)
+        replaced = before if before != digest else None
+        imported.append(Imported(reference, entry.repository or "", done, signed_by, replaced))
     return imported
+
+
+def _refuse_collisions(path: Path, places: Sequence[tuple[ArchivedEntry, Repository]]) -> None:
+    taken: dict[tuple[str, str | None], ArchivedEntry] = {}
+    for entry, destination in places:
+        other = taken.setdefault((destination.reference.name, entry.tag), entry)
+        if other.descriptor.digest != entry.descriptor.digest:
+            raise PromotionError(
+                f"{path} holds {other.repository}:{entry.tag} and {entry.repository}:{entry.tag}, and both would be"
+                f" {destination.reference.name}:{entry.tag}",
+                advice="give each its own repository: name the destination with {name} or {repository} in it",
+            )
+
+
+def _signers(
+    archive: ArchiveRepository, entry: ArchivedEntry, destination: Repository, trust: TrustPolicy | None
+) -> tuple[str, ...]:
+    if trust is None:
+        return ()
+    digest = entry.descriptor.digest
+    refused = trust.why_refused(digest, destination.reference)
+    if refused:
+        raise VerificationError(f"{entry.repository}:{entry.tag} may not come in: {refused}")
+    # In the archive it is in no repository yet, so the patterns of repositories were held against the destination.
+    verdict = check_signatures(archive, digest, trust=replace(trust, repositories=()))
+    if not verdict.is_verified:
+        kind = VerificationError if verdict.signatures else SignatureMissingError
+        reasons = "; ".join(dict.fromkeys([verdict.reason, *(item.reason for item in verdict.signatures)]))
+        raise kind(
+            f"{entry.repository}:{entry.tag} may not come in: {reasons}",
+            advice="export it again once it is signed; nothing was imported",
+        )
+    return verdict.signers
+
+
+def _resolve(repository: Repository, tag: str) -> Digest | None:
+    try:
+        return repository.resolve(tag).digest
+    except NotFoundError:
+        return None
 
 
 def trust_of(path: Path) -> bytes | None:
     """Return the trust policy that an archive carries, as it was; reading it is not believing it."""
     return ArchiveRepository(path).extra_file(TRUST)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise PromotionError(
-            f"cannot read the trust policy {path}: {error.strerror}", advice="check the path of --trust"
-        ) from error

@@ -10,19 +10,28 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.lineage.statements import TestResult
-from kitops_orchestration.modelkit.inspect import inspect
-from kitops_orchestration.promotion.facts import Facts, kitfile_metrics, kitfile_mlflow
+from kitops_orchestration.promotion.facts import Facts, kitfile_metrics, kitfile_mlflow, newest, signers
+from kitops_orchestration.promotion.history import resolve_or_none
 from kitops_orchestration.promotion.policy import CheckSpec
 from kitops_orchestration.signing import predicate_types
-from kitops_orchestration.signing.timestamps import parse_timestamp
+from kitops_orchestration.signing.signed_files import choose_files
+from kitops_orchestration.signing.timestamps import CLOCK_SKEW, parse_timestamp
 from kitops_orchestration.signing.verify import check_signatures
 
+if TYPE_CHECKING:
+    from kitops_orchestration.signing.evidence import Evidence
+
 NO_TRUST = "no trust policy was given, so no signature counts"
-_PICKLES = {"pkl": "pickle", "pickle": "pickle", "joblib": "joblib", "dill": "dill", "pt": "pickle", "pth": "pickle"}
+_FORMS = {"pkl": "pickle", "pickle": "pickle", "pt": "pickle", "pth": "pickle", "ckpt": "pickle"}
+"""How file names and people call the forms; the rest are called by their own names."""
+_SUFFIXES = {*_FORMS, "joblib", "dill"}
+_TORCH = {"pytorch", "torch"}
+_PICKLED = {"pickle", "cloudpickle", "dill", "joblib"}
+"""Where pickle is denied, so is whatever is a pickle under another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,8 @@ def run_check(spec: CheckSpec, facts: Facts) -> CheckResult:
 
 def check_signature(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
     """Enough distinct identities with one of the roles signed the digest, in cosign's new form or its old."""
-    roles, count = arguments.get("roles") or ["releaser"], arguments.get("count", 1)
+    roles = arguments.get("roles") or ["releaser"]
+    count = max(arguments.get("count", 1), facts.threshold(predicate_types.SIGNATURE))
     expected = f"signed by {count} with role {' or '.join(roles)}"
     if facts.trust is None:
         return False, expected, NO_TRUST, ()
@@ -110,20 +120,37 @@ def check_signature(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
 
 
 def check_attestation(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
-    """A verified statement of the type is there; ``builder`` and ``result`` narrow it."""
+    """A verified statement of the type is there; ``builder`` narrows it, and ``result`` is that of the newest."""
     wanted = predicate_types.full_name(arguments["type"])
-    builder, result = arguments.get("builder"), arguments.get("result")
+    builder, result, count = arguments.get("builder"), arguments.get("result"), facts.threshold(wanted)
     limits = [f"by {builder}" if builder else "", f"with result {result}" if result else ""]
-    expected = " ".join(filter(None, [f"a verified {arguments['type']} statement", *limits]))
+    people = f"from {count} identities" if count > 1 else ""
+    expected = " ".join(filter(None, [f"a verified {arguments['type']} statement", *limits, people]))
     if facts.trust is None:
         return False, expected, NO_TRUST, ()
     found = facts.verified(wanted)
-    good = [item for item in found if item.statement and _fits(item.statement.predicate, builder, result)]
-    if good:
+    good = [item for item in found if item.statement and _is_by(item.statement.predicate, builder)]
+    said = _last_results(good) if result is not None else {}
+    if good and len(signers(good)) >= count and not set(said) - {result}:
         return True, expected, f"{len(good)} found", good
     others = [item.reason for item in facts.evidence if item.predicate_type == wanted and not item.is_verified]
-    reason = f"{len(found)} found, none fits" if found else others[0] if others else "none is attached"
+    if said:
+        reason = f"the last result is {' and '.join(sorted(said))}"
+    elif found:
+        reason = f"{len(found)} found, {len(good) or 'none'} fit{'' if len(good) > 1 else 's'}"
+    else:
+        reason = others[0] if others else "none is attached"
     return False, expected, reason, found
+
+
+def _last_results(found: Sequence[Evidence]) -> dict[str, list[Evidence]]:
+    """The last word of each signer: a failure is not outlived by the pass before it, or by that of somebody else."""
+    said: dict[str, list[Evidence]] = {}
+    for signer in signers(found):
+        for item in newest([item for item in found if item.signer == signer]):
+            result = item.statement.predicate.get("result") if item.statement else None
+            said.setdefault(str(result), []).append(item)
+    return said
 
 
 def check_metric(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
@@ -134,12 +161,12 @@ def check_metric(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
         f"<= {arguments['max']}" if "max" in arguments else "",
     ]
     expected = f"{name} {' and '.join(filter(None, bounds))}"
-    value, where, evidence = metric_of(facts, name, only_attested=arguments.get("attested", False))
-    if value is None:
+    values, where, evidence = metric_of(facts, name, only_attested=arguments.get("attested", False))
+    if not values:
         return False, expected, where, evidence
-    is_good = value >= Decimal(str(arguments["min"])) if "min" in arguments else True
-    is_good = is_good and (value <= Decimal(str(arguments["max"])) if "max" in arguments else True)
-    return is_good, expected, f"{name} = {value} ({where})", evidence
+    is_good = all(value >= Decimal(str(arguments["min"])) for value in values) if "min" in arguments else True
+    is_good = is_good and ("max" not in arguments or all(value <= Decimal(str(arguments["max"])) for value in values))
+    return is_good, expected, f"{name} = {_listed(values)} ({where})", evidence
 
 
 def check_not_worse_than(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
@@ -147,21 +174,22 @@ def check_not_worse_than(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
     name, stage = arguments["metric"], arguments["stage"]
     tolerance, lower = Decimal(str(arguments.get("tolerance", 0))), arguments.get("lowerIsBetter", False)
     expected = f"{name} not worse than in {stage}" + (f" by more than {tolerance}" if tolerance else "")
-    value, where, evidence = metric_of(facts, name)
-    if value is None:
+    values, where, evidence = metric_of(facts, name)
+    if not values:
         return False, expected, where, evidence
-    repository = facts.open_stage(stage)
-    tag = facts.policy.stages[stage].tag if stage in facts.policy.stages else stage
-    if repository is None or tag not in set(repository.tags()):
-        return True, expected, f"{name} = {value}; {stage} is empty", evidence
-    other = inspect(repository, tag)
-    if other.digest == facts.digest:
-        return True, expected, f"{name} = {value}; it is what {stage} has", evidence
-    theirs = _number(kitfile_metrics(other).get(name))
-    if theirs is None:
-        return False, expected, f"{name} = {value}; the version in {stage} states none", evidence
-    is_good = value <= theirs + tolerance if lower else value >= theirs - tolerance
-    return is_good, expected, f"{name} = {value}, {stage} has {theirs}", evidence
+    own, repository = f"{name} = {_listed(values)}", facts.open_stage(stage)
+    if repository is None:
+        return False, expected, f"{own}; the repository of {stage} is not at hand", evidence
+    current = resolve_or_none(repository, facts.policy.stage(stage).tag)
+    if current is None:
+        return True, expected, f"{own}; {stage} is empty", evidence
+    if current == facts.digest:
+        return True, expected, f"{own}; it is what {stage} has", evidence
+    theirs = metric_of(facts.of(repository, current), name)[0]
+    if not theirs:
+        return False, expected, f"{own}; the version in {stage} states none", evidence
+    is_good = max(values) <= min(theirs) + tolerance if lower else min(values) >= max(theirs) - tolerance
+    return is_good, expected, f"{own}, {stage} has {_listed(theirs)}", evidence
 
 
 def check_datasets_declared(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:  # noqa: ARG001 - takes none
@@ -170,7 +198,7 @@ def check_datasets_declared(facts: Facts, arguments: Mapping[str, Any]) -> Outco
     names = [dataset.name or dataset.path for dataset in facts.kit.kitfile.datasets]
     if names:
         return True, expected, f"Kitfile: {_listed(names)}", ()
-    for item in reversed(facts.verified(predicate_types.PROVENANCE)):
+    for item in reversed(facts.agreed(predicate_types.PROVENANCE)):
         declared = [_dataset_name(entry) for entry in _dependencies(item.statement) if _role(entry) == "dataset"]
         if declared:
             return True, expected, f"provenance: {_listed(declared)}", (item,)
@@ -193,47 +221,78 @@ def check_license(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
 
 def check_serialization(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
     """The model is not stored in a denied form; a form that nobody states is not good enough."""
-    denied = {name.lower() for name in arguments["deny"]}
+    denied = {_FORMS.get(name.lower(), name.lower()) for name in arguments["deny"]}
     expected = f"not stored as {', '.join(sorted(denied))}"
-    model, mlflow = facts.kit.kitfile.model, kitfile_mlflow(facts.kit)
-    if model is None:
+    denied |= _PICKLED if "pickle" in denied else set()
+    if facts.kit.kitfile.model is None:
         return False, expected, "the Kitfile has no model", ()
-    stated = [mlflow.get("serialization_format"), model.format]
-    paths = [model.path, *(part.path for part in model.parts)]
-    suffixes = [_PICKLES.get(path.rsplit(".", 1)[-1].lower()) for path in paths if path and "." in path]
-    forms = sorted({str(form).lower() for form in [*stated, *suffixes] if form})
+    forms = _forms_of(facts)
     if not forms:
         return False, expected, "neither model.format nor the MLflow flavour states the form", ()
-    bad = [form for form in forms if form in denied or (form == "joblib" and "pickle" in denied)]
-    return not bad, expected, _listed(bad or forms), ()
+    bad = sorted(forms & denied)
+    return not bad, expected, _listed(bad or sorted(forms)), ()
+
+
+def _forms_of(facts: Facts) -> set[str]:
+    """The forms that the Kitfile states, and those that the names of the model's files give away."""
+    model, mlflow = facts.kit.kitfile.model, kitfile_mlflow(facts.kit)
+    paths = [] if model is None else [model.path, *(part.path for part in model.parts)]
+    stated = {str(form).lower() for form in (mlflow.get("serialization_format"), model and model.format) if form}
+    signed = choose_files(facts.evidence, is_trust_given=facts.trust is not None)
+    names = [*paths, *(name for name in (signed.files.files if signed else ()) if _is_below(name, paths))]
+    suffixes = {name.rsplit(".", 1)[-1].lower() for name in names if "." in name.rsplit("/", 1)[-1]}
+    if stated & _TORCH and not {"safetensors", "onnx", "pt2"} & (suffixes | stated):
+        stated.add("pickle")  # what torch.save writes
+    return {_FORMS.get(form, form) for form in stated | (suffixes & _SUFFIXES)}
+
+
+def _is_below(name: str, paths: Sequence[str]) -> bool:
+    tops = [path.removeprefix("./").rstrip("/") for path in paths]
+    return any(top in ("", ".") or name.startswith(f"{top}/") for top in tops)
 
 
 def check_max_age(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
     """A verified statement of the type is younger than so many days."""
     wanted, days = predicate_types.full_name(arguments["attestation"]), arguments["days"]
     expected = f"{arguments['attestation']} of the last {days} days"
-    dated = [(item.time, item) for item in facts.verified(wanted) if item.time]
+    dated = [item for item in facts.agreed(wanted) if item.time]
     if not dated:
         return False, expected, NO_TRUST if facts.trust is None else "no verified statement says when", ()
-    time, newest = max(dated, key=lambda pair: pair[0])
-    age = facts.moment - parse_timestamp(time)
+    last = newest(dated)
     # A date in the future is a wrong clock or a lie; neither makes evidence fresh.
-    is_good = timedelta(0) <= age + timedelta(minutes=5) and age <= timedelta(days=float(days))
-    return is_good, expected, f"the newest is of {time}", (newest,)
+    young = [
+        item for item in dated if _is_young(facts.moment - parse_timestamp(item.time), timedelta(days=float(days)))
+    ]
+    is_good = last[0] in young and len(signers(young)) >= facts.threshold(wanted)
+    return is_good, expected, f"the newest is of {last[0].time}", last
 
 
-def metric_of(facts: Facts, name: str, *, only_attested: bool = False) -> tuple[Decimal | None, str, Sequence[Any]]:
-    """Return a metric's value, where it comes from, and the evidence; ``None`` with the reason when there is none."""
-    for item in reversed(facts.verified(predicate_types.TEST_RESULT)):
-        result = TestResult.from_json(item.statement.predicate if item.statement else {})
-        for metric in result.metrics:
-            value = _number(metric.value) if metric.name == name else None
-            if value is not None:
-                return value, "verified test result", (item,)
+def _is_young(age: timedelta, most: timedelta) -> bool:
+    return -CLOCK_SKEW <= age <= most
+
+
+def metric_of(
+    facts: Facts, name: str, *, only_attested: bool = False
+) -> tuple[tuple[Decimal, ...], str, Sequence[Evidence]]:
+    """Return a metric's value, where it comes from, and the evidence; no value, and the reason, when there is none.
+
+    The newest verified test result that states the metric decides, else the Kitfile.  There are several values
+    where several are the newest: all of them have to be good.
+    """
+    stating = [(item, value) for item in facts.agreed(predicate_types.TEST_RESULT) for value in _stated(item, name)]
+    last = newest([item for item, _ in stating])
+    if last:
+        return tuple(sorted({value for item, value in stating if item in last})), "verified test result", last
     if only_attested:
-        return None, f"no verified test result states {name}", ()
+        return (), f"no verified test result states {name}", ()
     value = _number(kitfile_metrics(facts.kit).get(name))
-    return value, "Kitfile" if value is not None else f"no metric {name} is stated", ()
+    return ((value,), "Kitfile", ()) if value is not None else ((), f"no metric {name} is stated", ())
+
+
+def _stated(item: Evidence, name: str) -> list[Decimal]:
+    result = TestResult.from_json(item.statement.predicate if item.statement else {})
+    numbers = [_number(metric.value) for metric in result.metrics if metric.name == name]
+    return [number for number in numbers if number is not None]
 
 
 def _first(reasons: Sequence[str], otherwise: str) -> str:
@@ -250,20 +309,19 @@ def _number(value: Any) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def _fits(predicate: Mapping[str, Any], builder: str | None, result: str | None) -> bool:
-    if builder is not None:
-        details = predicate.get("runDetails")
-        named = details.get("builder") if isinstance(details, Mapping) else None
-        identity = named.get("id") if isinstance(named, Mapping) else None
-        if not isinstance(identity, str) or not fnmatch.fnmatchcase(identity, builder):
-            return False
-    return result is None or predicate.get("result") == result
+def _is_by(predicate: Mapping[str, Any], builder: str | None) -> bool:
+    if builder is None:
+        return True
+    details = predicate.get("runDetails")
+    named = details.get("builder") if isinstance(details, Mapping) else None
+    identity = named.get("id") if isinstance(named, Mapping) else None
+    return isinstance(identity, str) and fnmatch.fnmatchcase(identity, builder)
 
 
 def _dependencies(statement: Any) -> Iterable[Mapping[str, Any]]:
     definition = statement.predicate.get("buildDefinition") if statement else None
     entries = definition.get("resolvedDependencies") if isinstance(definition, Mapping) else None
-    return [entry for entry in entries or () if isinstance(entry, Mapping)]
+    return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
 
 
 def _role(entry: Mapping[str, Any]) -> Any:
@@ -276,4 +334,4 @@ def _dataset_name(entry: Mapping[str, Any]) -> str:
 
 
 def _listed(names: Sequence[Any]) -> str:
-    return ", ".join(str(name) for name in names if name) or "nobody and nothing"
+    return ", ".join(str(name) for name in names if name not in (None, "")) or "nobody and nothing"

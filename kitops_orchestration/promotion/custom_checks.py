@@ -27,7 +27,7 @@ def check_custom(facts: Facts, arguments: Mapping[str, Any]) -> tuple[bool, str,
     function = _find(name)
     try:
         answer = function(facts, **(arguments.get("arguments") or {}))
-    except Exception as error:  # noqa: BLE001 - code of others: whatever it raises is a "no" with a reason
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others: whatever it raises is a "no"
         return False, expected, f"it failed: {type(error).__name__}: {error}", ()
     if isinstance(answer, tuple) and len(answer) == 2:
         return answer[0] is True, expected, str(answer[1]), ()

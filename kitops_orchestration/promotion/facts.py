@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from kitops_orchestration.errors import NotFoundError
 from kitops_orchestration.lineage.attach import load_evidence
 from kitops_orchestration.modelkit.inspect import inspect
 from kitops_orchestration.promotion.policy import PromotionPolicy, Stage
 from kitops_orchestration.settings import Limits
+from kitops_orchestration.signing import predicate_types
+from kitops_orchestration.signing.signed_files import bound_roots
 from kitops_orchestration.signing.timestamps import now
 
 if TYPE_CHECKING:
@@ -46,8 +49,37 @@ class Facts:
         return self.kit.digest
 
     def verified(self, predicate_type: str) -> list[Evidence]:
-        """Return the evidence of a type that counts, oldest first: signed by somebody whom the trust policy names."""
-        return [item for item in self.evidence if item.is_verified and item.predicate_type == predicate_type]
+        """Return the evidence of a type that counts, oldest first: signed by somebody whom the trust policy names.
+
+        A directory signature names files and no ModelKit: it counts with a statement that ties it to this one.
+        """
+        found = [item for item in self.evidence if item.is_verified and item.predicate_type == predicate_type]
+        if predicate_type != predicate_types.DIRECTORY:
+            return found
+        roots = bound_roots(self.evidence, is_trust_given=True)
+        return [item for item in found if item.statement and item.statement.subject[0].digest.get("sha256") in roots]
+
+    def threshold(self, predicate_type: str) -> int:
+        """Return how many different identities have to vouch for a type, by the trust policy."""
+        rule = self.trust.rule(predicate_type) if self.trust else None
+        return 1 if rule is None else rule.threshold
+
+    def agreed(self, predicate_type: str) -> list[Evidence]:
+        """Return what :meth:`verified` does, or nothing while fewer identities vouch than the trust policy demands."""
+        found = self.verified(predicate_type)
+        return found if len(signers(found)) >= self.threshold(predicate_type) else []
+
+    def of(self, repository: Repository, digest: Digest) -> Facts:
+        """Return the same facts about another ModelKit: what a stage has now."""
+        return gather(
+            repository,
+            digest,
+            stage=self.stage,
+            policy=self.policy,
+            trust=self.trust,
+            open_stage=self.open_stage,
+            moment=self.moment,
+        )
 
     def roles_of(self, identity_id: str | None) -> frozenset[str]:
         """Return the roles that the trust policy gives an identity."""
@@ -55,6 +87,17 @@ class Facts:
             if identity.id == identity_id:
                 return identity.roles
         return frozenset()
+
+
+def signers(evidence: Sequence[Evidence]) -> set[str]:
+    """Return the different identities that signed."""
+    return {item.signer for item in evidence if item.signer}
+
+
+def newest(evidence: Sequence[Evidence]) -> list[Evidence]:
+    """Return the last of the statements: several of the same second, or all where none says when it was made."""
+    last = max((item.time or "" for item in evidence), default="")
+    return [item for item in evidence if (item.time or "") == last]
 
 
 def gather(
@@ -68,14 +111,36 @@ def gather(
     current: Digest | None = None,
     is_rollback: bool = False,
     moment: datetime | None = None,
+    also_in: Repository | None = None,
     limits: Limits = Limits(),
 ) -> Facts:
-    """Read the manifest, the Kitfile and all evidence of ``target``; no layer is fetched."""
+    """Read the manifest, the Kitfile and all evidence of ``target``; no layer is fetched.
+
+    ``also_in`` is another repository that may know the same digest: who took an approval back where the ModelKit
+    runs has taken it back.
+    """
     kit = inspect(repository, target)
     evidence = load_evidence(repository, kit.digest, trust=trust, at=moment, limits=limits)
+    if also_in is not None and also_in.reference.name != repository.reference.name:
+        evidence = _together(evidence, _load_or_none(also_in, kit.digest, trust, moment, limits))
     return Facts(
         repository, kit, evidence, stage, policy, trust, open_stage, moment or now(), current, is_rollback=is_rollback
     )
+
+
+def _load_or_none(
+    repository: Repository, digest: Digest, trust: TrustPolicy | None, moment: datetime | None, limits: Limits
+) -> list[Evidence]:
+    try:
+        return load_evidence(repository, digest, trust=trust, at=moment, limits=limits)
+    except NotFoundError:
+        return []
+
+
+def _together(here: list[Evidence], there: list[Evidence]) -> list[Evidence]:
+    known = {item.descriptor.digest for item in here}
+    both = [*here, *(item for item in there if item.descriptor.digest not in known)]
+    return sorted(both, key=lambda item: (item.time or "", item.descriptor.digest))
 
 
 def kitfile_metrics(kit: ModelKit) -> Mapping[str, Any]:

@@ -53,7 +53,8 @@ class Freeze:
             action = value["action"]
             if action not in ("frozen", "thawed"):
                 raise SignatureError(f"a freeze says neither frozen nor thawed but {action!r}")
-            return cls(value["stage"], action == "frozen", value["reason"], value["createdOn"], value.get("by"))
+            moment = format_timestamp(value["createdOn"])
+            return cls(value["stage"], action == "frozen", value["reason"], moment, value.get("by"))
         except (KeyError, TypeError, AttributeError) as error:
             raise SignatureError(f"a freeze lacks a member: {error}") from error
 
@@ -84,8 +85,14 @@ def freeze(
 def _after_the_last(repository: Repository, digest: Digest, stage: str) -> str:
     """Now, or a second after the last word on the stage: times are whole seconds, and the order has to show."""
     found = [_read(item, stage) for item in load_evidence(repository, digest, predicate_types={FREEZE})]
-    earlier = [parse_timestamp(said.created_on) + timedelta(seconds=1) for said in found if said is not None]
-    return format_timestamp(max([now(), *earlier]))
+    try:
+        earlier = [parse_timestamp(said.created_on) + timedelta(seconds=1) for said in found if said is not None]
+        return format_timestamp(max([now(), *earlier]))
+    except OverflowError as error:
+        raise PromotionError(
+            f"a freeze of {stage} is dated at the end of time, so that nothing can come after it",
+            advice=f"remove that statement from {repository.reference.name}: kitctl timeline shows it",
+        ) from error
 
 
 def why_frozen(

@@ -6,14 +6,17 @@ starts at the stage's tag.  A link that is missing, or two promotions that claim
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kitops_orchestration.errors import NotFoundError
+from kitops_orchestration.errors import InvalidReferenceError, NotFoundError
+from kitops_orchestration.lineage import report
 from kitops_orchestration.lineage.attach import load_evidence
 from kitops_orchestration.lineage.recorded import Recorded, counted, read
 from kitops_orchestration.lineage.statements import Promotion
 from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import predicate_types
 
@@ -59,7 +62,9 @@ class StageHistory:
     current: Digest | None
     entries: tuple[HistoryEntry, ...]
     gaps: tuple[str, ...] = ()
-    """What the chain lacks, for people."""
+    """What the chain lacks, and what is recorded and not on it, for people."""
+    tag: str = ""
+    """The tag that the stage has in its repository."""
 
     def to_json(self) -> dict[str, Any]:
         """Return everything, ready for ``json.dumps``."""
@@ -68,12 +73,18 @@ class StageHistory:
 
     def to_markdown(self) -> str:
         """Return a table, newest first."""
-        lines = [f"## {self.stage}", "", "| digest | time | why | who says so |", "|---|---|---|---|"]
-        for entry in self.entries:
-            said = entry.record.predicate
-            why = said.reason or ("rollback" if said.rollback_of else "")
-            lines.append(f"| {entry.digest.short} | {entry.record.time} | {why} | {entry.record.believed()} |")
-        return "\n".join([*lines, *(f"- {gap}" for gap in self.gaps)]) + "\n"
+        rows = [
+            (
+                entry.digest.short,
+                entry.record.time,
+                entry.record.predicate.reason or ("rollback" if entry.record.predicate.rollback_of else ""),
+                entry.record.believed(),
+            )
+            for entry in self.entries
+        ]
+        gaps = "\n".join(f"- {report.cell(gap)}" for gap in self.gaps)
+        table = report.table(("digest", "time", "why", "who says so"), rows)
+        return "\n\n".join(part for part in (f"## {report.cell(self.stage)}", table, gaps) if part) + "\n"
 
 
 def history(
@@ -97,7 +108,8 @@ def history(
             counts = " that counts" if trust is not None else ""
             gaps.append(f"{digest.short} is in the stage, and no promotion statement{counts} says how it came there")
             break
-        entry = next((item for item in found if item.event == wanted_event), None) if wanted_event else found[-1]
+        newest = (into(repository, tag or stage, found) or found)[-1]
+        entry = next((item for item in found if item.event == wanted_event), None) if wanted_event else newest
         if entry is None:
             gaps.append(f"the promotion {wanted_event} of {digest.short} is no longer there")
             break
@@ -106,9 +118,13 @@ def history(
             break
         entries.append(entry)
         said = entry.record.predicate
-        digest = Digest(said.previous_digest) if said.previous_digest else None
+        try:
+            digest = Digest(said.previous_digest) if said.previous_digest else None
+        except InvalidReferenceError:
+            gaps.append(f"the promotion {entry.event} names as its predecessor what is no digest")
+            break
         wanted_event = said.previous_event
-    return StageHistory(stage, current, tuple(entries), tuple(gaps))
+    return StageHistory(stage, current, tuple(entries), tuple(gaps), tag or stage)
 
 
 def events_of(
@@ -120,6 +136,14 @@ def events_of(
     limits: Limits = Limits(),
 ) -> list[HistoryEntry]:
     """Return the promotions of ``digest`` into ``stage``, in the order in which they happened."""
+    found = promotions_of(repository, digest, trust=trust, limits=limits)
+    return [entry for entry in found if entry.record.predicate.to_stage == stage]
+
+
+def promotions_of(
+    repository: Repository, digest: Digest, *, trust: TrustPolicy | None = None, limits: Limits = Limits()
+) -> list[HistoryEntry]:
+    """Return the promotions of ``digest`` into any stage, in the order in which they happened."""
     try:
         evidence = load_evidence(
             repository, digest, predicate_types={predicate_types.PROMOTION}, trust=trust, limits=limits
@@ -128,12 +152,21 @@ def events_of(
         return []
     kept, _ = counted(evidence, is_trust_given=trust is not None)
     records, _ = read(kept, Promotion, predicate_types.PROMOTION)
-    here = [HistoryEntry(digest, item) for item in records if item.predicate.to_stage == stage]
-    return _in_order(here)
-
-
-def _in_order(entries: list[HistoryEntry]) -> list[HistoryEntry]:
+    entries = [HistoryEntry(digest, item) for item in records]
     return sorted(entries, key=lambda entry: (entry.record.predicate.sequence or 0, entry.record.time or ""))
+
+
+def into(repository: Repository, tag: str, entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
+    """Return the promotions into this repository's tag: evidence travels, and may tell of the same stage elsewhere."""
+    return [entry for entry in entries if _place(entry) == (repository.reference.name, tag)]
+
+
+def _place(entry: HistoryEntry) -> tuple[str, str | None] | None:
+    try:
+        found = Reference.parse(entry.record.predicate.dst_ref)
+    except InvalidReferenceError:
+        return None
+    return found.name, found.tag
 
 
 def resolve_or_none(repository: Repository, target: str) -> Digest | None:

@@ -7,29 +7,23 @@ another's digest there raises :class:`~kitops_orchestration.errors.TagMovedError
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from kitops_orchestration.errors import PromotionError
+from kitops_orchestration.oci.machine_lock import machine_lock
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.settings import cache_dir
 
 
 @contextmanager
 def promotion_lock(destination: Reference, tag: str) -> Iterator[None]:
     """Hold the machine's lock for one tag of one repository; other processes and threads wait."""
-    name = hashlib.sha256(f"{destination.name}:{tag}".encode()).hexdigest()[:32]
-    path = cache_dir() / "locks" / f"{name}.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("ab")
-    except OSError as error:
-        raise PromotionError(
-            f"cannot lock the promotion to {destination.name}:{tag}: {error.strerror}",
-            advice=f"make {path.parent} writable, or set KITOPS_ORCHESTRATION_CACHE to a folder that is",
-        ) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(machine_lock(f"{destination.name}:{tag}"))
+        except OSError as error:
+            raise PromotionError(
+                f"cannot lock the promotion to {destination.name}:{tag}: {error.strerror}",
+                advice=f"make {error.filename} writable, or set KITOPS_ORCHESTRATION_CACHE to a folder that is",
+            ) from error
         yield

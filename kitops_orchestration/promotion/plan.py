@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from kitops_orchestration.errors import ApprovalMissingError, CheckFailedError, KitOpsError, PromotionError
+from kitops_orchestration.lineage import report
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.promotion.checks import CheckResult, run_check
 from kitops_orchestration.promotion.facts import Facts, OpenStage, gather
 from kitops_orchestration.promotion.freeze import why_frozen
-from kitops_orchestration.promotion.history import events_of, resolve_or_none
+from kitops_orchestration.promotion.history import events_of, into, resolve_or_none
 from kitops_orchestration.promotion.policy import CheckSpec, PromotionPolicy, Stage
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.timestamps import format_timestamp, now
@@ -119,18 +120,15 @@ class PromotionPlan:
     def to_markdown(self) -> str:
         """Return the review card: what would move where, and every check."""
         before = self.expected_current.short if self.expected_current else "nothing"
-        lines = [
-            f"**{self.source}**",
-            "",
-            f"to stage **{self.stage}** as `{self.destination}`, which has {before} now.",
-            "",
-            "| check | | expected | found |",
-            "|---|---|---|---|",
-        ]
-        for check in self.checks:
-            mark = "passed" if check.is_passed else "waiting" if check.is_approval else "**failed**"
-            lines.append(f"| {check.id} | {mark} | {check.expected} | {check.actual} |")
-        return "\n".join(lines) + "\n"
+        rows = [(check.id, _mark(check), check.expected, check.actual) for check in self.checks]
+        head = f"to stage **{report.cell(self.stage)}** as `{self.destination}`, which has {before} now."
+        return "\n\n".join([f"**{self.source}**", head, report.table(("check", "", "expected", "found"), rows)]) + "\n"
+
+
+def _mark(check: CheckResult) -> str:
+    if check.is_passed:
+        return "passed"
+    return "waiting" if check.is_approval else "**failed**"
 
 
 def plan(
@@ -151,7 +149,7 @@ def plan(
     """Find out what promoting ``target`` to ``stage`` would do and whether it may; nothing is written.
 
     Without a policy there is nothing to check: the plan is ready, and the promotion is recorded as unchecked.
-    ``open_stage`` gives the repository of another stage; by default every stage is in ``destination``.
+    ``open_stage`` gives the repository of another stage; by default that is one of the two repositories here.
     ``source_tag`` is how people call a ``target`` that is a digest; the destination keeps it.
 
     Raises:
@@ -170,13 +168,16 @@ def plan(
             stage=rules,
             policy=policy,
             trust=trust,
-            open_stage=open_stage or (lambda _: destination),
+            open_stage=open_stage or _among(policy, source, destination),
             current=current,
             is_rollback=rollback_of is not None,
             moment=moment,
+            also_in=destination,
             limits=limits,
         )
         checks = _checks(facts, destination, tag)
+    if rollback_of is not None:
+        checks.insert(0, _check_was_here(destination, tag, descriptor.digest, stage, trust, limits))
     frozen = why_frozen(destination, stage, current, trust=trust, limits=limits)
     if frozen:
         checks.append(CheckResult("frozen", False, f"{stage} is open", frozen))
@@ -215,18 +216,50 @@ def _specs(facts: Facts) -> list[CheckSpec]:
     return [spec for spec in facts.stage.checks if spec.kind not in skipped]
 
 
+def _among(policy: PromotionPolicy, source: Repository, destination: Repository) -> OpenStage:
+    """Know of the two repositories at hand which stages they hold."""
+
+    def open_stage(name: str) -> Repository | None:
+        wanted = policy.stage(name).repository_for(source.reference.name)
+        if wanted is None or wanted == destination.reference.name:
+            return destination
+        return source if wanted == source.reference.name else None
+
+    return open_stage
+
+
 def _check_source(facts: Facts) -> CheckResult:
     """The ModelKit is, or was, in one of the stages that this one takes from."""
     expected = f"in {' or '.join(facts.stage.sources)}"
+    reasons = []
     for name in facts.stage.sources:
         stage = facts.policy.stages.get(name)
-        if resolve_or_none(facts.repository, stage.tag if stage else name) == facts.digest:
-            return CheckResult("from", True, expected, f"tagged {stage.tag if stage else name}")
-        entered = events_of(facts.repository, facts.digest, name, trust=facts.trust)
+        # A stage of the policy is in one repository; anybody may have a tag of that name in another.
+        place = facts.open_stage(name) if stage is not None and stage.destination else facts.repository
+        if place is None:
+            reasons.append(f"the repository of {name} is not at hand")
+            continue
+        entered = events_of(place, facts.digest, name, trust=facts.trust)
         if entered:
-            events = tuple(str(entry.event) for entry in entered[-1:])
-            return CheckResult("from", True, expected, f"promoted to {name}", events)
-    return CheckResult("from", False, expected, "neither tagged nor promoted there")
+            return CheckResult("from", True, expected, f"{name}: promoted there", (str(entered[-1].event),))
+        is_tagged = resolve_or_none(place, stage.tag if stage else name) == facts.digest
+        if is_tagged and (stage is None or not stage.checks):
+            return CheckResult("from", True, expected, f"{name}: tagged so")
+        if is_tagged:
+            # A tag can be moved by hand; what the stage checks is only known to hold from a promotion's record.
+            counts = " that counts" if facts.trust is not None else ""
+            reasons.append(f"tagged {name}, and no promotion{counts} into it is recorded")
+    return CheckResult("from", False, expected, "; ".join(reasons) or "neither tagged nor promoted there")
+
+
+def _check_was_here(
+    destination: Repository, tag: str, digest: Digest, stage: str, trust: TrustPolicy | None, limits: Limits
+) -> CheckResult:
+    """What goes back was here before: a rollback skips checks, and shall be no way around them."""
+    entered = into(destination, tag, events_of(destination, digest, stage, trust=trust, limits=limits))
+    events = tuple(str(entry.event) for entry in entered[-1:])
+    found = f"promoted on {entered[-1].record.time}" if entered else "no promotion that counts is recorded"
+    return CheckResult("rollback", bool(entered), f"{digest.short} was in {stage} before", found, events)
 
 
 def _digest(text: Any) -> Digest | None:

@@ -33,6 +33,8 @@ from typing import Any, Self
 
 from kitops_orchestration.errors import PromotionError
 from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.signing.policy_text import read_policy_text
+from kitops_orchestration.signing.predicate_types import SHORT_NAMES, full_name
 
 Kind = type | tuple[type, ...]
 
@@ -60,6 +62,7 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "approvals": ("roles",),
     "custom": ("callable",),
 }
+_MOST = 100_000
 _NUMBERS = {"min", "max", "tolerance"}
 _STAGE_WORDS = {"from", "destination", "tag", "immutableTags", "checks", "skipOnRollback"}
 
@@ -126,14 +129,15 @@ class PromotionPolicy:
     def parse(cls, content: bytes | str, *, source: str | None = None) -> Self:
         """Read a policy from YAML text."""
         raw = content.encode() if isinstance(content, str) else content
-        value = _yaml(raw, source)
+        value = _read(raw, source)
         _known(value, {"version", "stages"}, "the policy")
-        if value.get("version") != 1:
+        if type(value.get("version")) is not int or value["version"] != 1:
             raise _wrong("version", f"must be 1, not {value.get('version')!r}")
         stages = _mapping(value.get("stages"), "stages")
         if not stages:
             raise _wrong("stages", "names no stage")
-        read = {str(name): _stage(str(name), body) for name, body in stages.items()}
+        read = {name: _stage(name, body) for name, body in stages.items()}
+        _check_names(read)
         return cls(read, Digest("sha256:" + hashlib.sha256(raw).hexdigest()), source)
 
     def stage(self, name: str) -> Stage:
@@ -146,30 +150,26 @@ class PromotionPolicy:
         return found
 
 
-def _yaml(raw: bytes, source: str | None) -> dict[str, Any]:
-    import yaml
-
+def _read(raw: bytes, source: str | None) -> dict[str, Any]:
     where = source or "the promotion policy"
     try:
-        _refuse_repeats(yaml.compose(raw, Loader=yaml.SafeLoader), where)
-        value = yaml.safe_load(raw)
-    except yaml.YAMLError as error:
-        raise PromotionError(f"{where} is not YAML: {error}", advice="correct the file") from error
+        value = read_policy_text(raw)
+    except ValueError as error:
+        raise PromotionError(f"{where}: {error}", advice="correct the file") from error
     return _mapping(value, where)
 
 
-def _refuse_repeats(node: Any, where: str) -> None:
-    pairs = node.value if node is not None and node.id == "mapping" else []
-    seen: set[str] = set()
-    for key, child in pairs:
-        if key.value in seen:
-            raise PromotionError(
-                f"{where}, line {key.start_mark.line + 1}: {key.value!r} stands twice", advice="keep one of them"
-            )
-        seen.add(key.value)
-        _refuse_repeats(child, where)
-    for child in node.value if node is not None and node.id == "sequence" else []:
-        _refuse_repeats(child, where)
+def _check_names(stages: Mapping[str, Stage]) -> None:
+    """A check that compares with a stage that is none would compare with nothing, and be green for ever."""
+    places: dict[tuple[str | None, str], str] = {}
+    for stage in stages.values():
+        other = places.setdefault((stage.destination, stage.tag), stage.name)
+        if other != stage.name:
+            raise _wrong(f"stages.{stage.name}.tag", f"{stage.tag!r} is that of {other} in the same repository")
+        for index, spec in enumerate(stage.checks):
+            if spec.kind == "notWorseThan" and spec.arguments["stage"] not in stages:
+                place = f"stages.{stage.name}.checks[{index}].notWorseThan.stage"
+                raise _wrong(place, f"names {spec.arguments['stage']!r}; the stages are {', '.join(stages)}")
 
 
 def _stage(name: str, body: Any) -> Stage:
@@ -213,6 +213,9 @@ def _check(item: Any, place: str) -> CheckSpec:
         _check_argument(value, words[word], word, f"{place}.{word}")
     if kind == "metric" and not {"min", "max"} & set(arguments):
         raise _wrong(place, "needs min or max")
+    named = {"attestation": "type", "maxAge": "attestation"}.get(kind)
+    if named is not None and ":" not in full_name(arguments[named]):
+        raise _wrong(f"{place}.{named}", f"is no predicate type; use a URI or one of {', '.join(SHORT_NAMES)}")
     return CheckSpec(kind, arguments)
 
 
@@ -221,8 +224,8 @@ def _check_argument(value: Any, kind: Kind, word: str, place: str) -> None:
         raise _wrong(place, f"has the wrong type: {value!r}")
     if isinstance(value, list) and not all(isinstance(entry, str) for entry in value):
         raise _wrong(place, "must be a list of texts")
-    if word in ("count", "days", "maxAgeDays") and float(value) <= 0:  # type: ignore[arg-type]  # checked above
-        raise _wrong(place, f"must be more than 0, not {value}")
+    if word in ("count", "days", "maxAgeDays") and not 0 < float(value) <= _MOST:  # type: ignore[arg-type]  # a number
+        raise _wrong(place, f"must be more than 0 and at most {_MOST}, not {value}")
     if word in _NUMBERS:
         try:
             if not Decimal(str(value)).is_finite():

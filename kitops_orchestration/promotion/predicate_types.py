@@ -1,7 +1,8 @@
 """The predicate types that only promotion writes."""
 
-from kitops_orchestration.signing.predicate_types import OURS
+from kitops_orchestration.signing.predicate_types import FREEZE, OURS
 
-FREEZE = OURS + "freeze:v1"
+__all__ = ["FREEZE", "VERIFIER"]
+
 VERIFIER = OURS + "verifier:v1"
 """Who we are in a verification result."""

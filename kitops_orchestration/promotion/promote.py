@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,13 @@ from kitops_orchestration.oci.copy import CopyResult, copy
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.promotion.approvals import policy_resource
-from kitops_orchestration.promotion.history import HistoryEntry, events_of, resolve_or_none
+from kitops_orchestration.promotion.history import HistoryEntry, events_of, into, resolve_or_none
 from kitops_orchestration.promotion.lock import promotion_lock
 from kitops_orchestration.promotion.plan import PromotionPlan, plan
 from kitops_orchestration.promotion.predicate_types import VERIFIER
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.timestamps import format_timestamp, now
+from kitops_orchestration.signing.trust import TrustPolicy
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.descriptor import Digest
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
     from kitops_orchestration.promotion.facts import OpenStage
     from kitops_orchestration.promotion.policy import PromotionPolicy
     from kitops_orchestration.signing.keys import Signer
-    from kitops_orchestration.signing.trust import TrustPolicy
+
+_PATIENCE = 3
+_LONGEST_LOOK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class PromotionResult:
     record: Attached
     """The promotion statement, at the destination."""
     is_new: bool
-    """False when the tag was there already, and nothing was written."""
+    """False when the tag was there already, with its record, and nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +140,13 @@ def promote(
         )
         if approved_plan is not None:
             _require_same(approved_plan, found)
+        if rollback_of is not None and not found.is_done and found.expected_current != rollback_of:
+            raise _moved(found, rollback_of, found.expected_current)
         order = _Order(source, destination, found, policy, signer, run_context, reason, trust, limits, now())
-        recorded = _recorded(order) if found.is_done else None
-        if not found.is_done:
+        recorded = _recorded(order)
+        if recorded is None:
             found.require_ready()
+            recorded = _recorded_unsigned(order)
         moved = copy(
             source,
             found.digest,
@@ -151,14 +158,11 @@ def promote(
             verb="copy",
         )
         _verify(destination, found)
-        if recorded is None:
-            recorded = _record(order)
-            _keep(order)
-            _move_tag(order)
-        _record_at_source(order, recorded)
+        attached = recorded or _record_and_move(order)
+        _record_at_source(order, attached)
     reference = found.destination.with_digest(found.digest)
     return PromotionResult(
-        reference, found.digest, stage, found.expected_current, found, moved, recorded, not found.is_done
+        reference, found.digest, stage, found.expected_current, found, moved, attached, recorded is None
     )
 
 
@@ -197,31 +201,62 @@ def _verify(destination: Repository, found: PromotionPlan) -> None:
 
 
 def _recorded(order: _Order) -> Attached | None:
-    """The record of the promotion that put the tag where it is, so that a re-run adds none."""
-    entries = events_of(order.destination, order.plan.digest, order.plan.stage, limits=order.limits)
+    """The record of the promotion that put the tag where it is, so that a re-run adds none.
+
+    It counts by the trust policy, or is of the promoter's own key.  A tag that somebody moved by hand has none:
+    then everything is checked, as for a tag that is elsewhere.
+    """
+    if not order.plan.is_done:
+        return None
+    found = _last_record(order, order.trust)
+    if found is None and order.signer is not None:
+        found = _last_record(order, TrustPolicy.for_key(order.signer.public_key))
+    return found
+
+
+def _recorded_unsigned(order: _Order) -> Attached | None:
+    """The record that a promoter without a key left; anybody could have, so it comes after the checks."""
+    found = _last_record(order, None) if order.plan.is_done and order.signer is None else None
+    return found if found is not None and not found.is_signed else None
+
+
+def _last_record(order: _Order, trust: TrustPolicy | None) -> Attached | None:
+    entries = _events(order, order.plan.digest, trust)
     if not entries:
         return None
     evidence = entries[-1].record.evidence
     return Attached(evidence.descriptor, is_new=False, is_signed=evidence.is_signed)
 
 
+def _events(order: _Order, digest: Digest, trust: TrustPolicy | None) -> list[HistoryEntry]:
+    found = events_of(order.destination, digest, order.plan.stage, trust=trust, limits=order.limits)
+    return into(order.destination, order.tag, found)
+
+
+def _record_and_move(order: _Order) -> Attached:
+    _require_tag(order, order.plan.expected_current)  # the copy may have taken hours
+    attached = _record(order)
+    _keep(order)
+    _move_tag(order)
+    _require_listed(order, attached)
+    return attached
+
+
 def _record(order: _Order) -> Attached:
     """Attach the promotion, and the verification result where there were checks; a re-run finds the same."""
-    previous = _last_event(order)
-    said = _promotion(order, previous)
-    same = _unfinished(order, said)
-    if same is not None:
-        return same
+    said = _promotion(order, _last_event(order))
+    said = _unfinished(order, said) or said
     attached = attach(order.destination, order.plan.digest, said, signer=order.signer)
     if order.policy is not None:
-        attach(order.destination, order.plan.digest, _verification(order), signer=order.signer)
+        attach(order.destination, order.plan.digest, _verification(order, said), signer=order.signer)
     return attached
 
 
 def _promotion(order: _Order, previous: HistoryEntry | None) -> Promotion:
     found = order.plan
     approvals = [digest for check in found.checks if check.is_approval for digest in check.evidence]
-    from_stage = next((check.expected.removeprefix("in ") for check in found.checks if check.id == "from"), None)
+    from_stage = next((check.actual.partition(":")[0] for check in found.checks if check.id == "from"), None)
+    before = None if found.is_done else found.expected_current
     return Promotion(
         src_ref=str(found.source),
         dst_ref=str(found.destination.with_digest(found.digest)),
@@ -232,7 +267,7 @@ def _promotion(order: _Order, previous: HistoryEntry | None) -> Promotion:
         from_stage=from_stage,
         policy=policy_resource(order.policy) if order.policy else None,
         approvals=tuple(approvals),
-        previous_digest=found.expected_current,
+        previous_digest=before,
         rollback_of=found.rollback_of,
         reason=order.reason,
         orchestrator=order.run_context.to_json() if order.run_context else None,
@@ -242,43 +277,52 @@ def _promotion(order: _Order, previous: HistoryEntry | None) -> Promotion:
 
 
 def _last_event(order: _Order) -> HistoryEntry | None:
-    """The promotion that put the tag where it is now: the link to the history before this one."""
+    """The promotion that put the tag where it is now: the link to the history before this one.
+
+    With a trust policy one that counts: else anybody could attach a record that the chain then hangs on.
+    """
     current = order.plan.expected_current
-    if current is None:
+    if current is None or order.plan.is_done:
         return None
-    entries = events_of(order.destination, current, order.plan.stage, limits=order.limits)
+    entries = _events(order, current, order.trust)
     return entries[-1] if entries else None
 
 
-def _unfinished(order: _Order, said: Promotion) -> Attached | None:
-    """The record of an earlier try that stopped before the tag moved; only its clock may differ."""
-    for entry in events_of(order.destination, order.plan.digest, order.plan.stage, limits=order.limits):
-        earlier, evidence = entry.record.predicate, entry.record.evidence
-        same_step = (earlier.dst_ref, earlier.previous_digest, earlier.previous_event, earlier.rollback_of) == (
-            said.dst_ref,
-            said.previous_digest,
-            said.previous_event,
-            said.rollback_of,
-        )
-        if same_step and evidence.is_signed == (order.signer is not None):
-            return Attached(evidence.descriptor, is_new=False, is_signed=evidence.is_signed)
+def _unfinished(order: _Order, said: Promotion) -> Promotion | None:
+    """What an earlier try recorded that stopped before the tag moved; only its clock and its run may differ.
+
+    It has to be of the same key: what others attached is their word and not ours.
+    """
+    own = TrustPolicy.for_key(order.signer.public_key) if order.signer is not None else None
+    for entry in _events(order, order.plan.digest, own):
+        earlier = entry.record.predicate
+        is_own = entry.record.evidence.is_signed == (order.signer is not None)
+        if is_own and _without_run(earlier) == _without_run(said):
+            return earlier
     return None
 
 
-def _verification(order: _Order) -> VerificationResult:
+def _without_run(said: Promotion) -> Promotion:
+    return replace(said, timestamp=None, orchestrator=None, builder_id=None)
+
+
+def _verification(order: _Order, said: Promotion) -> VerificationResult:
     names = [re.sub(r"[^A-Z0-9]+", "_", check.id.upper()).strip("_") for check in order.plan.checks]
     stage = re.sub(r"[^A-Z0-9]+", "_", order.plan.stage.upper())
     policies = (policy_resource(order.policy),) if order.policy else ()
     properties = (f"KITOPS_STAGE_{stage}", *(f"KITOPS_CHECK_{name}" for name in names))
-    return VerificationResult(VERIFIER, policies, format_timestamp(order.moment), properties)
+    return VerificationResult(VERIFIER, policies, said.timestamp or format_timestamp(order.moment), properties)
 
 
 def _keep(order: _Order) -> None:
-    """Give the digest a tag of its own at the destination: what has no tag, garbage collection may take."""
+    """Give the digest a tag of its own at the destination: what has no tag, garbage collection may take.
+
+    The tag that it had at the source, unless that is one that moves: there is no ``staging`` in production.
+    """
     found = order.plan
-    name = found.source.tag
-    for tag in (name, f"{found.stage}-{found.digest.short}"):
-        if tag is None or tag == order.tag:
+    moving = {"latest", order.tag, *(stage.tag for stage in (order.policy.stages.values() if order.policy else ()))}
+    for tag in (found.source.tag, f"{found.stage}-{found.digest.short}"):
+        if tag is None or tag in moving:
             continue
         current = resolve_or_none(order.destination, tag)
         if current is None:
@@ -288,22 +332,42 @@ def _keep(order: _Order) -> None:
 
 
 def _move_tag(order: _Order) -> None:
-    """Move the tag if it is still where the plan saw it, and look whether it stayed."""
+    """Move the tag if it is still where the plan saw it, and look whether it stayed.
+
+    Another machine that looked before this one moved may move the tag after it, and both would believe that they
+    had won.  Its move takes about as long as this one, so the last look waits a few times that long.
+    """
     found, tag = order.plan, order.tag
+    if found.is_done:
+        return
+    begun = time.monotonic()
     _require_tag(order, found.expected_current)
     order.destination.set_tag(tag, order.destination.resolve(found.digest))
+    _require_tag(order, found.digest)
+    time.sleep(min(_LONGEST_LOOK_SECONDS, _PATIENCE * (time.monotonic() - begun)))
     _require_tag(order, found.digest)
 
 
 def _require_tag(order: _Order, expected: Digest | None) -> None:
     current = resolve_or_none(order.destination, order.tag)
     if current != expected:
-        raise TagMovedError(
-            f"{order.plan.destination} was moved by another promotion to {current or 'nothing'}",
-            expected=expected,
-            found=current,
-            advice="look at the stage's history, and plan again if this ModelKit shall still go there",
-        )
+        raise _moved(order.plan, expected, current)
+
+
+def _moved(found: PromotionPlan, expected: Digest | None, current: Digest | None) -> TagMovedError:
+    return TagMovedError(
+        f"{found.destination} was moved by another promotion to {current or 'nothing'}",
+        expected=expected,
+        found=current,
+        advice="look at the stage's history, and plan again if this ModelKit shall still go there",
+    )
+
+
+def _require_listed(order: _Order, attached: Attached) -> None:
+    """Put the record back into the list where a writer on another machine dropped it: indexes have no lock."""
+    listed = {item.digest for item in order.destination.referrers(order.plan.digest)}
+    if attached.descriptor.digest not in listed:
+        order.destination.push_manifest(order.destination.fetch_manifest(attached.descriptor.digest))
 
 
 def _record_at_source(order: _Order, recorded: Attached) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from kitops_orchestration.errors import KitOpsError, NotFoundError, RegistryError, SignatureError
 from kitops_orchestration.oci import media_types
+from kitops_orchestration.oci.content_cache import ContentCache
 from kitops_orchestration.oci.descriptor import Descriptor, VerifyingReader
-from kitops_orchestration.oci.manifest import Manifest
+from kitops_orchestration.oci.manifest import Manifest, Node, parse
 from kitops_orchestration.settings import MIB, Limits
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.bundle import BUNDLE_PREFIX, Bundle
@@ -206,7 +207,7 @@ def fetch_attached(repository: Repository, digest: str, descriptor: Descriptor) 
     """
     if descriptor.artifact_type not in _UNKNOWN_TYPES and not _is_statement(descriptor.artifact_type):
         return descriptor.artifact_type, None
-    node = repository.fetch_manifest(descriptor.digest)
+    node = _fetch_manifest(repository, descriptor)
     if not isinstance(node, Manifest) or node.subject is None or node.subject.digest != digest:
         raise SignatureError("listed as a referrer, and its manifest refers to something else")
     # The layer says what it is; the list may carry another tool's mistake.
@@ -224,8 +225,30 @@ def read_blob(repository: Repository, descriptor: Descriptor) -> bytes:
     """
     if descriptor.size > MAX_EVIDENCE_BYTES:
         raise SignatureError(f"{descriptor.digest} has {descriptor.size} bytes, too many for evidence")
-    with VerifyingReader(repository.fetch_blob(descriptor), descriptor) as stream:
-        return stream.read()
+    cache = _cache_for(repository)
+    content = cache.get(descriptor.digest) if cache else None
+    if content is None or len(content) != descriptor.size:
+        with VerifyingReader(repository.fetch_blob(descriptor), descriptor) as stream:
+            content = stream.read()
+        if cache:
+            cache.put(descriptor.digest, content)
+    return content
+
+
+def _fetch_manifest(repository: Repository, descriptor: Descriptor) -> Node:
+    cache = _cache_for(repository)
+    content = cache.get(descriptor.digest) if cache else None
+    if content is not None:
+        return parse(content, descriptor.media_type, expected=descriptor.digest)
+    node = repository.fetch_manifest(descriptor.digest)
+    if cache:
+        cache.put(descriptor.digest, node.content)
+    return node
+
+
+def _cache_for(repository: Repository) -> ContentCache | None:
+    """Nothing is kept of a folder, which is as near as the cache."""
+    return None if repository.reference.is_folder else ContentCache()
 
 
 def _is_statement(media_type: str | None) -> bool:

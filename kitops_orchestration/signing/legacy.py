@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kitops_orchestration.errors import NotFoundError, SignatureError
+from kitops_orchestration.errors import NotFoundError, RegistryUnavailableError, SignatureError
 from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
+from kitops_orchestration.oci.machine_lock import machine_lock_if_possible
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.referrers import fallback_tag
 from kitops_orchestration.signing.evidence import read_blob
@@ -32,6 +33,7 @@ _CONFIG = "application/vnd.oci.image.config.v1+json"
 _TYPE = "cosign container image signature"
 _NO_TIME = "0001-01-01T00:00:00Z"
 _MAX_SIGNATURES = 1000
+_ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +82,29 @@ def add_signature(
     payload = payload_for(repository.reference, digest, annotations)
     signature = base64.b64encode(signer.sign(payload)).decode()
     layer = Descriptor(SIMPLE_SIGNING, Digest.of(payload), len(payload), {ANNOTATION_SIGNATURE: signature})
-    existing = _manifest(repository, digest)
-    layers = () if existing is None else existing.layers
-    if existing is not None and any(_is_same(layer, other) for other in layers):
-        return existing.descriptor, False
-    config_bytes = _config((*layers, layer))
-    config = Descriptor(_CONFIG, Digest.of(config_bytes), len(config_bytes))
     repository.push_blob(layer, BytesSource(payload))
+    is_new = False
+    with machine_lock_if_possible(f"{repository.reference.name}:{signature_tag(digest)}"):
+        for _ in range(_ATTEMPTS):
+            existing = _manifest(repository, digest)
+            layers = () if existing is None else existing.layers
+            if existing is not None and any(_is_same(layer, other) for other in layers):
+                return existing.descriptor, is_new
+            # Looked at once more in the next round: a signer on another machine may have written over it.
+            _write(repository, digest, (*layers, layer))
+            is_new = True
+    raise RegistryUnavailableError(
+        f"{repository.reference.name}:{signature_tag(digest)} is changed faster than it can be written",
+        operation="sign",
+        advice="let fewer signers write at a time, and try again",
+    )
+
+
+def _write(repository: Repository, digest: str, layers: tuple[Descriptor, ...]) -> None:
+    config_bytes = _config(layers)
+    config = Descriptor(_CONFIG, Digest.of(config_bytes), len(config_bytes))
     repository.push_blob(config, BytesSource(config_bytes))
-    manifest = Manifest.build(config=config, layers=(*layers, layer))
-    return repository.push_manifest(manifest, tag=signature_tag(digest)), True
+    repository.push_manifest(Manifest.build(config=config, layers=layers), tag=signature_tag(digest))
 
 
 def read_signatures(repository: Repository, digest: str) -> list[LegacySignature]:

@@ -17,6 +17,8 @@ CYCLONEDX = "https://cyclonedx.org/bom"
 APPROVAL = OURS + "approval:v1"
 PROMOTION = OURS + "promotion:v1"
 DEPLOYMENT = OURS + "deployment:v1"
+FREEZE = OURS + "freeze:v1"
+"""A stage was closed, or opened again."""
 FILE_LIST = OURS + "file-list:v1"
 SCAN = OURS + "scan:v1"
 """What a security scanner found: ``scanner``, ``result``, ``files``, ``findings``."""
@@ -31,6 +33,7 @@ SHORT_NAMES = {
     "approval": APPROVAL,
     "promotion": PROMOTION,
     "deployment": DEPLOYMENT,
+    "freeze": FREEZE,
     "file-list": FILE_LIST,
     "scan": SCAN,
 }
@@ -47,6 +50,7 @@ DEFAULT_ROLES = {
     APPROVAL: "approver",
     PROMOTION: "releaser",
     DEPLOYMENT: "deployer",
+    FREEZE: "releaser",
     SCAN: "evaluator",
 }
 """Which role a signature over each type needs where the trust policy has no rule for it.
@@ -55,9 +59,13 @@ A type that is not listed needs a rule: what nobody was named for, nobody may cl
 """
 
 
+_OTHER_NAMES = {"slsa-provenance": PROVENANCE, "slsaprovenance": PROVENANCE, "cyclonedx": CYCLONEDX}
+"""What cosign's users are used to."""
+
+
 def full_name(name: str) -> str:
     """Return the predicate type for a short name, or the text itself."""
-    return SHORT_NAMES.get(name, name)
+    return SHORT_NAMES.get(name) or _OTHER_NAMES.get(name, name)
 
 
 def short_name(predicate_type: str) -> str:

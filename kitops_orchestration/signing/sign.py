@@ -59,11 +59,14 @@ class SignResult:
         }
 
     def to_markdown(self) -> str:
-        """Return a few lines for people, with the command that checks the signature elsewhere."""
+        """Return a few lines for people, with the command that checks the signature."""
         lines = [f"- {item.form}: {'added' if item.is_new else 'was there already'}" for item in self.signatures]
-        check = f"cosign verify --key cosign.pub --insecure-ignore-tlog=true {self.reference}"
         head = f"Signed `{self.reference}` with {self.public_key.fingerprint}\n\n"
-        return head + "\n".join(lines) + f"\n\nAnybody can check it: `{check}`\n"
+        return (
+            head
+            + "\n".join(lines)
+            + f"\n\nWho has the public key checks it: `kitctl verify {self.reference} --key FILE`\n"
+        )
 
 
 def sign(

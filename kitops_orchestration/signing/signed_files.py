@@ -6,7 +6,7 @@ attached that ties the list's root to the manifest digest; without it a list cou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -134,10 +134,16 @@ def read_files(
     return choose_files(evidence, is_trust_given=trust is not None)
 
 
-def choose_files(evidence: list[Evidence], *, is_trust_given: bool) -> SignedFiles | None:
+def bound_roots(evidence: Sequence[Evidence], *, is_trust_given: bool) -> set[str]:
+    """Return the roots of file lists that statements about the manifest itself name."""
+    usable = [item for item in evidence if item.is_verified or not is_trust_given]
+    return {root for root in map(_bound_root, usable) if root is not None}
+
+
+def choose_files(evidence: Sequence[Evidence], *, is_trust_given: bool) -> SignedFiles | None:
     """Pick the directory signature that counts out of evidence that was read."""
     usable = [item for item in evidence if item.statement is not None and (item.is_verified or not is_trust_given)]
-    roots = {_bound_root(item) for item in usable}
+    roots = bound_roots(evidence, is_trust_given=is_trust_given)
     found = None
     for item in usable:
         if item.statement is None or item.predicate_type != predicate_types.DIRECTORY:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from kitops_orchestration.errors import SignatureError
 
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clocks of two machines may differ; what is dated later than that is dated in the future."""
+
 
 def format_timestamp(moment: datetime | str) -> str:
     """Return ``2026-01-31T12:00:00Z``; a time without a zone is taken as UTC."""
-    return parse_timestamp(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime, which writes the year 1 as "1".
+    return parse_timestamp(moment).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def parse_timestamp(value: Any) -> datetime:
@@ -30,7 +34,10 @@ def parse_timestamp(value: Any) -> datetime:
         value = datetime.combine(value, time.min)
     if not isinstance(value, datetime):
         raise SignatureError(f"not a time: {str(value)[:40]!r}", advice="write it as 2026-01-31T12:00:00Z (RFC 3339)")
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    try:
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError as error:
+        raise SignatureError(f"not a time in UTC: {value}", advice="give a year from 1 to 9999") from error
 
 
 def now() -> datetime:

@@ -12,6 +12,7 @@ from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.identities import Identity, Rule, TrustedKey
 from kitops_orchestration.signing.keys import load_public_key
+from kitops_orchestration.signing.policy_text import read_policy_text
 from kitops_orchestration.signing.timestamps import parse_timestamp
 
 _VERSION = 1
@@ -20,38 +21,49 @@ _VERSION = 1
 def read_policy(path: Path) -> dict[str, Any]:
     """Return the fields of a ``TrustPolicy``; raises :class:`SignatureError` naming the place."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SignatureError(f"cannot read the trust policy {path}: {error}") from error
+        content = path.read_bytes()
+    except OSError as error:
+        raise SignatureError(
+            f"cannot read the trust policy {path}: {error.strerror}", advice="check the path of --trust"
+        ) from error
     try:
-        return _policy(_load(text), path.parent)
+        return _policy(read_policy_text(content), path.parent)
     except KitOpsError as error:
         raise SignatureError(f"trust policy {path}: {error}", advice=error.advice) from error
+    except ValueError as error:
+        raise SignatureError(f"trust policy {path}: {error}", advice="correct the file") from error
 
 
-def _load(text: str) -> Any:
+def self_contained(path: Path) -> bytes:
+    """Return the text of a policy with every key in it: as it is, or with file names replaced by their keys.
+
+    Raises:
+        SignatureError: the file, or what it says, is not a policy.
+    """
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        pass
+    read_policy(path)
+    content = path.read_bytes()
+    value = read_policy_text(content)
+    keys = [key for identity in value["identities"] for key in identity["keys"]]
+    named = [key for key in keys if "-----BEGIN" not in key["publicKey"]]
+    for key in named:
+        key["publicKey"] = load_public_key(path.parent / key["publicKey"]).pem
 
-    def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-        keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-        if not all(isinstance(key, str) for key in keys) or len(set(keys)) != len(keys):
-            raise SignatureError(f"a name is written twice, or is not text, in line {node.start_mark.line + 1}")
-        return loader.construct_mapping(node, deep=True)
+    class Dumper(yaml.SafeDumper):
+        """Writes text of several lines as such."""
 
-    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
-    try:
-        return yaml.load(text, Loader)  # noqa: S506 - Loader is SafeLoader that also refuses repeated names
-    except yaml.YAMLError as error:
-        raise SignatureError(f"not YAML: {' '.join(str(error).split())[:200]}") from error
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True).encode() if named else content
 
 
 def _policy(value: Any, folder: Path) -> dict[str, Any]:
     known = {"version", "identities", "rules", "builders", "deny", "repositories"}
     value = _mapping(value, "the policy", known, required={"version", "identities"})
-    if value["version"] != _VERSION or isinstance(value["version"], bool):
+    if type(value["version"]) is not int or value["version"] != _VERSION:
         raise SignatureError(f"version is {value['version']!r}, and {_VERSION} is the only one there is")
     identities = tuple(
         _identity(item, folder, index) for index, item in enumerate(_list(value["identities"], "identities"))
@@ -90,7 +102,10 @@ def _key(value: Any, folder: Path, place: str) -> TrustedKey:
     if not isinstance(source, str):
         raise SignatureError(f"{place}.publicKey is not text", advice="give a file name or the PEM text")
     public_key = load_public_key(source if "-----BEGIN" in source else folder / source)
-    return TrustedKey(public_key, _time(value.get("notBefore")), _time(value.get("notAfter")))
+    begin, end = _time(value.get("notBefore")), _time(value.get("notAfter"))
+    if begin is not None and end is not None and end < begin:
+        raise SignatureError(f"{place} ends before it begins", advice="swap notBefore and notAfter")
+    return TrustedKey(public_key, begin, end)
 
 
 def _time(value: Any) -> datetime | None:
@@ -123,13 +138,15 @@ def _rule(value: Any, place: str) -> Rule:
 
 
 def _check_distinct(identities: tuple[Identity, ...]) -> None:
-    ids = [identity.id for identity in identities]
+    ids = [identity.id.casefold() for identity in identities]
+    emails = [identity.email.casefold() for identity in identities if identity.email]
     keys = [key.public_key.der for identity in identities for key in identity.keys]
-    if len(set(ids)) != len(ids) or len(set(keys)) != len(keys):
-        raise SignatureError(
-            "an id or a key is there twice",
-            advice="one person is one identity, and one key is of one person: else a threshold counts nobody twice",
-        )
+    for what, found in (("an id", ids), ("an email", emails), ("a key", keys)):
+        if len(set(found)) != len(found):
+            raise SignatureError(
+                f"{what} is there twice",
+                advice="give one person one identity with all of their keys: two would count as two people",
+            )
 
 
 def _mapping(value: Any, place: str, known: set[str], *, required: set[str]) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.signing.statement import Statement
 
 DIGEST = "sha256:" + "a" * 64
+VECTORS = Path(__file__).resolve().parents[2] / "data" / "signing.json"
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,17 @@ def test_npm_sigstore_accepts_our_bundles(npm_verify, pair, statement) -> None:
     bundle = json.loads(sign_statement(statement, pair.signer))
 
     assert npm_verify(pair.public_key.pem, bundle) == {"verified": True}
+
+
+@pytest.mark.parametrize("name", ["bundle_v03", "attestation_v01"])
+def test_npm_sigstore_reads_the_vectors_as_we_do(npm_verify, name) -> None:
+    vectors = json.loads(VECTORS.read_text())
+    bundle = vectors[name].get("bundle", vectors[name])
+    tampered = copy.deepcopy(bundle)
+    tampered["dsseEnvelope"]["signatures"][0]["sig"] = vectors["legacy"]["signature_b64"]
+
+    assert npm_verify(vectors["public_key_pem"], bundle) == {"verified": True}
+    assert not npm_verify(vectors["public_key_pem"], tampered)["verified"]
 
 
 def test_npm_sigstore_refuses_what_we_refuse(npm_verify, pair) -> None:

@@ -244,3 +244,37 @@ def test_no_secret_is_shown_in_an_error(kitctl, monkeypatch) -> None:
         ran = kitctl("login", registry.host, "-u", "ada", "-p", "hunter2-wrong", "-v")
     assert ran.code == 1
     assert "hunter2" not in ran.out + ran.err
+
+
+def test_what_people_wrote_moves_no_cursor(kitctl, packed, key, policy, trust) -> None:
+    hostile = "fine \x1b[2Kand\x07 \u202egnorw"
+    kitctl("reject", packed, "--stage", "production", "--policy", policy, "--key", key, "--comment", hostile).ok()
+
+    for ran in (
+        kitctl("sign-offs", packed, "--trust", trust),
+        kitctl("sign-offs", packed, "--trust", trust, "--markdown"),
+        kitctl("plan", packed, "--stage", "production", "--policy", policy, "--trust", trust),
+        kitctl("promote", packed, "--stage", "production", "--policy", policy, "--trust", trust),
+    ):
+        shown = ran.out + ran.err
+        assert "gnorw" in shown
+        assert not set(shown) & {"\x1b", "\x07", "\u202e"}
+
+
+def test_the_key_of_a_kserve_service_belongs_to_the_storage_container(kitctl, packed) -> None:
+    ran = kitctl("deploy", packed, "--target", "kserve", "--key-secret", "release-key")
+    assert ran.code == 2
+    assert "kserve-storage" in ran.err
+
+
+@pytest.mark.parametrize("days", ["1e300", "9999999"])
+def test_an_approval_for_ever_is_refused(kitctl, packed, key, policy, days) -> None:
+    said = ("--stage", "production", "--policy", policy, "--key", key, "--expires-in-days", days)
+    assert "cannot hold" in kitctl("approve", packed, *said).refused()
+
+
+@pytest.mark.parametrize("verb", ["attest", "promote"])
+def test_json_that_is_nested_too_deeply_is_refused(kitctl, packed, here, verb) -> None:
+    (here / "deep.json").write_text("[" * 100_000)
+    options = {"attest": ("--type", "scan", "--predicate"), "promote": ("--stage", "staging", "--plan")}[verb]
+    kitctl(verb, packed, *options, here / "deep.json").refused()

@@ -20,6 +20,7 @@ SHARED = {
     "mlflow_alias",
     "movement",
     "options",
+    "printable",
     "output",
     "progress_bar",
     "promoted",

@@ -84,6 +84,7 @@ def test_with_a_key_nothing_is_unpacked_before_the_signature_verifies(client, pa
         (("one",), InitEnvironment("r.io/a:v1"), "no arguments or two"),
         ((), InitEnvironment("r.io/a:v1", flags="--as-skill"), "--as-skill"),
         ((), InitEnvironment("r.io/a:v1", wants_keyless=True), "transparency log"),
+        ((), InitEnvironment("r.io/a:v1", has_empty_key=True), "set and empty"),
         ((), InitEnvironment("not a reference"), "not a"),
     ],
 )
@@ -92,6 +93,15 @@ def test_what_the_contract_does_not_know_is_refused_with_advice(arguments, envir
         read_request(arguments, environment)
 
     assert caught.value.advice
+
+
+@pytest.mark.parametrize("name", ["COSIGN_KEY", "COSIGN_KEY_TEXT"])
+def test_a_key_that_did_not_arrive_is_not_taken_for_none(monkeypatch, name):
+    monkeypatch.setenv("MODELKIT_REF", "r.io/a:v1")
+    monkeypatch.setenv(name, " ")
+
+    with pytest.raises(KitOpsError, match="set and empty"):
+        read_request(())
 
 
 def test_the_defaults_are_those_of_kitops_image():

@@ -9,10 +9,13 @@ import pytest
 import yaml
 
 from kitops_orchestration.deploy.compose import compose, dockerfile
+from kitops_orchestration.deploy.init_container import read_request
 from kitops_orchestration.deploy.kserve import cluster_storage_container, inference_service
 from kitops_orchestration.deploy.kubernetes import Handoff, deployment, image_volume_pod
 from kitops_orchestration.errors import InvalidReferenceError
+from kitops_orchestration.modelkit.filters import parse_filters
 from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.settings import InitEnvironment
 
 DIGEST = "sha256:" + "4" * 64
 REFERENCE = Reference.parse(f"registry.example/prod/iris:1.4.0@{DIGEST}")
@@ -68,6 +71,32 @@ def test_docker_files_name_the_digest_and_not_the_tag():
     assert "iris:1.4.0" not in text
     assert value["services"]["modelkit"]["environment"]["MODELKIT_REF"] == PINNED
     assert value["services"]["server"]["depends_on"]["modelkit"]["condition"] == "service_completed_successfully"
+
+
+def test_a_key_is_never_left_out_in_silence():
+    held = handoff(key_secret="release-key")
+
+    text = dockerfile(held, server_image="registry.example/server:2")
+    value = compose(held, server_image="registry.example/server:2")
+
+    assert text.index(f"kitctl verify {PINNED} --key /cosign.pub") < text.index("kitctl unpack")
+    fetching = value["services"]["modelkit"]
+    assert fetching["environment"]["COSIGN_KEY"] == f"/run/secrets/{fetching['secrets'][0]}"
+    assert value["secrets"] == {"release-key": {"file": "./cosign.pub"}}
+
+
+@pytest.mark.parametrize(
+    ("filters", "text"), [(("model", "docs"), "model,docs"), (("model", "datasets:train"), "model datasets:train")]
+)
+def test_filters_arrive_in_the_init_container_as_they_were_given(filters, text):
+    found = deployment(handoff(filters=filters), server_image="x")["spec"]["template"]["spec"]["initContainers"][0]
+    env = {item["name"]: item["value"] for item in found["env"]}
+
+    request = read_request((), InitEnvironment(PINNED, filters=env["UNPACK_FILTER"]))
+
+    assert env["UNPACK_FILTER"] == text
+    kept = {(kind, item.values) for item in parse_filters(request.filters) for kind in item.types}
+    assert kept == {(kind, item.values) for item in parse_filters(filters) for kind in item.types}
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,28 @@
 import hashlib
 import io
 import tarfile
+from dataclasses import replace
 
 import pytest
+import yaml
 
-from kitops_orchestration.errors import DigestMismatchError, ModelKitError, NotFoundError, RegistryResponseError
+from kitops_orchestration.client import KitClient
+from kitops_orchestration.errors import (
+    DigestMismatchError,
+    ModelKitError,
+    NotFoundError,
+    PromotionError,
+    RegistryResponseError,
+    VerificationError,
+)
 from kitops_orchestration.oci.archive import ArchiveRepository
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference, folder_registry
 from kitops_orchestration.oci.referrers import attach
 from kitops_orchestration.promotion.air_gap import export_archive, import_archive, trust_of
+from kitops_orchestration.signing.keys import generate_key_pair
+from kitops_orchestration.signing.sign import sign
+from kitops_orchestration.signing.trust import TrustPolicy
 from kitops_orchestration.testing.builders import push_random_modelkit
 
 
@@ -32,7 +45,9 @@ def source(tmp_path):
 
 def test_what_was_exported_arrives_with_all_evidence_and_the_same_digests(source, tmp_path):
     trust = tmp_path / "trust.yaml"
-    trust.write_text("version: 1\n")
+    key = generate_key_pair(key_format="pkcs8").public_key.pem
+    (tmp_path / "ada.pub").write_text(key)
+    trust.write_text("version: 1\nidentities: [{id: ada, roles: [releaser], keys: [{publicKey: ada.pub}]}]\n")
     archive = tmp_path / "out.tar"
 
     exported = export_archive([(source, "v1")], archive, trust_path=trust)
@@ -45,7 +60,7 @@ def test_what_was_exported_arrives_with_all_evidence_and_the_same_digests(source
     assert [item.artifact_type for item in arrived.referrers(digest)] == ["a/b"]
     assert [item.artifact_type for item in arrived.referrers(arrived.referrers(digest)[0].digest)] == ["a/c"]
     assert exported.referrers == 2
-    assert trust_of(archive) == b"version: 1\n"
+    assert yaml.safe_load(trust_of(archive))["identities"][0]["keys"] == [{"publicKey": key}], "no file is left behind"
     for blob in arrived.fetch_manifest("v1").blobs:
         assert hashlib.sha256(arrived.fetch_blob(blob).read()).hexdigest() == blob.digest.hex
 
@@ -69,6 +84,51 @@ def test_several_modelkits_share_their_blobs_in_one_archive(source, tmp_path):
     with tarfile.open(archive) as tar:
         names = tar.getnames()
     assert len(names) == len(set(names))
+
+
+def test_two_modelkits_that_would_get_one_tag_are_refused_before_anything_is_written(source, tmp_path):
+    other = layout(tmp_path / "origin", "wine")
+    push_random_modelkit(other, tag="v1", layers=1, seed=7)
+    export_archive([(source, "v1"), (other, "v1")], tmp_path / "both.tar")
+
+    with pytest.raises(PromotionError, match="wine:v1"):
+        import_archive(tmp_path / "both.tar", lambda origin: layout(tmp_path / "inside", "all"))
+    assert not (tmp_path / "inside").exists()
+
+    client = KitClient(folder_registry(tmp_path / "inside"))
+    imported = client.import_archive(tmp_path / "both.tar", into="prod/{name}")
+    assert [item.reference.repository for item in imported] == ["iris", "wine"]
+    assert imported[0].replaced is None
+    [again] = client.import_archive(_only(other, tmp_path), into="prod/iris")
+    assert again.replaced == source.resolve("v1").digest
+
+
+def _only(repository, folder):
+    return export_archive([(repository, "v1")], folder / "one.tar").path
+
+
+def test_with_a_trust_policy_nothing_unsigned_comes_in(source, tmp_path):
+    other = layout(tmp_path / "origin", "wine")
+    push_random_modelkit(other, tag="v7", layers=1, seed=7)
+    ada, mallory = (generate_key_pair(key_format="pkcs8").signer for _ in range(2))
+    sign(source, "v1", ada)
+    sign(other, "v7", mallory)
+    archive, trust = tmp_path / "both.tar", TrustPolicy.for_key(ada.public_key)
+    export_archive([(source, "v1"), (other, "v7")], archive)
+    client = KitClient(folder_registry(tmp_path / "inside"))
+
+    with pytest.raises(VerificationError, match="no key"):
+        client.import_archive(archive, trust=trust)
+    assert not (tmp_path / "inside").exists()
+
+    both = TrustPolicy.for_key(ada.public_key, mallory.public_key)
+    assert [len(item.signers) for item in client.import_archive(archive, trust=both)] == [1, 1]
+    elsewhere = replace(both, repositories=("registry.inside/prod/*",))
+    with pytest.raises(VerificationError, match="not for"):
+        client.import_archive(archive, trust=elsewhere)
+    denied = replace(both, deny=frozenset({str(source.resolve("v1").digest)}))
+    with pytest.raises(VerificationError, match="denies"):
+        client.import_archive(archive, trust=denied)
 
 
 def test_a_second_import_moves_nothing(source, tmp_path):

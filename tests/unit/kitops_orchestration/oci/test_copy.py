@@ -25,7 +25,7 @@ from kitops_orchestration.oci.schemes import open_repository
 from kitops_orchestration.progress import ProgressEvent
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.testing.builders import push_random_modelkit
-from kitops_orchestration.testing.registry import EmbeddedRegistry, Fault
+from kitops_orchestration.testing.registry import Behaviour, EmbeddedRegistry, Fault
 
 
 @pytest.fixture
@@ -144,6 +144,22 @@ def test_evidence_of_children_and_legacy_signatures_come_along(folder, remote):
     assert copy(folder, "all", remote, tag="all", referrers=True).referrers_copied == 2
     assert len(remote.referrers(child.digest)) == 1
     assert remote.resolve(fallback_tag(root.digest) + ".sig") == legacy
+
+
+def test_a_list_that_names_what_was_deleted_stops_no_copy(folder):
+    with EmbeddedRegistry(behaviour=Behaviour(referrers_api=False)) as registry:
+        remote = open_repository(registry.reference("team/iris"), limits=Limits(retries=1))
+        built = push_random_modelkit(remote, tag="v1", layers=1)
+        kept, gone = (
+            attach(remote, built.descriptor, artifact_type="a/b", layers=[(text, "a/b")]) for text in (b"kept", b"gone")
+        )
+        remote.delete_manifest(gone.descriptor.digest)
+        assert len(remote.referrers(built.descriptor.digest)) == 2
+
+        copied = copy(remote, "v1", folder, tag="v1", referrers=True)
+
+    assert copied.referrers_copied == 1
+    assert [item.digest for item in folder.referrers(built.descriptor.digest)] == [kept.descriptor.digest]
 
 
 def test_signatures_of_the_destination_are_not_overwritten(folder, remote):

@@ -109,7 +109,18 @@ def test_an_entry_that_another_writer_dropped_is_added_again():
     shelf.overtake = drop_once
     add_to_fallback(shelf, SUBJECT, entry("ours"), sleep=pauses.append)
     assert fallback_referrers(shelf, SUBJECT) == [entry("theirs"), entry("ours")]
-    assert len(pauses) == 1
+    assert len(pauses) == 2  # before the second try, and before the last look
+
+
+def test_an_entry_that_another_machine_drops_after_it_was_seen_is_added_again():
+    shelf = Shelf()
+
+    def another_machine(seconds: float) -> None:
+        if shelf.writes == 1:
+            shelf.nodes[fallback_tag(SUBJECT)] = Index.build([entry("theirs")])
+
+    add_to_fallback(shelf, SUBJECT, entry("ours"), sleep=another_machine)
+    assert fallback_referrers(shelf, SUBJECT) == [entry("theirs"), entry("ours")]
 
 
 def test_a_tag_that_others_always_win_is_one_clear_error():

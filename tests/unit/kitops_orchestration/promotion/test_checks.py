@@ -3,6 +3,7 @@
 import pytest
 
 from kitops_orchestration.lineage.statements import RunContext
+from kitops_orchestration.signing.signed_files import sign_files
 
 ACCURACY = {"metric": {"name": "accuracy", "min": "0.95"}}
 
@@ -62,13 +63,13 @@ def test_attestation_needs_a_verified_statement_of_the_type(team):
 def test_attestation_can_demand_a_builder_and_a_result(team):
     packed = team.pack()
     team.provenance(packed, run_context=RunContext("airflow", "train", "pack", "run-1"))
-    team.test_result(packed, result="FAILED")
+    team.test_result(packed, result="FAILED", created_on="2026-03-01T00:00:00Z")
 
     assert team.check(packed, team.policy({"attestation": {"type": "provenance", "builder": "*airflow"}})).is_passed
     assert not team.check(packed, team.policy({"attestation": {"type": "provenance", "builder": "*dagster"}})).is_passed
     wanted = team.policy({"attestation": {"type": "test-result", "result": "PASSED"}})
     assert not team.check(packed, wanted).is_passed
-    team.test_result(packed, result="PASSED")
+    team.test_result(packed, result="PASSED", created_on="2026-03-02T00:00:00Z")
     assert team.check(packed, wanted).is_passed
 
 
@@ -136,6 +137,20 @@ def test_not_worse_than_can_want_less_and_is_red_when_there_is_nothing_to_compar
     assert "states none" in team.check(team.pack("1.0.2", "c"), other).actual
 
 
+def test_not_worse_than_holds_attested_numbers_against_attested_numbers(team):
+    check = {"notWorseThan": {"stage": "production", "metric": "f1"}}
+    policy, first = team.policy(check), team.pack("1.0.0")
+    team.test_result(first, f1="0.8")
+    team.client.promote(first.reference, stage="production", policy=policy, trust=team.trust)
+    better, worse = team.pack("1.0.1", "b"), team.pack("1.0.2", "c")
+    team.test_result(better, f1="0.81")
+    team.test_result(worse, f1="0.79")
+
+    assert team.check(better, policy).is_passed
+    found = team.check(worse, policy)
+    assert (found.is_passed, found.actual) == (False, "f1 = 0.79, production has 0.8")
+
+
 def test_datasets_are_declared_by_the_kitfile_or_a_verified_provenance(team):
     policy = team.policy({"datasetsDeclared": True})
     assert team.check(team.pack("1.0.0"), policy).is_passed
@@ -172,6 +187,46 @@ def test_denied_forms_are_red_wherever_they_are_stated_and_so_is_an_unknown_form
     assert "neither" in team.check(team.pack("1.0.3", "d"), policy).actual
 
 
+@pytest.mark.parametrize(
+    ("path", "stated", "is_passed"),
+    [
+        ("model.skops", "skops", True),
+        ("model.skops", "pkl", False),
+        ("model.skops", "cloudpickle", False),
+        ("model.skops", "joblib", False),
+        ("model.dill", "", False),
+        ("model.ckpt", "", False),
+        ("model.PKL", "skops", False),
+        ("model.bin", "pytorch", False),
+        ("model.safetensors", "pytorch", True),
+    ],
+)
+def test_a_pickle_under_another_name_is_a_pickle(team, path, stated, is_passed):
+    context = team.folder / "context-1.0.0-x"
+    context.mkdir()
+    (context / path).write_text("x")
+    team.kitfile["model"].update(path=path, format=stated)
+    del team.kitfile["model"]["parameters"]
+
+    found = team.check(team.pack("1.0.0", "x"), team.policy({"serialization": {"deny": ["pickle"]}}))
+
+    assert found.is_passed is is_passed, found.actual
+
+
+def test_a_pickle_in_the_models_folder_is_found_by_the_signed_list_of_files(team):
+    context = team.folder / "context-1.0.0-x"
+    (context / "model").mkdir(parents=True)
+    (context / "model" / "weights.safetensors").write_text("x")
+    (context / "model" / "scaler.pkl").write_text("x")
+    team.kitfile["model"].update(path="model", format="safetensors")
+    del team.kitfile["model"]["parameters"]
+    packed, policy = team.pack("1.0.0", "x"), team.policy({"serialization": {"deny": ["pickle"]}})
+
+    sign_files(team.client.repository(packed.reference), packed.digest, team.signer("bob"))
+
+    assert team.check(packed, policy).actual == "pickle"
+
+
 def test_evidence_has_to_be_young_enough(team):
     packed, policy = team.pack(), team.policy({"maxAge": {"attestation": "test-result", "days": 30}})
     assert not team.check(packed, policy).is_passed
@@ -200,12 +255,17 @@ def is_broken(facts):
     raise ZeroDivisionError("by zero")
 
 
+def is_leaving(facts):
+    raise SystemExit(0)
+
+
 def test_own_checks_are_called_and_what_they_raise_is_red(team, monkeypatch):
     import sys
     import types
 
     module = types.ModuleType("team_checks")
     module.is_small, module.is_broken, module.is_odd = is_small, is_broken, lambda facts: "yes"
+    module.is_leaving = is_leaving
     monkeypatch.setitem(sys.modules, "team_checks", module)
     packed = team.pack()
 
@@ -216,6 +276,7 @@ def test_own_checks_are_called_and_what_they_raise_is_red(team, monkeypatch):
     assert "bytes" in run("team_checks:is_small", limit=1).actual
     assert "ZeroDivisionError" in run("team_checks:is_broken").actual
     assert not run("team_checks:is_odd").is_passed
+    assert "SystemExit" in run("team_checks:is_leaving").actual
     assert "cannot be loaded" in run("team_checks:missing").actual
     assert "cannot be loaded" in run("nobody-registered-this").actual
 
@@ -229,9 +290,9 @@ def test_the_source_stage_is_checked_by_tag_or_by_record(team):
     assert team.check(packed, policy).is_passed
     team.client.tag(team.pack("1.0.1", "b").reference, "staging")
     assert not team.check(packed, policy).is_passed
-    team.client.promote(packed.reference, stage="staging")
+    team.client.promote(packed.reference, stage="staging", signer=team.signer("rita"))
     team.client.tag(team.pack("1.0.1", "b").reference, "staging")
-    assert team.check(packed, policy).actual.startswith(("promoted to", "neither"))
+    assert team.check(packed, policy).actual == "staging: promoted there"
 
 
 def test_an_immutable_tag_is_never_moved(team):

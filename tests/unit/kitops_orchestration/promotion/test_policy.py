@@ -51,6 +51,14 @@ def test_a_whole_policy_is_read():
     ]
 
 
+def test_checks_can_be_shared_by_an_alias_and_types_have_the_names_that_cosign_gives_them():
+    policy = PromotionPolicy.parse(
+        "version: 1\nstages:\n  a: {checks: &checks [{attestation: {type: slsa-provenance}}]}\n  b: {checks: *checks}\n"
+    )
+
+    assert policy.stage("a").checks == policy.stage("b").checks
+
+
 def test_the_digest_is_of_the_text_as_it_stands():
     assert PromotionPolicy.parse(WHOLE).digest == PromotionPolicy.parse(WHOLE.encode()).digest
     assert PromotionPolicy.parse(WHOLE).digest != PromotionPolicy.parse(WHOLE + "\n").digest
@@ -65,6 +73,11 @@ def test_an_unknown_stage_is_named_together_with_those_there_are():
 
 def stage(check: str, more: str = "") -> str:
     return f"version: 1\nstages:\n  live:\n    checks: [{check}]\n{more}"
+
+
+LAUGHS = "a: &a [x, x]\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(8)
+)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +110,23 @@ def stage(check: str, more: str = "") -> str:
         (stage("datasetsDeclared: {x: 1}"), "datasetsDeclared.x is unknown"),
         (stage("datasetsDeclared: false"), "must be a mapping"),
         ("version: [", "not YAML"),
+        ("version: true\nstages: {a: {}}", "version"),
+        ("version: 1.0\nstages: {a: {}}", "version"),
+        ("version: 1\nstages: {a: {tag: live}, b: {tag: live}}", "'live' is that of a"),
+        ("version: 1\nstages: {a: {checks: [&x {license: {allow: [y]}}, *x]}, b: &b [*b]}", "contains itself"),
+        ("version: 1\nstages: {a: {<<: {tag: x}}}", "merge keys"),
+        ("version: 1\nstages: {on: {}}", "a name is not text"),
+        ("version: 1\nstages: {? [a]: {}}", "a name is not text"),
+        ("version: 1\nstages: {a: {tag: 2027-02-30}}", "line 2"),
+        (LAUGHS, "larger than"),
+        ("[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("version: 1\nstages: {}\n---\nversion: 1", "not YAML"),
+        ("version: 1\nstages: !!python/object/apply:os.system [x]", "not YAML"),
+        (stage("notWorseThan: {stage: prod, metric: a}"), "names 'prod'"),
+        (stage("attestation: {type: provenence}"), "no predicate type"),
+        (stage("maxAge: {attestation: tests, days: 1}"), "no predicate type"),
+        (stage("maxAge: {attestation: test-result, days: .inf}"), "more than 0"),
+        (stage("maxAge: {attestation: test-result, days: .nan}"), "more than 0"),
     ],
 )
 def test_what_the_language_does_not_know_is_an_error_with_its_place(text, place):

@@ -161,6 +161,10 @@ def test_a_fault_at_any_write_leaves_no_half_promoted_tag_and_a_rerun_finishes(t
         assert destination.resolve("production").digest == packed.digest == finished.digest
         history = team.client.history(name, stage="production", trust=team.trust)
         assert len(history.entries) == 1, f"after a fault at write {fail_at}"
+        told = team.client.lineage(f"{name}:production", trust=team.trust)
+        own = [item for item in told.promotions if name in item.predicate.dst_ref]
+        said = [len(own), sum(item.predicate_type == predicate_types.VERIFICATION for item in told.reports)]
+        assert said == [1, 1], f"after a fault at write {fail_at}"
         assert history.gaps == ()
     assert steps >= 6
 
@@ -292,3 +296,12 @@ def test_planning_writes_nothing(team):
     )
 
     assert sorted(path for path in (team.folder / "registry").rglob("*")) == before
+
+
+def test_the_tag_of_one_stage_is_not_kept_in_the_repository_of_another(team):
+    packed, policy = team.pack(), team.policy()
+    team.client.tag(packed.reference, "staging")
+
+    team.client.promote("staging/iris:staging", stage="production", policy=policy)
+
+    assert team.client.tags("prod/iris") == ["production", f"production-{packed.digest.short}"]

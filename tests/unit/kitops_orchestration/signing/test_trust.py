@@ -113,6 +113,17 @@ ONE = "identities: [{id: a, roles: [releaser], keys: [{publicKey: ada.pub}]}]"
         ("[]", "not a mapping"),
         ("version: 1\nidentities: [{id: a, roles: [], keys: [{publicKey: ada.pub}, {publicKey: ada.pub}]}]", "twice"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),
+        ("version: 1\nidentities: [{id: a, roles: [], keys: [{publicKey: ada.pub, notAfter: 2027-02-30}]}]", "line 2"),
+        (f"version: 1\n{ONE}\nrules: {{signature: {{roles: [x], threshold: 2027-02-30}}}}", "line 3"),
+        ("version: 1\nidentities: &i [*i]", "contains itself"),
+        (f"version: 1\n{ONE}\nrules: {{signature: {{<<: {{roles: [x]}}}}}}", "merge keys"),
+        ("version: 1\nidentities: " + "[" * 3000, "nested too deeply|not YAML"),
+        (
+            "version: 1\nidentities: [{id: a, roles: [], keys: [*]}]".replace(
+                "*", "{publicKey: ada.pub, notBefore: 2027-01-01, notAfter: 2026-01-01}"
+            ),
+            "ends before it begins",
+        ),
     ],
     ids=lambda value: value[-40:],
 )
@@ -128,6 +139,17 @@ def test_one_key_of_two_people_is_refused(write_policy) -> None:
         f"- {{id: {name}, roles: [releaser], keys: [{{publicKey: ada.pub}}]}}\n" for name in ("a", "b")
     )
     with pytest.raises(SignatureError, match="twice"):
+        TrustPolicy.load(write_policy(text))
+
+
+@pytest.mark.parametrize("same", ["id", "email"])
+def test_one_person_under_two_spellings_is_refused(write_policy, same) -> None:
+    people = [("Ada@example.com", "ada.pub"), ("ada@example.com", "ben.pub")]
+    text = "version: 1\nidentities:\n" + "".join(
+        f"- {{id: {name if same == 'id' else key}, email: {name}, roles: [], keys: [{{publicKey: {key}}}]}}\n"
+        for name, key in people
+    )
+    with pytest.raises(SignatureError, match=f"an {same} is there twice"):
         TrustPolicy.load(write_policy(text))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 
 import pytest
 
+from kitops_orchestration.errors import VerificationError
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.signing import cosign_key, legacy, predicate_types
 from kitops_orchestration.signing.bundle import sign_statement, verify_bundle
@@ -80,3 +82,27 @@ def test_the_older_signature_is_written_byte_for_byte(vectors, vector_signer) ->
     assert payload.decode() == theirs["payload"]
     assert base64.b64encode(vector_signer.sign(payload)).decode() == theirs["signature_b64"]
     assert legacy.signature_tag(vectors["subject_digest"]) == theirs["tag"]
+
+
+def test_a_statement_of_the_older_version_is_read(vectors, vector_signer) -> None:
+    statement = verify_bundle(json.dumps(vectors["attestation_v01"]["bundle"]).encode(), [vector_signer.public_key])
+
+    assert statement.is_about(vectors["subject_digest"])
+    assert statement.predicate_type == predicate_types.TEST_RESULT
+    assert statement.predicate["result"] == "PASSED"
+
+
+@pytest.mark.parametrize("name", ["bundle_v03", "attestation_v01"])
+def test_a_bundle_with_another_payload_is_refused(vectors, vector_signer, name) -> None:
+    bundle = copy.deepcopy(vectors[name].get("bundle", vectors[name]))
+    payload = base64.b64decode(bundle["dsseEnvelope"]["payload"]).replace(b"sha256", b"sha512")
+    bundle["dsseEnvelope"]["payload"] = base64.b64encode(payload).decode()
+
+    with pytest.raises(VerificationError):
+        verify_bundle(json.dumps(bundle).encode(), [vector_signer.public_key])
+
+
+def test_an_older_signature_over_another_payload_is_refused(vectors, vector_signer) -> None:
+    signature, payload = base64.b64decode(vectors["legacy"]["signature_b64"]), vectors["legacy"]["payload"].encode()
+
+    assert not vector_signer.public_key.verifies(signature, payload.replace(b"null", b"{}"))
