@@ -67,9 +67,12 @@ def report_system(error: OSError, *, as_json: bool, is_verbose: bool) -> int:
     return EXIT_EXPECTED
 
 
-def report_bug(error: Exception, *, is_verbose: bool) -> int:
+def report_bug(error: Exception, *, as_json: bool, is_verbose: bool) -> int:
     """Name a bug as one; return the exit code."""
-    _print_text(f"this is a bug: {type(error).__name__}: {error}", "run again with -v and report the traceback")
+    message, advice = f"this is a bug: {type(error).__name__}: {error}", "run again with -v and report the traceback"
+    if as_json:
+        _print_json(type(error).__name__, message, advice, transient=False)
+    _print_text(message, advice)
     if is_verbose:
         traceback.print_exception(error)
     return EXIT_BUG

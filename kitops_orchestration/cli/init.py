@@ -16,7 +16,7 @@ from kitops_orchestration.errors import KitfileError
 @click.option("--name", help="Name of the package; the directory says one otherwise.")
 @click.option("--desc", "--description", "description", help="What it is for.")
 @click.option("--author", help="Who made it.")
-@click.option("--force", is_flag=True, help="Replace a Kitfile that is there.")
+@click.option("-f", "--force", is_flag=True, help="Replace a Kitfile that is there.")
 @click.option("--stdout", "to_stdout", is_flag=True, help="Print the Kitfile and write nothing.")
 @json_option
 def command(

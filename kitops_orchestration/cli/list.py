@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
+from kitops_orchestration.cli.list_template import ListItem, read_template
 from kitops_orchestration.cli.options import json_option, network_options
 from kitops_orchestration.cli.output import facts_of, human_bytes, print_json, print_table, print_text
 from kitops_orchestration.client import KitClient
@@ -17,26 +20,77 @@ if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One tag, and the ModelKit it points at; ``None`` for an artifact of another kind."""
+
+    reference: Reference
+    tag: str
+    kit: ModelKit | None
+
+
 @click.command("list")
 @click.argument("repository")
+@click.option(
+    "-f",
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="TYPE[:NAME]",
+    help="Only ModelKits that hold such a part, e.g. datasets:train.",
+)
+@click.option(
+    "--format",
+    "form",
+    default="table",
+    show_default=True,
+    metavar="FORMAT",
+    help="table; json, as the Kit CLI prints it; or a template for each ModelKit: {{ .Repo }}, .Tags, .Digest, "
+    ".ModelName, .Size (bytes), .Author.",
+)
 @json_option
 @network_options
-def command(client: KitClient, repository: str, as_json: bool) -> None:
-    """List the ModelKits of a repository with tag, model, size and digest.
+def command(client: KitClient, repository: str, filters: tuple[str, ...], form: str, as_json: bool) -> None:
+    """List the ModelKits of a repository, or of all repositories of a registry, with tag, model, size and digest.
 
-    kitctl list registry.example/team/iris
+    One repository:  kitctl list registry.example/team/iris
+
+    A whole folder:  kitctl list file:///data/models
+
+    For a script:  kitctl list file:///data/models --format '{{ .Repo }}@{{ .Digest }}'
     """
-    where = client.reference(repository)
-    tags = client.tags(where.without_target()) if where.tag is None else [where.tag]
-    with ThreadPoolExecutor(max_workers=client.limits.concurrency) as pool:
-        kits = list(zip(tags, pool.map(lambda tag: _inspect(client, where.with_tag(tag)), tags), strict=True))
+    if as_json and form != "table":
+        raise click.UsageError("--json and --format exclude each other")
+    template = read_template(form) if form not in ("table", "json") else None
+    whole = client.whole_registry(repository)
+    found = _find(client, client.repositories(repository) if whole else [client.reference(repository)], filters)
     if as_json:
-        held = [_as_json(where, tag, kit) for tag, kit in kits if kit is not None]
-        print_json({**facts_of(where.without_target()), "modelkits": held})
-    elif kits:
-        print_table(("tag", "name", "version", "size", "digest"), [_row(tag, kit) for tag, kit in kits])
+        place = {"registry": whole} if whole else facts_of(client.reference(repository).without_target())
+        print_json({**place, "modelkits": [_as_json(item.reference, item.tag, item.kit) for item in found if item.kit]})
+    elif form == "json":
+        print_json([item.to_json() for item in _by_digest(found)])
+    elif template is not None:
+        for item in _by_digest(found):
+            print_text(template(item).removesuffix("\n"))
     else:
-        print_text(f"{where.name} has no tags", to_stderr=True)
+        _print_table(found, whole=whole, name=whole or client.reference(repository).name)
+
+
+def _find(client: KitClient, places: Iterable[Reference], filters: Sequence[str]) -> list[_Found]:
+    from kitops_orchestration.modelkit.filters import parse_filters, takes_layer
+
+    parsed = parse_filters(filters)
+    with ThreadPoolExecutor(max_workers=client.limits.concurrency) as pool:
+        wanted = [
+            (where.without_target(), tag)
+            for where in places
+            for tag in (client.tags(where.without_target()) if where.tag is None else [where.tag])
+        ]
+        kits = pool.map(lambda item: _inspect(client, item[0].with_tag(item[1])), wanted)
+        found = [_Found(where, tag, kit) for (where, tag), kit in zip(wanted, kits, strict=True)]
+    if not parsed:
+        return found
+    return [item for item in found if item.kit and any(takes_layer(parsed, layer) for layer in item.kit.layers)]
 
 
 def _inspect(client: KitClient, reference: Reference) -> ModelKit | None:
@@ -59,8 +113,35 @@ def _as_json(where: Reference, tag: str, kit: ModelKit) -> dict[str, object]:
     }
 
 
-def _row(tag: str, kit: ModelKit | None) -> tuple[object, ...]:
-    if kit is None:
-        return tag, "(no ModelKit)", "", "", ""
-    package = kit.kitfile.package
-    return tag, package.name, package.version, human_bytes(kit.size_bytes), kit.digest.short
+def _by_digest(found: Iterable[_Found]) -> list[ListItem]:
+    """Gather the tags of each ModelKit, as the Kit CLI does."""
+    kits: dict[tuple[str, str], tuple[ModelKit, list[str]]] = {}
+    for item in found:
+        if item.kit is not None:
+            kits.setdefault((item.reference.name, item.kit.digest), (item.kit, []))[1].append(item.tag)
+    listed = []
+    for (name, digest), (kit, tags) in kits.items():
+        model, package = kit.kitfile.model, kit.kitfile.package
+        model_name = (model.name if model else "") or package.name
+        authors = ", ".join(package.authors)
+        listed.append(ListItem(name, tuple(tags), digest, model_name, kit.size_bytes, authors))
+    return listed
+
+
+def _print_table(found: Sequence[_Found], *, whole: str | None, name: str) -> None:
+    if not found:
+        print_text(f"{name} has no ModelKits" if whole else f"{name} has no tags", to_stderr=True)
+        return
+    rows = [_row(item) for item in found]
+    columns: tuple[str, ...] = ("tag", "name", "version", "size", "digest")
+    if whole:
+        columns = ("repository", *columns)
+        rows = [(item.reference.repository, *row) for item, row in zip(found, rows, strict=True)]
+    print_table(columns, rows)
+
+
+def _row(item: _Found) -> tuple[object, ...]:
+    if item.kit is None:
+        return item.tag, "(no ModelKit)", "", "", ""
+    package = item.kit.kitfile.package
+    return item.tag, package.name, package.version, human_bytes(item.kit.size_bytes), item.kit.digest.short

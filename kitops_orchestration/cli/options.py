@@ -74,6 +74,11 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
     @click.option("--cert", type=_PEM, help="Client certificate (PEM).")
     @click.option("--key-file", type=_PEM, help="Key of --cert (PEM).")
     @click.option(
+        "--proxy",
+        metavar="URL",
+        help="Reach the registry through http://host:port, whatever HTTPS_PROXY and NO_PROXY say.",
+    )
+    @click.option(
         "--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Blobs moved at once."
     )
     @click.option(
@@ -88,7 +93,7 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         type=click.Choice(STYLES),
         default="auto",
         show_default=True,
-        help="Bars; one plain line for each step; or bars on a terminal alone.",
+        help="Bars, one plain line for each step, or none; auto draws bars on a terminal, lines elsewhere.",
     )
     @functools.wraps(function)
     def command(
@@ -97,6 +102,7 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         ca_bundle: Path | None,
         cert: Path | None,
         key_file: Path | None,
+        proxy: str | None,
         concurrency: int,
         retries: int,
         progress: str,
@@ -109,7 +115,9 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         tls = TlsOptions(verify=tls_verify, ca_bundle=ca_bundle, client_certificate=cert, client_key=key_file)
         with stoppable() as cancel, show_progress(progress) as listen:
             limits = Limits(concurrency=concurrency, retries=retries)
-            client = KitClient(plain_http=plain_http or None, tls=tls, limits=limits, progress=listen, cancel=cancel)
+            client = KitClient(
+                plain_http=plain_http or None, tls=tls, limits=limits, progress=listen, cancel=cancel, proxy=proxy
+            )
             function(client=client, **rest)
 
     return command

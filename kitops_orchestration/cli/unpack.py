@@ -24,6 +24,7 @@ from kitops_orchestration.client import KitClient
 )
 @click.option("-o", "--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("-i", "--ignore-existing", is_flag=True, help="Leave files that exist as they are.")
+@click.option("--include-remote", is_flag=True, help="Fetch datasets that live in another ModelKit too.")
 @json_option
 @network_options
 def command(
@@ -33,6 +34,7 @@ def command(
     filters: tuple[str, ...],
     overwrite: bool,
     ignore_existing: bool,
+    include_remote: bool,
     as_json: bool,
 ) -> None:
     """Unpack a ModelKit, every byte verified.
@@ -42,11 +44,14 @@ def command(
     if overwrite and ignore_existing:
         raise click.UsageError("--overwrite and --ignore-existing exclude each other")
     exists = "overwrite" if overwrite else "ignore" if ignore_existing else "error"
-    result = client.unpack(reference, target_dir, filters=filters, exists=exists)
+    result = client.unpack(reference, target_dir, filters=filters, exists=exists, include_remote=include_remote)
+    for warning in result.warnings:
+        print_warning(warning)
     if filters and not (result.files or result.layers):
         print_warning(f"nothing in {result.reference} matches {', '.join(filters)}: see `kitctl inspect`")
     if as_json:
         facts = {"target_dir": str(result.target_dir), "files": result.files, "size": result.size_bytes}
+        facts["warnings"] = list(result.warnings)
         print_json({"reference": str(result.reference), "digest": result.digest, **facts})
         return
     print_facts(

@@ -30,6 +30,7 @@ class Bound:
         limits: Limits | None = None,
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
+        proxy: str | None = None,
     ) -> None:
         self.registry = registry.rstrip("/") if registry else None
         self.limits = limits or Limits()
@@ -37,6 +38,7 @@ class Bound:
         self._credentials = credentials
         self._plain_http = plain_http
         self._tls = tls
+        self._proxy = proxy
         self._progress = progress
 
     def __repr__(self) -> str:
@@ -56,6 +58,7 @@ class Bound:
             plain_http=self._plain_http,
             tls=self._tls,
             limits=self.limits,
+            proxy=self._proxy,
         )
 
     def resolve(self, reference: str | Reference) -> Reference:

@@ -22,7 +22,7 @@ from kitops_orchestration._version import __version__
 from kitops_orchestration.errors import KitOpsError, RegistryError, RegistryUnavailableError
 from kitops_orchestration.oci.transport_body import Upload
 from kitops_orchestration.oci.transport_connection import Connection, Watch, connection_for
-from kitops_orchestration.oci.transport_proxy import proxy_for
+from kitops_orchestration.oci.transport_proxy import Proxy, parse_proxy, proxy_for
 from kitops_orchestration.oci.transport_url import Origin, redacted, request_target
 from kitops_orchestration.settings import Limits
 
@@ -37,7 +37,8 @@ class TlsOptions:
     """How servers are trusted and how this client shows who it is.
 
     ``ca_bundle`` (a file or a directory of PEM certificates) replaces the system's authorities.
-    ``client_key`` may be left out when ``client_certificate`` holds it.
+    ``client_key`` may be left out when ``client_certificate`` holds it; without a certificate the variables
+    ``KITOPS_CLIENT_CERT`` and ``KITOPS_CLIENT_KEY`` name them.
     """
 
     verify: bool = True
@@ -48,12 +49,15 @@ class TlsOptions:
     def context(self) -> ssl.SSLContext:
         """Build the TLS context; raises :class:`KitOpsError` for a file that cannot be used."""
         bundle = self.ca_bundle or settings.ca_bundle_path()
+        certificate, key = self.client_certificate, self.client_key
+        if certificate is None:
+            certificate, key = settings.client_certificate_paths()
         try:
             context = _context(bundle)
-            if self.client_certificate is not None:
-                context.load_cert_chain(self.client_certificate, self.client_key)
+            if certificate is not None:
+                context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as error:
-            files = ", ".join(str(path) for path in (bundle, self.client_certificate, self.client_key) if path)
+            files = ", ".join(str(path) for path in (bundle, certificate, key) if path)
             raise KitOpsError(f"cannot use the TLS files {files}: {error}", advice="give PEM files") from error
         if not self.verify:
             context.check_hostname = False
@@ -204,11 +208,17 @@ class _Pool:
 
 
 class Transport:
-    """Sends requests to any host, keeping connections open; safe for threads."""
+    """Sends requests to any host, keeping connections open; safe for threads.
 
-    def __init__(self, *, tls: TlsOptions | None = None, limits: Limits | None = None) -> None:
+    ``proxy`` is the way to every host, this machine's own too; without it the environment's variables decide.
+    """
+
+    def __init__(
+        self, *, tls: TlsOptions | None = None, limits: Limits | None = None, proxy: str | None = None
+    ) -> None:
         self._tls = tls or TlsOptions()
         self._limits = limits or Limits()
+        self._proxy = parse_proxy(proxy) if proxy else None
         self._proxies = settings.proxies()
         self._lock = threading.Lock()
         self._pools: dict[Origin, _Pool] = {}
@@ -242,7 +252,7 @@ class Transport:
                 # A streamed body is not sent again from here: the server may have kept a part of it.
                 is_stale = was_kept and isinstance(error, (ConnectionError, http.client.RemoteDisconnected))
                 if not is_stale or isinstance(request.body, Upload):
-                    raise lost(request.url, error) from error
+                    raise lost(request.url, error, proxy=self._way_to(origin)) from error
             except BaseException:
                 connection.close()
                 raise
@@ -268,7 +278,7 @@ class Transport:
             size = 0 if body is None else len(body) if isinstance(body, bytes) else body.size
             headers["Content-Length"] = str(size)
         target = request_target(request.url)
-        proxy = proxy_for(origin, self._proxies)
+        proxy = self._way_to(origin)
         if proxy is not None and origin.scheme == "http":
             target = f"{origin}{target}"
             if proxy.authorization:
@@ -279,18 +289,22 @@ class Transport:
         with self._lock:
             return self._pools.setdefault(origin, _Pool())
 
+    def _way_to(self, origin: Origin) -> Proxy | None:
+        return self._proxy or proxy_for(origin, self._proxies)
+
     def _open(self, origin: Origin) -> Connection:
         if origin.scheme == "https" and self._context is None:
             with self._lock:
                 self._context = self._context or self._tls.context()
-        proxy = proxy_for(origin, self._proxies)
+        proxy = self._way_to(origin)
         through = (proxy.host, proxy.port, proxy.authorization) if proxy else None
         return connection_for(origin, through, self._context, self._limits.connect_timeout_seconds)
 
 
-def lost(url: str, error: BaseException) -> RegistryUnavailableError:
-    """Return the error for a connection that did not come about or broke."""
+def lost(url: str, error: BaseException, *, proxy: Proxy | None = None) -> RegistryUnavailableError:
+    """Return the error for a connection that did not come about or broke; with ``proxy`` that is the place to look."""
     where = Origin.of(url).netloc
+    way = f" through the proxy {proxy.host}:{proxy.port}" if proxy else ""
     advice: str | None = None
     if isinstance(error, socket.gaierror):
         reason, advice = "its name cannot be resolved", "check the registry's name and the network"
@@ -302,7 +316,9 @@ def lost(url: str, error: BaseException) -> RegistryUnavailableError:
         reason = str(error) or "timed out"
     else:
         reason = f"connection lost ({_reason(error)})"
-    return RegistryUnavailableError(f"{where}: {reason} at {redacted(url)}", advice=advice)
+    if proxy and advice and isinstance(error, (socket.gaierror, ConnectionRefusedError)):
+        reason, advice = f"the proxy's {reason.removeprefix('its ')}", "check the proxy's host and port"
+    return RegistryUnavailableError(f"{where}: {reason} at {redacted(url)}{way}", advice=advice)
 
 
 def _reason(error: Any) -> str:

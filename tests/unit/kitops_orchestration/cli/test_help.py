@@ -16,6 +16,8 @@ SHARED = {
     "failure",
     "interruption",
     "keys",
+    "kit_words",
+    "list_template",
     "main",
     "movement",
     "options",

@@ -285,7 +285,9 @@ def test_cache_is_shown_and_cleared(kitctl, packed, tmp_path) -> None:
 
 def test_doctor_without_a_registry_looks_at_this_machine(kitctl) -> None:
     findings = kitctl("doctor", "--json").json["findings"]
-    assert {"disk", "cache", "secrets", "extra mlflow"} <= {finding["name"] for finding in findings}
+    names = {finding["name"] for finding in findings}
+    assert {"disk", "cache", "secrets", "extra mlflow", "extra airflow", "extra dagster", "extra signing"} <= names
+    assert "extra all" not in names
 
 
 def test_doctor_says_what_is_wrong_and_leaves_with_1(kitctl) -> None:
