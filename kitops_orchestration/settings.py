@@ -129,7 +129,7 @@ def ca_bundle_path() -> Path | None:
 
 
 def client_certificate_paths() -> tuple[Path | None, Path | None]:
-    """Return the client certificate and its key under the Kit CLI's names: ``KITOPS_CLIENT_CERT``, ``KITOPS_CLIENT_KEY``."""
+    """Return the client certificate and its key by the Kit CLI's ``KITOPS_CLIENT_CERT`` and ``KITOPS_CLIENT_KEY``."""
     certificate, key = env("KITOPS_CLIENT_CERT"), env("KITOPS_CLIENT_KEY")
     return Path(certificate) if certificate else None, Path(key) if key else None
 

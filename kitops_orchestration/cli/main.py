@@ -80,6 +80,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 
 VERBS: dict[str, str] = {verb: text for section in SECTIONS.values() for verb, text in section.items()}
 
+
 class LazyGroup(click.Group):
     """A click group whose commands are modules ``kitops_orchestration.cli.<verb>``, each with one ``command``."""
 

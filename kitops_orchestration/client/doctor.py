@@ -163,7 +163,7 @@ def _extras() -> Mapping[str, list[str]]:
         return {}
     extras: dict[str, list[str]] = {}
     for match in filter(None, map(_REQUIREMENT.match, requirements)):
-        if match[1] != _DISTRIBUTION:  # an extra that only gathers others
+        if match[2] != "all":  # which only gathers the others
             extras.setdefault(match[2], []).append(match[1])
     return extras
 

@@ -44,7 +44,7 @@ REGISTRY = "localhost:5000"
 HOME = "/home/ada"
 DIGEST = re.compile(r"\bsha256:([0-9a-f]{12})[0-9a-f]{52}\b")
 
-# On a terminal the bars are gone when a command is done; elsewhere these lines stand for them, and pages show terminals.
+# Pages show a terminal, where bars are gone when a command is done; these lines stand for them elsewhere.
 PROGRESS = re.compile(
     r"^(?:hash|pack|push|pull|copy|unpack|export) \S.* \d[\d.]* (?:B|[KMGT]iB)(?: in \d+ s)?"
     r"(?: already there| mounted, no bytes moved)?\n",

@@ -1,4 +1,4 @@
-"""What users install: the wheel with one extra alone, and the source distribution, each in an environment of its own."""
+"""What users install: the wheel with one extra alone, or the source distribution, in an environment of its own."""
 
 from __future__ import annotations
 
@@ -43,25 +43,27 @@ result = dg.materialize([iris], resources={"kitops": kitops}, raise_on_error=Tru
 print("iris", event.metadata["kitops/digest"].value.startswith("sha256:"))
 """
 MLFLOW = """
+import os
 import mlflow
 from kitops_orchestration import KitClient
 
 with mlflow.start_run() as run:
     mlflow.log_metric("accuracy", 0.9)
     mlflow.log_artifact("kit/weights.bin", "model")
-result = KitClient("file://" + __import__("os").getcwd() + "/models").export_run(f"runs:/{run.info.run_id}", "dev/iris:v1")
+kits = KitClient("file://" + os.getcwd() + "/models")
+result = kits.export_run(f"runs:/{run.info.run_id}", "dev/iris:v1")
 print("iris", str(result.pack.digest).startswith("sha256:"))
 """
 SIGNING = """
 import os
-from pathlib import Path
 from kitops_orchestration import KitClient
-from kitops_orchestration.signing import generate_key_pair
+from kitops_orchestration.signing.keys import generate_key_pair
 
 pair = generate_key_pair("secret")
 kits = KitClient("file://" + os.getcwd() + "/models")
 packed = kits.pack("kit", "dev/iris:v1")
-print("iris", pair.public_key.algorithm != "")
+kits.sign(packed.reference, pair.signer)
+print("iris", kits.verify(packed.reference, key=pair.public_key).is_verified)
 """
 CORE = """
 from kitops_orchestration import KitClient

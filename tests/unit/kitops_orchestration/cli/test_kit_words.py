@@ -37,7 +37,9 @@ def test_what_follows_two_dashes_is_no_option(kitctl) -> None:
 
 
 def test_a_tag_may_be_a_whole_reference_of_the_same_repository(kitctl, packed, repository) -> None:
-    assert kitctl("tag", packed, f"{repository}:best", "--json").ok().json["reference"].startswith(f"{repository}:best@")
+    assert (
+        kitctl("tag", packed, f"{repository}:best", "--json").ok().json["reference"].startswith(f"{repository}:best@")
+    )
 
 
 def test_a_tag_in_another_repository_is_a_copy(kitctl, packed, repository) -> None:
@@ -54,4 +56,5 @@ def test_init_is_forced_by_its_short_flag(kitctl, kit) -> None:
 def test_a_client_certificate_is_found_under_the_kit_clis_variables(kitctl, here, monkeypatch) -> None:
     monkeypatch.setenv("KITOPS_CLIENT_CERT", str(here / "ada.pem"))
     err = kitctl("inspect", "registry.invalid/iris:v1").refused()
-    assert f"cannot use the TLS files {here / 'ada.pem'}" in err
+    assert "cannot use the TLS files" in err
+    assert str(here / "ada.pem") in err

@@ -34,7 +34,10 @@ def test_a_whole_folder_is_listed_by_repository(kitctl, shelf) -> None:
 
 
 def test_a_folder_of_folders_is_a_registry_as_well(kitctl, shelf) -> None:
-    assert [item["tag"] for item in kitctl("list", f"{shelf}/team", "--json").ok().json["modelkits"]] == ["latest", "v1"]
+    assert [item["tag"] for item in kitctl("list", f"{shelf}/team", "--json").ok().json["modelkits"]] == [
+        "latest",
+        "v1",
+    ]
 
 
 def test_a_folder_without_modelkits_says_so(kitctl, here) -> None:
