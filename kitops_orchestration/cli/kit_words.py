@@ -63,8 +63,8 @@ def add_key_of_kit(command: click.Command) -> None:
             option.opts.append("--key")
 
 
-def explain(error: click.ClickException) -> None:
-    """Add to the error about an unknown option what the Kit CLI's option is here."""
+def explained(error: click.ClickException) -> click.ClickException:
+    """Return the error; about an option that only the Kit CLI has, one that says what it is here."""
     if isinstance(error, click.NoSuchOption) and error.option_name in _HINTS:
-        error.message = f"{error.message.rstrip('.')}: {_HINTS[error.option_name]}"
-        error.possibilities = None
+        return click.UsageError(f"{error.message.rstrip('.')}: {_HINTS[error.option_name]}", error.ctx)
+    return error

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from kitops_orchestration._version import __version__
 from kitops_orchestration.cli.failure import EXIT_EXPECTED, report_bug, report_expected, report_system
-from kitops_orchestration.cli.kit_words import add_key_of_kit, explain, in_our_words
+from kitops_orchestration.cli.kit_words import add_key_of_kit, explained, in_our_words
 from kitops_orchestration.errors import KitOpsError
 
 SECTIONS: dict[str, dict[str, str]] = {
@@ -156,8 +156,7 @@ def _run(arguments: list[str]) -> int:
         click.echo("kitctl: stopped", err=True)
         return EXIT_EXPECTED
     except click.ClickException as error:
-        explain(error)
-        error.show()
+        explained(error).show()
         return error.exit_code
     except KitOpsError as error:
         return report_expected(error, as_json=as_json, is_verbose=is_verbose)

@@ -137,6 +137,8 @@ def environment_of(project: Path) -> dict[str, str]:
         "AIRFLOW_CONN_KITOPS_DEFAULT": json.dumps(connection),
         "DAGSTER_DISABLE_TELEMETRY": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_TRACKING_URI": f"file://{project}/mlruns",  # all that mlflow-skinny has without a server
+        "MLFLOW_ALLOW_FILE_STORE": "true",
     }
 
 
