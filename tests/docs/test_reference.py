@@ -130,6 +130,6 @@ def test_every_verb_is_a_method_of_the_same_name_or_is_listed_with_what_it_is_in
     listed = {verb for line in table for verb in re.findall(r"`([\w-]+)`", line.split("|")[1])}
     methods = {verb for verb in VERBS if hasattr(KitClient, verb.replace("-", "_"))}
     assert set(VERBS) - methods <= listed
-    assert listed <= set(VERBS)
+    assert listed - {"kitctl"} <= set(VERBS)
     named = {name for line in table for name in re.findall(r"`KitClient\.(\w+)`", line)}
     assert {name for name in named if not hasattr(KitClient, name)} == set()

@@ -50,6 +50,7 @@ from kitops_orchestration import KitClient
 with mlflow.start_run() as run:
     mlflow.log_metric("accuracy", 0.9)
     mlflow.log_artifact("kit/weights.bin", "model")
+    mlflow.log_text("flavors: {}\\nmodel_uuid: 0123456789abcdef0123456789abcdef\\n", "model/MLmodel")
 kits = KitClient("file://" + os.getcwd() + "/models")
 result = kits.export_run(f"runs:/{run.info.run_id}", "dev/iris:v1")
 print("iris", str(result.pack.digest).startswith("sha256:"))
