@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,11 +12,13 @@ import click
 from kitops_orchestration.errors import (
     AuthenticationError,
     IntegrityError,
+    InvalidReferenceError,
     KitfileError,
     KitOpsError,
     RegistryUnavailableError,
     SignatureError,
 )
+from kitops_orchestration.oci.reference import folder_registry
 
 EXIT_EXPECTED, EXIT_BUG = 1, 70
 
@@ -30,6 +33,7 @@ _WORDS = {
     "choose a compression or layer_format='tar'": "give --compression or --layer-format tar",
     "give registered_model=..., or mode='copy'": "give --name, or --mode copy",
     "give it more time with timeout_seconds": "give it more time with --timeout",
+    "use plain_http if": "give --plain-http if",
     "give the client, connection or resource a registry": "name the registry",
 }
 # For errors that say themselves what is to be changed; the most special first.
@@ -48,6 +52,8 @@ def report_expected(error: KitOpsError, *, as_json: bool, is_verbose: bool) -> i
     if is_verbose:
         traceback.print_exception(error)
     advice = in_terminal_words(error.advice or _usual_advice(error))
+    if isinstance(error, InvalidReferenceError) and "names no registry" in str(error):
+        advice += f"; a folder here is {folder_registry(Path.cwd())}/repository:tag"
     if as_json:
         _print_json(type(error).__name__, str(error), advice, transient=error.transient)
     _print_text(str(error), advice)

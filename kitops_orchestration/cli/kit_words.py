@@ -34,6 +34,12 @@ _HINTS = {
 }
 """For an option that only the Kit CLI has."""
 
+_TWO_REFERENCES = {
+    "push": "There is no hidden store: say where it comes from, or use `kitctl pack DIRECTORY -t REFERENCE --push`.",
+    "pull": "There is no hidden store: say into which folder it goes, as file:///folder/repository:tag.",
+}
+"""For the verbs that name one reference in the Kit CLI."""
+
 
 def in_our_words(arguments: Iterable[str]) -> tuple[list[str], bool]:
     """Return the arguments with our spelling of flags, and whether a traceback of an error is wanted.
@@ -67,4 +73,6 @@ def explained(error: click.ClickException) -> click.ClickException:
     """Return the error; about an option that only the Kit CLI has, one that says what it is here."""
     if isinstance(error, click.NoSuchOption) and error.option_name in _HINTS:
         return click.UsageError(f"{error.message.rstrip('.')}: {_HINTS[error.option_name]}", error.ctx)
+    if isinstance(error, click.MissingParameter) and error.ctx and error.ctx.info_name in _TWO_REFERENCES:
+        return click.UsageError(f"{error.format_message()} {_TWO_REFERENCES[error.ctx.info_name]}", error.ctx)
     return error

@@ -73,7 +73,8 @@ def command(client: KitClient, repository: str, filters: tuple[str, ...], form: 
         for item in _by_digest(found):
             print_text(template(item).removesuffix("\n"))
     else:
-        _print_table(found, whole=whole, name=whole or client.reference(repository).name)
+        where = None if whole else client.reference(repository)
+        _print_table(found, whole=whole, name=whole or str(where), beside="" if found else _beside(client, where))
 
 
 def _find(client: KitClient, places: Iterable[Reference], filters: Sequence[str]) -> list[_Found]:
@@ -128,9 +129,16 @@ def _by_digest(found: Iterable[_Found]) -> list[ListItem]:
     return listed
 
 
-def _print_table(found: Sequence[_Found], *, whole: str | None, name: str) -> None:
+def _beside(client: KitClient, where: Reference | None) -> str:
+    from kitops_orchestration.cli.nearby import repositories_beside
+
+    names = repositories_beside(client, where) if where is not None and where.tag is None else []
+    return f"; beside it are {', '.join(names[:5])}" if names else ""
+
+
+def _print_table(found: Sequence[_Found], *, whole: str | None, name: str, beside: str) -> None:
     if not found:
-        print_text(f"{name} has no ModelKits" if whole else f"{name} has no tags", to_stderr=True)
+        print_text(f"{name} has no ModelKits" if whole else f"{name} has no tags{beside}", to_stderr=True)
         return
     rows = [_row(item) for item in found]
     columns: tuple[str, ...] = ("tag", "name", "version", "size", "digest")

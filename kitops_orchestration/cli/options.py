@@ -12,7 +12,7 @@ import click
 from kitops_orchestration.cli.interruption import stoppable
 from kitops_orchestration.cli.progress_bar import STYLES, show_progress
 from kitops_orchestration.client import KitClient
-from kitops_orchestration.errors import InvalidReferenceError
+from kitops_orchestration.errors import InvalidReferenceError, NotFoundError
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.settings import Limits
 
@@ -118,6 +118,12 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
             client = KitClient(
                 plain_http=plain_http or None, tls=tls, limits=limits, progress=listen, cancel=cancel, proxy=proxy
             )
-            function(client=client, **rest)
+            try:
+                function(client=client, **rest)
+            except NotFoundError as error:
+                from kitops_orchestration.cli.nearby import say_what_is_there
+
+                say_what_is_there(client, error)
+                raise
 
     return command

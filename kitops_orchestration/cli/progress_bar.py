@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitops_orchestration.cli.output import BEFORE_PRINTING, human_bytes
+from kitops_orchestration.cli.table import with_short_digests
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, ignore_progress
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class _Lines:
     def __call__(self, event: ProgressEvent) -> None:
         line = self._line(event, time.monotonic())
         if line is not None:
-            click.echo(f"{event.verb} {event.item} {line}".rstrip(), err=True)
+            click.echo(f"{event.verb} {with_short_digests(event.item)} {line}".rstrip(), err=True)
 
     def _line(self, event: ProgressEvent, now: float) -> str | None:
         key = (event.verb, event.item)
@@ -74,6 +75,8 @@ class _Lines:
             rate = human_bytes(event.bytes_done / (now - began))
             return f"{human_bytes(event.bytes_done)}{f' of {total}' if total else ''}, {rate}/s"
         took = f" in {now - began:.0f} s" if now - began >= _LONG_SECONDS else ""
+        if event.verb == "hash" and not took and event.state != "failed":
+            return None  # the same blob is about to move
         return f"{total}{took}{' failed' if event.state == 'failed' else _DONE[event.state]}".lstrip()
 
 

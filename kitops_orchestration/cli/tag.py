@@ -7,6 +7,7 @@ import click
 from kitops_orchestration.cli.options import json_option, network_options
 from kitops_orchestration.cli.output import print_facts, print_json
 from kitops_orchestration.client import KitClient
+from kitops_orchestration.errors import InvalidReferenceError
 
 
 @click.command("tag")
@@ -30,9 +31,10 @@ def command(client: KitClient, reference: str, tag: str, as_json: bool) -> None:
 
 def _tag_alone(client: KitClient, reference: str, tag: str) -> str:
     """Return the tag of a full reference into the same repository, and every other text as it is."""
-    if "/" not in tag:
+    try:
+        there = client.reference(tag)
+    except InvalidReferenceError:
         return tag
-    there = client.reference(tag)
     if there.name != client.reference(reference).name:
         raise click.UsageError(f"{there.name} is another repository: `kitctl copy {reference} {tag}` takes it there")
     if there.tag is None or there.digest is not None:

@@ -22,7 +22,10 @@ def read_policy(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SignatureError(f"cannot read the trust policy {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SignatureError(
+            f"cannot read the trust policy {path}: {reason}", advice="give the path of a trust policy (YAML)"
+        ) from error
     try:
         return _policy(_load(text), path.parent)
     except KitOpsError as error:

@@ -20,6 +20,7 @@ SHARED = {
     "list_template",
     "main",
     "movement",
+    "nearby",
     "options",
     "output",
     "progress_bar",
