@@ -102,13 +102,19 @@ def _inspect(client: KitClient, reference: Reference) -> ModelKit | None:
         return None
 
 
+def _name(kit: ModelKit) -> str:
+    """Return the package's name, else the model's: most Kitfiles have one of them."""
+    model = kit.kitfile.model
+    return kit.kitfile.package.name or (model.name if model else "")
+
+
 def _as_json(where: Reference, tag: str, kit: ModelKit) -> dict[str, object]:
     package = kit.kitfile.package
     return {
         "reference": str(where.with_tag(tag)),
         "tag": tag,
         "digest": kit.digest,
-        "name": package.name,
+        "name": _name(kit),
         "version": package.version,
         "size": kit.size_bytes,
     }
@@ -152,4 +158,4 @@ def _row(item: _Found) -> tuple[object, ...]:
     if item.kit is None:
         return item.tag, "(no ModelKit)", "", "", ""
     package = item.kit.kitfile.package
-    return item.tag, package.name, package.version, human_bytes(item.kit.size_bytes), item.kit.digest.short
+    return item.tag, _name(item.kit), package.version, human_bytes(item.kit.size_bytes), item.kit.digest.short

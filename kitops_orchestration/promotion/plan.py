@@ -130,7 +130,15 @@ class PromotionPlan:
         for check in self.checks:
             mark = "passed" if check.is_passed else "waiting" if check.is_approval else "**failed**"
             lines.append(f"| {check.id} | {mark} | {check.expected} | {check.actual} |")
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, "", self._verdict()]) + "\n"
+
+    def _verdict(self) -> str:
+        if self.is_ready:
+            return "**Ready** to be promoted."
+        parts = (("does not pass", self.failed_checks), ("waits for", self.missing_approvals))
+        return "**Not ready**: " + "; ".join(
+            f"{words} {', '.join(check.id for check in checks)}" for words, checks in parts if checks
+        )
 
 
 def plan(
