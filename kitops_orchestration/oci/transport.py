@@ -316,8 +316,10 @@ def lost(url: str, error: BaseException, *, proxy: Proxy | None = None) -> Regis
         reason = str(error) or "timed out"
     else:
         reason = f"connection lost ({_reason(error)})"
-    if proxy and advice and isinstance(error, (socket.gaierror, ConnectionRefusedError)):
-        reason, advice = f"the proxy's {reason.removeprefix('its ')}", "check the proxy's host and port"
+    if proxy and isinstance(error, (socket.gaierror, ConnectionRefusedError)):
+        is_refused = isinstance(error, ConnectionRefusedError)
+        reason = "the proxy refused the connection" if is_refused else "the proxy's name cannot be resolved"
+        advice = "check the proxy's host and port"
     return RegistryUnavailableError(f"{where}: {reason} at {redacted(url)}{way}", advice=advice)
 
 
