@@ -406,9 +406,28 @@ def pack(bench: Bench, name: str) -> Flow:
             f"pack and push of 4 layers from source files, {_size(bench)} together, no temporary file",
             ["ours_pack", *_peers("kit_pack_push", "oras_push_files")],
             {"host": host, "context": str(_context(bench))},
-            [Goal("ours_pack", "kit_pack_push", 0.8)],
+            [Goal("ours_pack", "kit_pack_push", 0.8), Goal("ours_pack", "oras_push_files", 0.8)],
         )
         bench.run(flow, clean=lambda: shutil.rmtree(bench.folder / name / "storage", ignore_errors=True))
+    return flow
+
+
+def unpack(bench: Bench, name: str) -> Flow:
+    with docker_registry(bench.folder / name) as host:
+        options = {"host": host, "context": str(_context(bench)), "repository": "bench/kit"}
+        bench.sample("ours_pack", options)
+        flow = Flow(
+            name,
+            f"pull and unpack of the same, every byte verified ({_size(bench)}; curl and oras-py verify nothing)",
+            ["ours_unpack", *_peers("kit_unpack", "oras_unpack", "skopeo_unpack", "curl_unpack")],
+            {**options, "out_is_dir": True},
+            [
+                Goal("ours_unpack", "kit_unpack", 0.8),
+                Goal("ours_unpack", "oras_unpack", 0.8),
+                Goal("ours_unpack", "skopeo_unpack", 0.8),
+            ],
+        )
+        bench.run(flow, clean=_keep)
     return flow
 
 
@@ -417,9 +436,9 @@ def again(bench: Bench, name: str) -> Flow:
         flow = Flow(
             name,
             "the same a second time, nothing changed, in the same process",
-            ["ours_pack_again", "ours_pack"],
+            ["ours_pack_again", "ours_pack", *_peers("kit_pack_push")],
             {"host": host, "context": str(_context(bench))},
-            [Goal("ours_pack_again", "ours_pack", 0.05)],
+            [Goal("ours_pack_again", "kit_pack_push", 0.05), Goal("ours_pack_again", "ours_pack", 0.05)],
         )
         bench.run(flow, clean=lambda: shutil.rmtree(bench.folder / name / "storage", ignore_errors=True))
     return flow
@@ -512,7 +531,20 @@ def memory(bench: Bench, name: str) -> Flow:
 
 FLOWS: dict[str, Callable[[Bench, str], Flow]] = {
     function.__name__: function
-    for function in (push, pull, tls_push, tls_pull, pack, again, copy, small_push, small_pull, throttled, memory)
+    for function in (
+        push,
+        pull,
+        tls_push,
+        tls_pull,
+        pack,
+        unpack,
+        again,
+        copy,
+        small_push,
+        small_pull,
+        throttled,
+        memory,
+    )
 }
 
 

@@ -99,8 +99,17 @@ def ours_pack(options: dict[str, Any]) -> Callable[[], Any]:
 
     from kitops_orchestration.modelkit.pack import pack
 
-    repository = remote(options, fresh())
+    repository = remote(options, options.get("repository") or fresh())
     return lambda: pack(Path(options["context"]), repository, tag="v1", use_cache=False)
+
+
+@case
+def ours_unpack(options: dict[str, Any]) -> Callable[[], Any]:
+    """Unpack a ModelKit straight from the registry."""
+    from kitops_orchestration.modelkit.unpack import unpack
+
+    repository = remote(options)
+    return lambda: unpack(repository, "v1", Path(options["out"]))
 
 
 @case
@@ -283,6 +292,50 @@ def skopeo_pull(options: dict[str, Any]) -> Callable[[], Any]:
     trust = ["--src-cert-dir", str(Path(options["ca"]).parent)] if options.get("ca") else ["--src-tls-verify=false"]
     source = f"docker://{options['host']}/{options['repository']}:v1"
     return command(["skopeo", "copy", "-q", "--preserve-digests", *trust, source, f"oci:{options['out']}:v1"])
+
+
+def layers_of(options: dict[str, Any]) -> list[str]:
+    """Return the URLs of a ModelKit's layers: a peer that knows no ModelKits gets them for nothing."""
+    digests = [str(layer.digest) for layer in remote(options).fetch_manifest("v1").layers]
+    return [f"http://{options['host']}/v2/{options['repository']}/blobs/{digest}" for digest in digests]
+
+
+@case
+def curl_unpack(options: dict[str, Any]) -> Callable[[], Any]:
+    """curl into tar, all layers at once: nothing is verified."""
+    pipes = [f"curl -sSf {url} | tar -xf - -C {options['out']}" for url in layers_of(options)]
+    return command(["sh", "-c", " & ".join(pipes) + " & wait"])
+
+
+@case
+def oras_unpack(options: dict[str, Any]) -> Callable[[], Any]:
+    """oras-py: download each layer, then tar; it verifies nothing."""
+    client = oras_client(options)
+    target, out = f"{options['host']}/{options['repository']}", options["out"]
+    digests = [url.rpartition("/")[2] for url in layers_of(options)]
+
+    def run() -> None:
+        for digest in digests:
+            client.download_blob(target, digest, f"{out}/layer.tar")
+            subprocess.run(["tar", "-xf", f"{out}/layer.tar", "-C", out], check=True)
+
+    return run
+
+
+@case
+def skopeo_unpack(options: dict[str, Any]) -> Callable[[], Any]:
+    """skopeo: copy into a folder, then tar."""
+    out, files = options["out"], " ".join(url.rpartition(":")[2] for url in layers_of(options))
+    source = f"docker://{options['host']}/{options['repository']}:v1"
+    copied = f"skopeo copy -q --preserve-digests --src-tls-verify=false {source} dir:{out}/kit"
+    return command(["sh", "-c", f"{copied} && cd {out}/kit && for file in {files}; do tar -xf $file -C {out}; done"])
+
+
+@case
+def kit_unpack(options: dict[str, Any]) -> Callable[[], Any]:
+    """Kit: unpack from the registry; it verifies nothing."""
+    target = f"{options['host']}/{options['repository']}:v1"
+    return command(["kit", "unpack", target, "-d", options["out"], "--plain-http"])
 
 
 @case

@@ -63,7 +63,7 @@ def command(client: KitClient, repository: str, filters: tuple[str, ...], form: 
         raise click.UsageError("--json and --format exclude each other")
     template = read_template(form) if form not in ("table", "json") else None
     whole = client.whole_registry(repository)
-    found = _find(client, client.repositories(repository) if whole else [client.reference(repository)], filters)
+    found = _find(client, client.repositories(repository), filters)
     if as_json:
         place = {"registry": whole} if whole else facts_of(client.reference(repository).without_target())
         print_json({**place, "modelkits": [_as_json(item.reference, item.tag, item.kit) for item in found if item.kit]})
@@ -109,13 +109,17 @@ def _name(kit: ModelKit) -> str:
 
 
 def _as_json(where: Reference, tag: str, kit: ModelKit) -> dict[str, object]:
-    package = kit.kitfile.package
+    model, package = kit.kitfile.model, kit.kitfile.package
     return {
         "reference": str(where.with_tag(tag)),
+        "repository": where.name,
         "tag": tag,
         "digest": kit.digest,
         "name": _name(kit),
+        "model": model.name if model else "",
         "version": package.version,
+        "authors": list(package.authors),
+        "created": kit.created.isoformat() if kit.created else None,
         "size": kit.size_bytes,
     }
 
@@ -147,7 +151,7 @@ def _print_table(found: Sequence[_Found], *, whole: str | None, name: str, besid
         print_text(f"{name} has no ModelKits" if whole else f"{name} has no tags{beside}", to_stderr=True)
         return
     rows = [_row(item) for item in found]
-    columns: tuple[str, ...] = ("tag", "name", "version", "size", "digest")
+    columns: tuple[str, ...] = ("tag", "name", "version", "author", "size", "digest")
     if whole:
         columns = ("repository", *columns)
         rows = [(item.reference.repository, *row) for item, row in zip(found, rows, strict=True)]
@@ -156,6 +160,7 @@ def _print_table(found: Sequence[_Found], *, whole: str | None, name: str, besid
 
 def _row(item: _Found) -> tuple[object, ...]:
     if item.kit is None:
-        return item.tag, "(no ModelKit)", "", "", ""
-    package = item.kit.kitfile.package
-    return item.tag, _name(item.kit), package.version, human_bytes(item.kit.size_bytes), item.kit.digest.short
+        return item.tag, "(no ModelKit)", "", "", "", ""
+    kit, package = item.kit, item.kit.kitfile.package
+    size = human_bytes(kit.size_bytes)
+    return item.tag, _name(kit), package.version, ", ".join(package.authors), size, kit.digest.short

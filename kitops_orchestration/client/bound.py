@@ -14,6 +14,7 @@ from kitops_orchestration.settings import Limits
 if TYPE_CHECKING:
     from kitops_orchestration.oci.credentials import CredentialSource
     from kitops_orchestration.oci.repository import Repository
+    from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
     from kitops_orchestration.oci.transport import TlsOptions
 
 
@@ -31,6 +32,7 @@ class Bound:
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
         proxy: str | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.registry = registry.rstrip("/") if registry else None
         self.limits = limits or Limits()
@@ -40,6 +42,7 @@ class Bound:
         self._tls = tls
         self._proxy = proxy
         self._progress = progress
+        self._checkpoint = checkpoint
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.registry!r})"
@@ -59,6 +62,7 @@ class Bound:
             tls=self._tls,
             limits=self.limits,
             proxy=self._proxy,
+            checkpoint=self._checkpoint,
         )
 
     def resolve(self, reference: str | Reference) -> Reference:

@@ -50,6 +50,8 @@ class KitClient(EvidenceVerbs, PromotionVerbs, MachineVerbs):
         cancel: set this event to stop running transfers within a second; nothing half-written stays.
         proxy: ``http://[user:password@]host:port``, the way to every registry; ``None`` leaves it to ``HTTPS_PROXY``,
             ``HTTP_PROXY`` and ``NO_PROXY``.
+        checkpoint: where uploads of more than one chunk are remembered, so that another process, a retry of a task,
+            goes on where this one was interrupted; ``oci.transfer_checkpoint.FileCheckpoint`` keeps them in a file.
 
     Not one method keeps state, so a client may be shared by threads.
     """

@@ -149,8 +149,10 @@ class MachineVerbs(Bound):
         is_host = "/" not in text.rstrip("/") and ("." in text or ":" in text or text == "localhost")
         return text.rstrip("/") if is_host and self.registry is None else None
 
-    def repositories(self, registry: str) -> list[Reference]:
-        """List the repositories of a registry by name: folders by looking, others by asking for their catalogue.
+    def repositories(self, place: str | Reference) -> list[Reference]:
+        """Return the repository that is named, or all of a registry's: a folder is looked through, others are asked.
+
+        A tag stays with the repository that it is of.
 
         Raises:
             RegistryResponseError: the registry has no catalogue, or keeps it from this user.
@@ -158,6 +160,9 @@ class MachineVerbs(Bound):
         from kitops_orchestration.modelkit.catalog import list_folder
         from kitops_orchestration.oci.remote import RemoteRepository
 
+        registry = self.whole_registry(str(place))
+        if registry is None:
+            return [self.reference(place)]
         probe = self.any_repository(registry)
         if probe.is_folder:
             return list(list_folder(probe.layout_dir.parent))

@@ -32,7 +32,8 @@ from kitops_orchestration.oci.remote_blobs import RemoteBlobs
 from kitops_orchestration.oci.remote_control import UNSUPPORTED, RemoteControl
 from kitops_orchestration.oci.remote_session import Call, shared_session
 from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
-from kitops_orchestration.oci.transport import Response, TlsOptions
+from kitops_orchestration.oci.transport import TlsOptions
+from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import threading
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import BinaryIO, Self, cast
 from urllib.parse import quote
 
@@ -20,7 +21,19 @@ from kitops_orchestration.oci.remote_session import Call, RegistrySession
 from kitops_orchestration.oci.remote_upload import BlobUpload
 from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
 from kitops_orchestration.oci.transfer_push import PushedBlob, hash_source
+from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
+
+_CANNOT_MOUNT = (400, 404, 405, 501)
+STREAK = 4
+"""After so many blobs in a row that were not there, the next ones are probably new as well."""
+
+
+@dataclass(slots=True)
+class _Streak:
+    """How many blobs in a row the repository did not have; shared by every view of it."""
+
+    absent: int = 0
 
 
 class RemoteBlobs:
@@ -43,6 +56,7 @@ class RemoteBlobs:
         self._root = f"{session.root}/v2/{session.name(reference)}/blobs"
         # Uploads that a refused mount opened, waiting for their blob.
         self._opened: dict[Digest, str] = {}
+        self._streak = _Streak()
 
     @property
     def is_encrypted(self) -> bool:
@@ -93,9 +107,11 @@ class RemoteBlobs:
         total = descriptor.size
         # A mount that was refused a moment ago has shown that the blob is not there.
         location = self._opened.pop(descriptor.digest, None)
-        if location is None and self._has(descriptor, ("pull", "push")):
-            self._tell(descriptor, "skipped", total)
-            return False
+        if location is None:
+            if self._is_there(descriptor):
+                self._tell(descriptor, "skipped", total)
+                return False
+            location = self._opened.pop(descriptor.digest, None)
         upload = BlobUpload(
             self._session,
             self._reference,
@@ -103,7 +119,7 @@ class RemoteBlobs:
             descriptor,
             source,
             cancel=self._cancel,
-            checkpoint=self._checkpoint,
+            checkpoint=self._checkpoint_for(total),
             moved=lambda done: self._tell(descriptor, "moved", done),
         )
         self._tell(descriptor, "started", 0)
@@ -126,7 +142,7 @@ class RemoteBlobs:
     ) -> PushedBlob:
         """Hash and store a source, at the same time when it is large; see ``transfer_push.push_content``."""
         bound = self.stopped_by(cancel)
-        is_large = source.size >= OVERLAP_BYTES and self._checkpoint is None
+        is_large = source.size >= OVERLAP_BYTES and self._checkpoint_for(source.size) is None
         if not (is_large and self._session.abilities.takes_chunks and self._session.abilities.takes_large_bodies):
             descriptor = Descriptor(media_type, hash_source(source, progress=progress, cancel=cancel), source.size)
             return PushedBlob(descriptor, bound.push_blob(descriptor, source))
@@ -148,20 +164,51 @@ class RemoteBlobs:
         """Take a blob over from another repository of this registry; False when the registry does not."""
         if from_repository.registry != self._reference.registry:
             return False
-        source = self._session.name(from_repository)
-        url = f"{self._root}/uploads/?mount={descriptor.digest}&from={quote(source, safe='')}"
-        call = Call(
-            "POST", url, self._reference, "mount blob in", ("pull", "push"), mount_from=from_repository.without_target()
-        )
-        response = self._session.ask(call, cancel=self._cancel)
+        response = self._mount(descriptor, from_repository)
         if response.status == 201:
             self._tell(descriptor, "mounted", descriptor.size)
-            return True
+        elif response.status not in (202, *_CANNOT_MOUNT):
+            raise self._session.error(self._mount_call(descriptor, from_repository), response)
+        return response.status == 201
+
+    def _is_there(self, descriptor: Descriptor) -> bool:
+        """Tell whether the blob is in the repository; among new ones, by the request that opens its upload.
+
+        A mount from the repository itself is a question too, and its "no" an open upload: one round trip less.
+        """
+        is_there = self._is_mounted_from_itself(descriptor) if self._streak.absent >= STREAK else None
+        if is_there is None:
+            is_there = self._has(descriptor, ("pull", "push"))
+        self._streak.absent = 0 if is_there else self._streak.absent + 1
+        return is_there
+
+    def _checkpoint_for(self, size: int) -> Checkpoint | None:
+        """Return where to remember an upload of ``size`` bytes; one that fits in a chunk has nothing to go on from."""
+        return self._checkpoint if size > self._session.limits.chunk_bytes else None
+
+    def _is_mounted_from_itself(self, descriptor: Descriptor) -> bool | None:
+        """Ask by a mount; ``None`` when the registry does not take it as a question."""
+        if not self._session.abilities.mounts_from_itself:
+            return None
+        status = self._mount(descriptor, self._reference).status
+        if status in (201, 202):
+            return status == 201
+        self._session.abilities.mounts_from_itself = False
+        return None
+
+    def _mount(self, descriptor: Descriptor, from_repository: Reference) -> Response:
+        """Ask for a mount, and keep the upload that a registry opens instead."""
+        call = self._mount_call(descriptor, from_repository)
+        response = self._session.ask(call, cancel=self._cancel)
         if response.status == 202 and response.headers.get("Location"):
             self._opened[descriptor.digest] = self._session.location(response)
-        elif response.status not in (202, 400, 404, 405, 501):
-            raise self._session.error(call, response)
-        return False
+        return response
+
+    def _mount_call(self, descriptor: Descriptor, from_repository: Reference) -> Call:
+        source = self._session.name(from_repository)
+        url = f"{self._root}/uploads/?mount={descriptor.digest}&from={quote(source, safe='')}"
+        mount_from = from_repository.without_target()
+        return Call("POST", url, self._reference, "mount blob in", ("pull", "push"), mount_from=mount_from)
 
     def _stream(
         self,

@@ -19,7 +19,7 @@ from kitops_orchestration.errors import (
     RegistryResponseError,
     RegistryUnavailableError,
 )
-from kitops_orchestration.oci.transport import Response
+from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.oci.transport_retry import RETRIED_STATUSES, retry_after
 from kitops_orchestration.oci.transport_url import redacted
 

@@ -20,7 +20,7 @@ import requests  # noqa: TID253
 
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote_session import Call, RegistrySession
-from kitops_orchestration.oci.transport import Response
+from kitops_orchestration.oci.transport_response import Response
 
 _ACTIONS = {"GET": ("pull",), "HEAD": ("pull",), "DELETE": ("delete", "pull", "push")}
 

@@ -18,8 +18,8 @@ from kitops_orchestration.oci.remote_profile import upload_profile
 from kitops_orchestration.oci.remote_session import Call, RegistrySession
 from kitops_orchestration.oci.remote_upload import upload_body
 from kitops_orchestration.oci.transfer_push import hash_source
-from kitops_orchestration.oci.transport import Response
 from kitops_orchestration.oci.transport_body import Upload
+from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.progress import ProgressCallback
 from kitops_orchestration.settings import MIB
 

@@ -11,7 +11,7 @@ from kitops_orchestration.errors import RegistryResponseError, RegistryUnavailab
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote_session import Call, RegistrySession
-from kitops_orchestration.oci.transport import Response
+from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.oci.transport_retry import RetryBudget
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(?:\d+|\*)")
@@ -78,6 +78,24 @@ class BlobStream(io.RawIOBase):
                 continue
             self._position += count
             return count
+
+    def move_into(self, file_descriptor: int, position: int, limit: int) -> int | None:
+        """Move up to ``limit`` bytes into a file inside the kernel; 0 at the end, ``None`` where that cannot be.
+
+        What :meth:`readinto` says of errors and of going on after a lost connection holds here too.
+        """
+        left = self._end - self._position
+        limit = min(limit, left + 1 if self._end == self._descriptor.size else left)
+        while limit and self._response is not None:
+            try:
+                count = self._response.move_into(file_descriptor, position, limit)
+            except RegistryUnavailableError as failure:
+                self._response = None
+                self._resume(failure)
+                continue
+            self._position += count or 0
+            return count
+        return 0
 
     def close(self) -> None:
         """Close the stream; a body not read to its end costs the connection."""

@@ -25,8 +25,9 @@ from kitops_orchestration.oci.auth_challenge import merge_scopes, repository_sco
 from kitops_orchestration.oci.credentials import DOCKER_HUB, CredentialSource, DockerConfig
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote_errors import error_for
-from kitops_orchestration.oci.transport import Request, Response, TlsOptions, Transport
+from kitops_orchestration.oci.transport import Request, TlsOptions, Transport
 from kitops_orchestration.oci.transport_body import Upload
+from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.oci.transport_retry import RETRIED_STATUSES, RetryBudget, retry_after
 from kitops_orchestration.oci.transport_url import Origin, is_loopback, redacted
 from kitops_orchestration.settings import Limits
@@ -66,6 +67,8 @@ class Abilities:
     has_referrers: bool | None = None
     takes_large_bodies: bool = True
     takes_chunks: bool = True
+    mounts_from_itself: bool = True
+    """A mount from the repository itself is answered, by 201 or 202."""
     min_chunk_bytes: int = 0
 
 

@@ -27,8 +27,8 @@ from kitops_orchestration.oci.remote_errors import error_codes
 from kitops_orchestration.oci.remote_profile import upload_profile
 from kitops_orchestration.oci.remote_session import Call, RegistrySession
 from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
-from kitops_orchestration.oci.transport import Response
 from kitops_orchestration.oci.transport_body import Upload, ignore_bytes
+from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.oci.transport_retry import RETRIED_STATUSES, RetryBudget
 
 _RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
@@ -114,12 +114,13 @@ class BlobUpload:
         self._forget()
 
     def _start(self, location: str | None) -> None:
-        if location is not None:
-            self._location = location
-            return
         saved = self._checkpoint.load(self._key) if self._checkpoint is not None else None
-        if saved is None or not self._recover(saved):
+        if saved is not None and self._recover(saved):
+            return
+        if location is None:
             self._open()
+        else:
+            self._location = location
 
     def _attempt(self) -> bool:
         try:

@@ -27,7 +27,7 @@ from kitops_orchestration.errors import (
 )
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.repository import BlobReader
-from kitops_orchestration.oci.transfer_hash import FileHasher, cores, hash_file, hashing
+from kitops_orchestration.oci.transfer_hash import FileHasher, cores, hashing
 from kitops_orchestration.oci.transfer_pump import pump
 from kitops_orchestration.oci.transfer_ranges import RangedDownload
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
@@ -165,11 +165,11 @@ def _download_large(job: _Job) -> None:
 def _fill(job: _Job, partial: _Partial, resumed: int) -> None:
     wanted = job.descriptor
     with hashing(wanted.digest.algorithm, is_threaded=cores() > 1) as hasher:
-        hash_file(hasher, partial.descriptor, 0, resumed)
+        hasher.follow(partial.descriptor, 0, resumed)
         job.done = resumed
-        os.lseek(partial.descriptor, resumed, os.SEEK_SET)
         _receive(job, partial, hasher)
-        failure = _mismatch(job, os.fstat(partial.descriptor).st_size, hasher.hexdigest())
+        found = hasher.hexdigest()
+        failure = _mismatch(job, os.fstat(partial.descriptor).st_size, found)
     if failure is not None:
         raise failure
 
@@ -182,13 +182,14 @@ def _receive(job: _Job, partial: _Partial, hasher: FileHasher) -> None:
         if probe is not None:
             start = time.monotonic()
             with probe:
-                end = job.done + PROBE_BYTES
-                pump(probe, partial.descriptor, hasher, end=end, cancel=job.cancel, moved=moved)
+                at, end = job.done, job.done + PROBE_BYTES
+                pump(probe, partial.descriptor, hasher, position=at, end=end, cancel=job.cancel, moved=moved)
             if PROBE_BYTES / (time.monotonic() - start) < FAST_BYTES_PER_SECOND:
                 _receive_ranges(job, repository, partial, hasher, moved)
                 return
     with _opened(job, job.done) as stream:
-        pump(stream, partial.descriptor, hasher, end=wanted.size, cancel=job.cancel, moved=moved)
+        at = job.done
+        pump(stream, partial.descriptor, hasher, position=at, end=wanted.size, cancel=job.cancel, moved=moved)
 
 
 def _receive_ranges(

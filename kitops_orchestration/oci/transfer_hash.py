@@ -1,4 +1,4 @@
-"""Hashing of a file while it is written: in the writing thread, or by a second one."""
+"""Hashing of a file while it is written: in the receiving thread, or in a second one that writes too."""
 
 from __future__ import annotations
 
@@ -10,30 +10,40 @@ import threading
 from collections.abc import Iterator
 from typing import Protocol
 
+from kitops_orchestration.oci.transport_splice import write_at
+
 # A buffer is received, written and hashed in turn: more than a core's second-level cache holds costs more
 # than fewer, larger calls win.
-BLOCK_BYTES = 64 * 1024
-_RING = 16
+BLOCK_BYTES = 256 * 1024
+_RING = 8
 
 
 class FileHasher(Protocol):
-    """Hashes a file from its start, as it grows."""
+    """Writes a file from its start, and hashes it."""
 
     def buffer(self) -> memoryview:
         """Return a buffer to fill with the next bytes of the file."""
         ...
 
-    def wrote(self, buffer: memoryview, count: int) -> None:
-        """Take the first ``count`` bytes of a buffer from :meth:`buffer`, and the buffer back."""
+    def write(self, file_descriptor: int, position: int, buffer: memoryview, count: int) -> None:
+        """Write the first ``count`` bytes of a buffer from :meth:`buffer`, hash them, and take the buffer back.
+
+        Raises:
+            OSError: these bytes, or some before them, could not be written.
+        """
+        ...
+
+    def follow(self, file_descriptor: int, position: int, count: int) -> None:
+        """Hash ``count`` bytes that the file already holds; it stays open until :meth:`hexdigest`."""
         ...
 
     def hexdigest(self) -> str:
-        """Return the hash of everything that was taken; waits for it."""
+        """Return the hash of everything that was taken; waits for it, and raises what :meth:`write` raises."""
         ...
 
 
 class InlineHasher:
-    """Hashes in the calling thread."""
+    """Writes and hashes in the calling thread."""
 
     def __init__(self, algorithm: str) -> None:
         self._hash = hashlib.new(algorithm)
@@ -43,9 +53,15 @@ class InlineHasher:
         """Return the only buffer."""
         return self._buffer
 
-    def wrote(self, buffer: memoryview, count: int) -> None:
-        """Hash ``count`` bytes."""
+    def write(self, file_descriptor: int, position: int, buffer: memoryview, count: int) -> None:
+        """Write and hash ``count`` bytes."""
+        write_at(file_descriptor, position, buffer[:count])
         self._hash.update(buffer[:count])
+
+    def follow(self, file_descriptor: int, position: int, count: int) -> None:
+        """Read ``count`` bytes back and hash them."""
+        for part in _parts(self._buffer, file_descriptor, position, count):
+            self._hash.update(part)
 
     def hexdigest(self) -> str:
         """Return the hash so far."""
@@ -53,63 +69,95 @@ class InlineHasher:
 
 
 class ThreadedHasher:
-    """Hashes in a thread of its own, a few buffers behind the writing."""
+    """Writes and hashes in a thread of its own, a few buffers behind the receiving."""
 
     def __init__(self, algorithm: str) -> None:
         self._hash = hashlib.new(algorithm)
         self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
-        self._full: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[tuple[int, int, int, memoryview | None] | None] = queue.SimpleQueue()
+        self._failure: OSError | None = None
+        self._is_abandoned = False
         for _ in range(_RING):
             self._free.put(memoryview(bytearray(BLOCK_BYTES)))
-        self._thread = threading.Thread(target=self._work, name="kitops-hash", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="kitops-hash", daemon=True)
         self._thread.start()
 
     def buffer(self) -> memoryview:
         """Return a buffer; waits until the thread is done with one."""
         return self._free.get()
 
-    def wrote(self, buffer: memoryview, count: int) -> None:
+    def write(self, file_descriptor: int, position: int, buffer: memoryview, count: int) -> None:
         """Hand ``count`` bytes to the thread."""
-        self._full.put(buffer[:count])
+        self._work.put((file_descriptor, position, count, buffer))
+        self._check()
+
+    def follow(self, file_descriptor: int, position: int, count: int) -> None:
+        """Let the thread read ``count`` bytes back; they are still in memory."""
+        self._work.put((file_descriptor, position, count, None))
+        self._check()
 
     def hexdigest(self) -> str:
         """Wait for the thread and return the hash."""
         self.close()
+        self._check()
         return self._hash.hexdigest()
 
-    def close(self) -> None:
-        """Let the thread finish what it has, and end."""
-        self._full.put(None)
+    def close(self, *, is_abandoned: bool = False) -> None:
+        """Let the thread finish what it has, or nothing more when nobody wants the hash, and end."""
+        self._is_abandoned = is_abandoned
+        self._work.put(None)
         self._thread.join()
 
-    def _work(self) -> None:
-        while (data := self._full.get()) is not None:
-            self._hash.update(data)
-            self._free.put(memoryview(data.obj))
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        scratch = memoryview(bytearray(BLOCK_BYTES))
+        while (work := self._work.get()) is not None:
+            file_descriptor, position, count, buffer = work
+            if self._failure is None and not self._is_abandoned:
+                try:
+                    self._do(file_descriptor, position, count, buffer, scratch)
+                except OSError as error:
+                    self._failure = error
+            if buffer is not None:
+                self._free.put(buffer)
+
+    def _do(
+        self, file_descriptor: int, position: int, count: int, buffer: memoryview | None, scratch: memoryview
+    ) -> None:
+        if buffer is not None:
+            write_at(file_descriptor, position, buffer[:count])
+            self._hash.update(buffer[:count])
+            return
+        for part in _parts(scratch, file_descriptor, position, count):
+            if self._is_abandoned:
+                return
+            self._hash.update(part)
 
 
 @contextlib.contextmanager
 def hashing(algorithm: str, *, is_threaded: bool) -> Iterator[FileHasher]:
-    """Open a hasher, and make sure that its thread ends."""
+    """Open a hasher, and make sure that its thread ends: soon, when nobody will ask for the hash."""
     if not is_threaded:
         yield InlineHasher(algorithm)
         return
     hasher = ThreadedHasher(algorithm)
     try:
         yield hasher
-    finally:
-        hasher.close()
+    except BaseException:
+        hasher.close(is_abandoned=True)
+        raise
+    hasher.close()
 
 
-def hash_file(hasher: FileHasher, file_descriptor: int, start: int, end: int) -> None:
-    """Hash the bytes from ``start`` to ``end`` that a file already holds; fewer when it is shorter."""
-    while start < end:
-        buffer = hasher.buffer()
-        count = os.preadv(file_descriptor, [buffer[: end - start]], start)
-        hasher.wrote(buffer, count)
-        if not count:
-            return  # the size of the file will show it
-        start += count
+def _parts(buffer: memoryview, file_descriptor: int, position: int, count: int) -> Iterator[memoryview]:
+    """Read ``count`` bytes from ``position`` on; fewer when the file is shorter, which its size will show."""
+    end = position + count
+    while position < end and (got := os.preadv(file_descriptor, [buffer[: end - position]], position)):
+        yield buffer[:got]
+        position += got
 
 
 def cores() -> int:

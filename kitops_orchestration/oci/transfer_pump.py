@@ -1,8 +1,10 @@
-"""Pump: bytes from a stream into a file and a hash."""
+"""Pump: bytes from a stream into a file and a hash.
+
+A stream that can ``move_into`` a file does so, and the hash follows in the file; others are read and written.
+"""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from typing import BinaryIO
@@ -10,6 +12,7 @@ from typing import BinaryIO
 from kitops_orchestration.oci.transfer_cancel import check_cancelled
 from kitops_orchestration.oci.transfer_hash import FileHasher
 from kitops_orchestration.oci.transport_body import filler
+from kitops_orchestration.oci.transport_splice import PIPE_BYTES
 
 Moved = Callable[[int], None]
 
@@ -19,30 +22,30 @@ def pump(
     file_descriptor: int,
     hasher: FileHasher,
     *,
+    position: int,
     end: int,
     cancel: threading.Event | None,
     moved: Moved,
 ) -> None:
-    """Append a stream to the file's position until the stream ends, or the file is longer than ``end``.
+    """Write a stream to a file from ``position`` on until the stream ends, or the file is longer than ``end``.
+
+    What was moved may still be on its way to the file: the hasher's :meth:`~FileHasher.hexdigest` waits for it.
 
     Raises:
         TransferCancelledError: ``cancel`` was set.
     """
-    position = os.lseek(file_descriptor, 0, os.SEEK_CUR)
+    move = getattr(stream, "move_into", None)
     fill = filler(stream)
     while position <= end:
         check_cancelled(cancel)
-        buffer = hasher.buffer()
-        count = fill(buffer)
+        count = move(file_descriptor, position, PIPE_BYTES) if move is not None else None
+        if count is not None:
+            hasher.follow(file_descriptor, position, count)
+        else:
+            buffer = hasher.buffer()
+            count = fill(buffer)
+            hasher.write(file_descriptor, position, buffer, count)
         if not count:
             return
-        write_all(file_descriptor, buffer[:count])
-        hasher.wrote(buffer, count)
         position += count
         moved(count)
-
-
-def write_all(file_descriptor: int, data: memoryview) -> None:
-    """Write all of ``data`` at the file's position."""
-    while data:
-        data = data[os.write(file_descriptor, data) :]

@@ -6,15 +6,15 @@ of what is there without a gap, reading what was just written from memory.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from typing import BinaryIO
 
 from kitops_orchestration.errors import SizeMismatchError, TransferCancelledError
 from kitops_orchestration.oci.transfer_cancel import check_cancelled
-from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher, hash_file
+from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher
 from kitops_orchestration.oci.transport_body import filler
+from kitops_orchestration.oci.transport_splice import write_at
 
 SEGMENT_BYTES = 16 * 1024 * 1024
 OpenRange = Callable[[int, int], BinaryIO]
@@ -63,7 +63,7 @@ class RangedDownload:
         try:
             while frontier < self._size:
                 reached = self._wait_beyond(frontier)
-                hash_file(hasher, self._file, frontier, reached)
+                hasher.follow(self._file, frontier, reached - frontier)
                 frontier = reached
                 advanced(frontier)
         except BaseException as error:
@@ -103,7 +103,7 @@ class RangedDownload:
                     raise SizeMismatchError(
                         f"the blob ends at {position} of {self._size} bytes", advice="the source is damaged"
                     )
-                self._write(buffer[:count], position)
+                write_at(self._file, position, buffer[:count])
                 position += count
                 self._moved(count)
                 with self._changed:
@@ -112,11 +112,6 @@ class RangedDownload:
         with self._changed:
             del self._active[start]
             self._changed.notify()
-
-    def _write(self, data: memoryview, position: int) -> None:
-        while data:
-            count = os.pwrite(self._file, data, position)
-            data, position = data[count:], position + count
 
     def _wait_beyond(self, frontier: int) -> int:
         with self._changed:

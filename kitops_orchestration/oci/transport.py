@@ -7,29 +7,22 @@ Nothing here knows registries: no authorization, no retry, no redirect.  What go
 from __future__ import annotations
 
 import http.client
-import os
-import socket
 import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 from kitops_orchestration import settings
 from kitops_orchestration._version import __version__
-from kitops_orchestration.errors import KitOpsError, RegistryError, RegistryUnavailableError
+from kitops_orchestration.errors import KitOpsError, RegistryError
 from kitops_orchestration.oci.transport_body import Upload
-from kitops_orchestration.oci.transport_connection import Connection, Watch, connection_for
+from kitops_orchestration.oci.transport_connection import Connection, connection_for
 from kitops_orchestration.oci.transport_proxy import Proxy, parse_proxy, proxy_for
-from kitops_orchestration.oci.transport_url import Origin, redacted, request_target
+from kitops_orchestration.oci.transport_response import LOST, ConnectionPool, Response, lost
+from kitops_orchestration.oci.transport_url import Origin, request_target
+from kitops_orchestration.oci.transport_wait import Watch
 from kitops_orchestration.settings import Limits
-
-_IDLE_PER_ORIGIN = 16
-_DRAIN_BYTES = 256 * 1024
-_READ_BYTES = 16 * 1024
-_LOST = (OSError, http.client.HTTPException, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,122 +84,6 @@ class Request:
     body: bytes | Upload | None = None
 
 
-class Response:
-    """One answer, its body still on the wire; close it, or read it to its end, to free the connection."""
-
-    def __init__(self, raw: http.client.HTTPResponse, url: str, connection: Connection, pool: _Pool) -> None:
-        self._raw = raw
-        self._connection: Connection | None = connection
-        self._pool = pool
-        self.status = raw.status
-        self.headers = raw.headers
-        self.url = url
-        self.content = b""
-        """The body, after :meth:`load`."""
-        if raw.length == 0:  # an answer without a body is over; http.client notices when somebody reads it
-            raw.close()
-        if raw.isclosed():
-            self._finish()
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:
-        """Fill ``buffer`` from the body; 0 at its end, which is the end that the header announced."""
-        try:
-            count = self._raw.readinto(buffer)
-            short = not count and len(buffer) > 0 and bool(self._raw.length)
-        except _LOST as error:
-            self.close()
-            raise lost(self.url, error) from error
-        except BaseException:
-            self.close()
-            raise
-        if short:
-            self.close()
-            raise lost(self.url, EOFError("the body was cut"))
-        if self._raw.isclosed():
-            self._finish()
-        return count
-
-    def read(self, limit: int) -> bytes:
-        """Return the body up to ``limit`` bytes, and one more if there is one: the caller's sign of too much."""
-        data = bytearray()
-        step = bytearray(_READ_BYTES)
-        while len(data) <= limit and (count := self.readinto(step)):
-            data += memoryview(step)[:count]
-        return bytes(memoryview(data)[: limit + 1])
-
-    def load(self, limit: int = _DRAIN_BYTES) -> Self:
-        """Read a small body into ``content`` and free the connection; what is beyond ``limit`` is dropped."""
-        try:
-            if self._connection is not None:
-                self.content = self.read(limit)[:limit]
-        finally:
-            self.close()
-        return self
-
-    def close(self) -> None:
-        """Give the connection up; a body not read to its end costs the connection."""
-        if self._connection is not None:
-            if self._raw.isclosed():
-                self._finish()
-                return
-            self._raw.close()
-            self._connection.close()
-            self._connection = None
-
-    def _finish(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            if self._raw.will_close:
-                connection.close()
-            else:
-                self._pool.put(connection)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class _Pool:
-    """Idle connections to one origin; those of a parent process are not touched after a fork."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._idle: list[Connection] = []
-        self._process = os.getpid()
-
-    def take(self) -> Connection | None:
-        with self._lock:
-            if self._process != os.getpid():
-                self._idle, self._process = [], os.getpid()
-            while self._idle:
-                connection = self._idle.pop()
-                if not connection.is_stale():
-                    return connection
-                connection.close()
-        return None
-
-    def put(self, connection: Connection) -> None:
-        with self._lock:
-            if self._process == os.getpid() and len(self._idle) < _IDLE_PER_ORIGIN:
-                self._idle.append(connection)
-                return
-        connection.close()
-
-    def close(self) -> None:
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-
-    def __del__(self) -> None:
-        for connection in self._idle:
-            connection.close()
-
-
 class Transport:
     """Sends requests to any host, keeping connections open; safe for threads.
 
@@ -221,7 +98,7 @@ class Transport:
         self._proxy = parse_proxy(proxy) if proxy else None
         self._proxies = settings.proxies()
         self._lock = threading.Lock()
-        self._pools: dict[Origin, _Pool] = {}
+        self._pools: dict[Origin, ConnectionPool] = {}
         self._context: ssl.SSLContext | None = None
 
     def send(self, request: Request, *, cancel: threading.Event | None = None) -> Response:
@@ -246,7 +123,7 @@ class Transport:
                     f"the TLS certificate of {origin.netloc} is not trusted: {error.verify_message}",
                     advice="give the authority's certificate as ca_bundle (TlsOptions)",
                 ) from error
-            except _LOST as error:
+            except LOST as error:
                 connection.close()
                 # A kept connection may have been closed under our hands; that says nothing about the server.
                 # A streamed body is not sent again from here: the server may have kept a part of it.
@@ -285,9 +162,9 @@ class Transport:
                 headers["Proxy-Authorization"] = proxy.authorization
         return connection.exchange(request.method, target, headers, request.body, watch)
 
-    def _pool(self, origin: Origin) -> _Pool:
+    def _pool(self, origin: Origin) -> ConnectionPool:
         with self._lock:
-            return self._pools.setdefault(origin, _Pool())
+            return self._pools.setdefault(origin, ConnectionPool())
 
     def _way_to(self, origin: Origin) -> Proxy | None:
         return self._proxy or proxy_for(origin, self._proxies)
@@ -299,29 +176,3 @@ class Transport:
         proxy = self._way_to(origin)
         through = (proxy.host, proxy.port, proxy.authorization) if proxy else None
         return connection_for(origin, through, self._context, self._limits.connect_timeout_seconds)
-
-
-def lost(url: str, error: BaseException, *, proxy: Proxy | None = None) -> RegistryUnavailableError:
-    """Return the error for a connection that did not come about or broke; with ``proxy`` that is the place to look."""
-    where = Origin.of(url).netloc
-    way = f" through the proxy {proxy.host}:{proxy.port}" if proxy else ""
-    advice: str | None = None
-    if isinstance(error, socket.gaierror):
-        reason, advice = "its name cannot be resolved", "check the registry's name and the network"
-    elif isinstance(error, ConnectionRefusedError):
-        reason, advice = "connection refused", "check host and port, and that the registry is running"
-    elif isinstance(error, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(error):
-        reason, advice = "it does not speak TLS", "use plain_http if the registry really has no TLS"
-    elif isinstance(error, TimeoutError):
-        reason = str(error) or "timed out"
-    else:
-        reason = f"connection lost ({_reason(error)})"
-    if proxy and isinstance(error, (socket.gaierror, ConnectionRefusedError)):
-        is_refused = isinstance(error, ConnectionRefusedError)
-        reason = "the proxy refused the connection" if is_refused else "the proxy's name cannot be resolved"
-        advice = "check the proxy's host and port"
-    return RegistryUnavailableError(f"{where}: {reason} at {redacted(url)}{way}", advice=advice)
-
-
-def _reason(error: Any) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)[:120]

@@ -13,48 +13,18 @@ import os
 import selectors
 import socket
 import ssl
-import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, cast
 
-from kitops_orchestration.errors import TransferCancelledError
 from kitops_orchestration.oci.transport_body import Upload, ended_early, filler
 from kitops_orchestration.oci.transport_url import Origin
+from kitops_orchestration.oci.transport_wait import SLICE_SECONDS, Watch, wait_for
 
-SLICE_SECONDS = 0.5
 BLOCK_BYTES = 256 * 1024
 SENDFILE_BYTES = 1024 * 1024
 _CONNECTING = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 _GONE = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What a wait has to obey: the caller's wish to stop, and the longest silence."""
-
-    cancel: threading.Event | None = None
-    silence_seconds: float = 60.0
-
-    def check(self) -> None:
-        """Raise :class:`TransferCancelledError` when the caller asked for a stop."""
-        if self.cancel is not None and self.cancel.is_set():
-            raise TransferCancelledError("the transfer was cancelled", advice="start it again to finish it")
-
-    def repeat(self, wait: Callable[[], _T], *, seconds: float | None = None) -> _T:
-        """Call ``wait``, whose socket gives up after a slice, until it returns or the silence is too long."""
-        limit = self.silence_seconds if seconds is None else seconds
-        start = time.monotonic()
-        while True:
-            self.check()
-            try:
-                return wait()
-            except TimeoutError:
-                if time.monotonic() - start >= limit:
-                    raise TimeoutError(f"no byte for {limit:g} s") from None
 
 
 class _WatchedReader(io.RawIOBase):
@@ -70,12 +40,7 @@ class _WatchedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        receive = self._sock.recv_into
-        try:
-            self._watch.check()
-            count = receive(buffer)  # the common case: no closure, no loop
-        except TimeoutError:
-            count = self._watch.repeat(lambda: receive(buffer), seconds=self._seconds)
+        count = _receive(self._sock, buffer, self._watch, self._seconds)
         self._seconds = self._watch.silence_seconds
         return count
 
@@ -104,7 +69,7 @@ class Connection(http.client.HTTPConnection):
         self._tls = tls
         self._server_name = server_name
         self._connect_seconds = connect_seconds
-        self._watch = Watch()
+        self.watch = Watch()
         self._patience = 0.0
         # http.client's two hooks: how a socket comes to be, and what reads a response from it
         self._create_connection = self._dial
@@ -117,7 +82,7 @@ class Connection(http.client.HTTPConnection):
         if self._tls is not None:
             wrapped = self._tls.wrap_socket(self.sock, server_hostname=self._server_name, do_handshake_on_connect=False)
             self.sock = wrapped
-            self._watch.repeat(wrapped.do_handshake, seconds=self._connect_seconds)
+            self.watch.repeat(wrapped.do_handshake, seconds=self._connect_seconds)
 
     def exchange(
         self,
@@ -128,7 +93,7 @@ class Connection(http.client.HTTPConnection):
         watch: Watch,
     ) -> http.client.HTTPResponse:
         """Send one request and return its response, header read, body not."""
-        self._watch = watch
+        self.watch = watch
         self.requests += 1
         self.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in headers.items():
@@ -143,6 +108,10 @@ class Connection(http.client.HTTPConnection):
         # A server may commit what it got before it answers; that takes longer for more.
         self._patience = watch.silence_seconds + size / 50e6
         return self.getresponse()
+
+    def receive(self, buffer: memoryview) -> int:
+        """Read from the socket itself, past what http.client may have buffered; 0 when the other side has closed."""
+        return _receive(self.sock, buffer, self.watch, self.watch.silence_seconds)
 
     def is_stale(self) -> bool:
         """Tell whether a kept connection was closed, or spoken on, by the other side."""
@@ -185,7 +154,7 @@ class Connection(http.client.HTTPConnection):
             try:
                 return os.sendfile(sock.fileno(), reader.fileno(), offset, min(left, SENDFILE_BYTES))
             except BlockingIOError:
-                _wait(sock, selectors.EVENT_WRITE, SLICE_SECONDS)
+                wait_for(sock, selectors.EVENT_WRITE, SLICE_SECONDS)
                 raise TimeoutError from None
 
         while left:
@@ -202,7 +171,7 @@ class Connection(http.client.HTTPConnection):
         for family, kind, protocol, _, target in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
             sock = socket.socket(family, kind, protocol)
             try:
-                _connect(sock, target, self._watch, self._connect_seconds)
+                _connect(sock, target, self.watch, self._connect_seconds)
                 return sock
             except OSError as error:
                 failure = error
@@ -213,8 +182,16 @@ class Connection(http.client.HTTPConnection):
         raise failure
 
     def _response(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        readable: Any = _Readable(sock, self._watch, self._patience)
+        readable: Any = _Readable(sock, self.watch, self._patience)
         return http.client.HTTPResponse(readable, *args, **kwargs)
+
+
+def _receive(sock: socket.socket, buffer: memoryview, watch: Watch, seconds: float) -> int:
+    try:
+        watch.check()
+        return sock.recv_into(buffer)  # the common case: no closure, no loop
+    except TimeoutError:
+        return watch.repeat(partial(sock.recv_into, buffer), seconds=seconds)
 
 
 def _send_all(sock: socket.socket, view: memoryview, watch: Watch) -> None:
@@ -233,7 +210,7 @@ def _connect(sock: socket.socket, target: Any, watch: Watch, seconds: float) -> 
         raise OSError(status, errno.errorcode.get(status, "connect"))
 
     def writable() -> None:
-        if not _wait(sock, selectors.EVENT_WRITE, SLICE_SECONDS):
+        if not wait_for(sock, selectors.EVENT_WRITE, SLICE_SECONDS):
             raise TimeoutError
 
     watch.repeat(writable, seconds=seconds)
@@ -245,20 +222,9 @@ def _connect(sock: socket.socket, target: Any, watch: Watch, seconds: float) -> 
 
 def _is_readable(sock: socket.socket) -> bool:
     try:
-        return _wait(sock, selectors.EVENT_READ, 0)
+        return wait_for(sock, selectors.EVENT_READ, 0)
     except (OSError, ValueError):
         return True
-
-
-def _wait(sock: socket.socket, event: int, seconds: float) -> bool:
-    with _selector() as selector:
-        selector.register(sock, event)
-        return bool(selector.select(seconds))
-
-
-def _selector() -> selectors.BaseSelector:
-    # poll(2) needs no descriptor of its own and knows no limit on their numbers
-    return getattr(selectors, "PollSelector", selectors.SelectSelector)()
 
 
 def connection_for(

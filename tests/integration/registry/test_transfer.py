@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import time
 
 import pytest
 
+from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import (
     KitOpsError,
     NotFoundError,
@@ -24,13 +26,15 @@ from kitops_orchestration.oci.blob_source import BytesSource, FileSource
 from kitops_orchestration.oci.copy import copy
 from kitops_orchestration.oci.credentials import Credential, StaticCredentials
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
+from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote import RemoteRepository
 from kitops_orchestration.oci.transfer import download_blob
 from kitops_orchestration.oci.transfer_checkpoint import FileCheckpoint
 from kitops_orchestration.oci.transfer_push import push_content
 from kitops_orchestration.progress import ProgressEvent
 from kitops_orchestration.settings import MIB, Limits
-from kitops_orchestration.testing.builders import push_bytes, push_random_modelkit, random_bytes
+from kitops_orchestration.testing.builders import make_context_dir, push_bytes, push_random_modelkit, random_bytes
 from kitops_orchestration.testing.registry import EmbeddedRegistry, Fault
 
 SIZE = 3 * MIB + 7
@@ -91,6 +95,30 @@ def test_any_source_is_pushed_in_one_piece(embedded_registry, remote, source):
     assert embedded_registry.count(method="PATCH") == 0
     assert remote.push_blob(BLOB, source) is False
     assert embedded_registry.count(method="POST") == 1
+
+
+def blobs_of(count, size=512):
+    return [random_bytes(size, seed=1000 + number) for number in range(count)]
+
+
+def test_among_new_blobs_the_question_is_the_upload(embedded_registry, remote):
+    contents = blobs_of(12)
+    known = push_bytes(remote, contents[9])
+    embedded_registry.clear_requests()
+    pushed = [push_bytes(remote, content) for content in contents]
+    assert pushed[9] == known
+    assert [stored(remote, blob) for blob in pushed] == contents
+    assert embedded_registry.count(method="HEAD") < len(contents)
+    assert embedded_registry.count(method="PUT") == len(contents) - 1, "what was there was not sent again"
+    assert sum(record.method in ("HEAD", "POST", "PUT") for record in embedded_registry.requests) < 3 * len(contents)
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 501])
+def test_a_registry_that_takes_no_mount_from_itself_is_asked_as_before(embedded_registry, remote, status):
+    embedded_registry.add_fault(Fault("POST", "mount=", status=status, code="UNSUPPORTED"))
+    contents = blobs_of(8)
+    assert [stored(remote, push_bytes(remote, content)) for content in contents] == contents
+    assert embedded_registry.count(method="HEAD") == len(contents)
 
 
 def test_an_empty_blob_is_pushed_and_pulled(remote, tmp_path):
@@ -171,6 +199,31 @@ def test_another_process_goes_on_with_an_upload(embedded_registry, open_remote, 
     assert stored(second) == CONTENT
     assert embedded_registry.count(method="POST") == 0
     assert not path.exists()
+
+
+def test_a_retried_pack_goes_on_with_the_upload_of_the_first(embedded_registry, tmp_path):
+    context = make_context_dir(tmp_path / "context", model_bytes=SIZE)
+
+    def pack(retries):
+        client = KitClient(
+            embedded_registry.host,
+            credentials=StaticCredentials({}),
+            limits=Limits(chunk_bytes=MIB, retries=retries),
+            checkpoint=FileCheckpoint(tmp_path / "state"),
+        )
+        return client.pack(context, "team/iris:v1", use_cache=False)
+
+    embedded_registry.add_fault(Fault("PATCH", "/uploads/", drops=True, after_bytes=MIB // 2, times=1))
+    embedded_registry.add_fault(Fault("GET", "/uploads/", status=503, times=2))
+    with pytest.raises(RegistryUnavailableError):
+        pack(0)
+    assert (tmp_path / "state").exists()
+    embedded_registry.clear_faults()
+    embedded_registry.clear_requests()
+    pack(0)
+    patched = [record.bytes_received for record in embedded_registry.requests if record.method == "PATCH"]
+    assert 0 < sum(patched) < SIZE
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_checkpoint_of_an_upload_that_is_gone_starts_over(embedded_registry, open_remote, tmp_path):
@@ -306,6 +359,27 @@ def test_a_missing_blob_leaves_nothing(remote, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@contextlib.contextmanager
+def files_end_at(size):
+    """Let no file of this process grow beyond ``size``: a disk that is full in the middle of a transfer."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+
+@pytest.mark.parametrize("medium", ["registry", "folder"])
+def test_a_disk_that_fills_up_is_told_and_nothing_is_left(remote, tmp_path, medium):
+    repository = remote if medium == "registry" else LayoutRepository(Reference.parse(f"file://{tmp_path}/kits/iris"))
+    push_bytes(repository, CONTENT)
+    target = tmp_path / "target"
+    with files_end_at(MIB), pytest.raises(KitOpsError, match=r"cannot write .*blob.*File too large"):
+        download_blob(repository, BLOB, target / "blob")
+    assert list(target.iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_written_is_named(remote, tmp_path):
     push_bytes(remote, CONTENT)
     (tmp_path / "file").touch()
@@ -429,6 +503,8 @@ CHILD = """
 import sys, pathlib
 from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
+from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote import RemoteRepository
 from kitops_orchestration.oci.transfer import download_blob

@@ -1,0 +1,76 @@
+"""From a socket into a file inside the kernel: the bytes of a body never enter this process (Linux, plain HTTP)."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import selectors
+import socket
+import ssl
+
+from kitops_orchestration.oci.transport_wait import SLICE_SECONDS, Watch, wait_for
+
+PIPE_BYTES = 1024 * 1024
+"""The most that Linux gives an ordinary user's pipe."""
+
+
+def can_splice(sock: socket.socket | None) -> bool:
+    """Tell whether the bytes of a socket are the body's own, and the system can move them."""
+    return hasattr(os, "splice") and sock is not None and not isinstance(sock, ssl.SSLSocket)
+
+
+class Splice:
+    """A pipe between one socket and a file."""
+
+    def __init__(self, sock: socket.socket, watch: Watch) -> None:
+        self._sock = sock
+        self._watch = watch
+        self._reading_end, self._writing_end = os.pipe2(os.O_CLOEXEC)
+        with contextlib.suppress(OSError):  # a smaller pipe is only slower
+            fcntl.fcntl(self._writing_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    def receive(self, limit: int) -> int:
+        """Take up to ``limit`` bytes from the socket; 0 when the other side has closed it.
+
+        Raises:
+            TimeoutError: silence for too long.
+            OSError: the connection was lost.
+            TransferCancelledError: the caller asked for a stop.
+        """
+        size = min(limit, PIPE_BYTES)
+
+        def take() -> int:
+            try:
+                return os.splice(self._sock.fileno(), self._writing_end, size, flags=os.SPLICE_F_NONBLOCK)
+            except BlockingIOError:
+                wait_for(self._sock, selectors.EVENT_READ, SLICE_SECONDS)
+                raise TimeoutError from None
+
+        return self._watch.repeat(take)
+
+    def deliver(self, file_descriptor: int, position: int, count: int) -> None:
+        """Write the ``count`` bytes just received at ``position``; raises what the file raises."""
+        while count:
+            try:
+                moved = os.splice(self._reading_end, file_descriptor, count, offset_dst=position)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # a file system that takes no pages
+                    raise
+                data = os.read(self._reading_end, count)
+                write_at(file_descriptor, position, memoryview(data))
+                moved = len(data)
+            position, count = position + moved, count - moved
+
+    def close(self) -> None:
+        """Close the pipe, with what may be in it."""
+        os.close(self._reading_end)
+        os.close(self._writing_end)
+
+
+def write_at(file_descriptor: int, position: int, data: memoryview) -> None:
+    """Write all of ``data`` at ``position``."""
+    while data:
+        count = os.pwrite(file_descriptor, data, position)
+        data, position = data[count:], position + count

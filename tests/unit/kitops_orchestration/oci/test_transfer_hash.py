@@ -1,0 +1,66 @@
+"""Hashing while a file is written, in this thread or another."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, hashing
+from kitops_orchestration.testing.builders import random_bytes
+
+CONTENT = random_bytes(5 * BLOCK_BYTES + 3)
+
+
+def blocks(content: bytes):
+    for start in range(0, len(content), BLOCK_BYTES):
+        yield start, content[start : start + BLOCK_BYTES]
+
+
+@pytest.fixture(params=[True, False], ids=["threaded", "inline"])
+def is_threaded(request) -> bool:
+    return request.param
+
+
+def test_what_is_written_and_what_was_there_is_hashed_in_order(tmp_path, is_threaded):
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    with path.open("r+b") as file, hashing("sha256", is_threaded=is_threaded) as hasher:
+        hasher.follow(file.fileno(), 0, 6)
+        for position, block in blocks(CONTENT):
+            buffer = hasher.buffer()
+            buffer[: len(block)] = block
+            hasher.write(file.fileno(), 6 + position, buffer, len(block))
+        found = hasher.hexdigest()
+    assert path.read_bytes() == b"before" + CONTENT
+    assert found == hashlib.sha256(b"before" + CONTENT).hexdigest()
+
+
+def test_a_file_that_is_shorter_is_hashed_as_it_is(tmp_path, is_threaded):
+    path = tmp_path / "file"
+    path.write_bytes(b"short")
+    with path.open("rb") as file, hashing("sha256", is_threaded=is_threaded) as hasher:
+        hasher.follow(file.fileno(), 0, 100)
+        assert hasher.hexdigest() == hashlib.sha256(b"short").hexdigest()
+
+
+def test_a_write_that_fails_is_raised(tmp_path, is_threaded):
+    path = tmp_path / "file"
+    path.touch()
+    with path.open("rb") as file, hashing("sha256", is_threaded=is_threaded) as hasher, pytest.raises(OSError):  # noqa: PT011, PT012 - read-only: EBADF; now or at the end
+        hasher.write(file.fileno(), 0, hasher.buffer(), BLOCK_BYTES)
+        hasher.hexdigest()
+
+
+def test_a_hash_that_nobody_wants_is_not_finished(tmp_path):
+    path = tmp_path / "sparse"
+    with path.open("w+b") as file:
+        file.truncate(1 << 40)  # hashing it would take minutes
+        with pytest.raises(KeyboardInterrupt):
+            follow_and_give_up(file.fileno(), 1 << 40)
+
+
+def follow_and_give_up(file_descriptor: int, size: int) -> None:
+    with hashing("sha256", is_threaded=True) as hasher:
+        hasher.follow(file_descriptor, 0, size)
+        raise KeyboardInterrupt
