@@ -128,6 +128,12 @@ def ca_bundle_path() -> Path | None:
     return Path(text) if text else None
 
 
+def client_certificate_paths() -> tuple[Path | None, Path | None]:
+    """Return the client certificate and its key by the Kit CLI's ``KITOPS_CLIENT_CERT`` and ``KITOPS_CLIENT_KEY``."""
+    certificate, key = env("KITOPS_CLIENT_CERT"), env("KITOPS_CLIENT_KEY")
+    return Path(certificate) if certificate else None, Path(key) if key else None
+
+
 def proxies() -> Mapping[str, str]:
     """Return proxies by scheme (``http``, ``https``, ``all``) and ``no``, the hosts reached without one."""
     import urllib.request  # brings http.client and ssl, which most callers of this module never need

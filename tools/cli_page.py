@@ -6,7 +6,8 @@ import click
 
 from kitops_orchestration.cli.main import VERBS, cli
 
-WIDTH = 100
+WIDTH = 80
+"""What the page is wide enough for, and the narrowest of usual terminals."""
 HEAD = """# Command line
 
 Made by `make docs` from what the verbs say about themselves.

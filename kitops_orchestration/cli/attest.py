@@ -40,4 +40,4 @@ def command(
         raise KitOpsError(f"the report {path} is not a JSON object", advice='wrap it: {"results": […]}')
     pinned = client.resolve(reference)
     result = client.attest(pinned, predicate_type, predicate, signer=load_signer(key_path))
-    print_attached(result, pinned, as_json=as_json)
+    print_attached("attached to", result, pinned, as_json=as_json)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from kitops_orchestration.lineage.attach import Attached
 
 
+_DONE = {"approve": "approved", "reject": "rejected", "revoke": "revoked"}
+
+
 def decision_command(name: str, help_text: str, *, needs_key: bool) -> click.Command:
     """Return the command that records one kind of decision."""
 
@@ -45,6 +48,6 @@ def decision_command(name: str, help_text: str, *, needs_key: bool) -> click.Com
         policy = require_policy(policy_path)
         pinned = client.resolve(reference)
         result = verb(pinned, stage=stage, policy=policy, signer=signer, **record)
-        print_attached(result, pinned, as_json=as_json)
+        print_attached(_DONE[name], result, pinned, fact=("stage", stage), as_json=as_json)
 
     return command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,11 +13,13 @@ from kitops_orchestration.cli.printable import printable
 from kitops_orchestration.errors import (
     AuthenticationError,
     IntegrityError,
+    InvalidReferenceError,
     KitfileError,
     KitOpsError,
     RegistryUnavailableError,
     SignatureError,
 )
+from kitops_orchestration.oci.reference import folder_registry
 
 EXIT_EXPECTED, EXIT_BUG = 1, 70
 
@@ -31,6 +34,7 @@ _WORDS = {
     "choose a compression or layer_format='tar'": "give --compression or --layer-format tar",
     "give registered_model=..., or mode='copy'": "give --name, or --mode copy",
     "give it more time with timeout_seconds": "give it more time with --timeout",
+    "use plain_http if": "give --plain-http if",
     "give the client, connection or resource a registry": "name the registry",
 }
 # For errors that say themselves what is to be changed; the most special first.
@@ -49,6 +53,8 @@ def report_expected(error: KitOpsError, *, as_json: bool, is_verbose: bool) -> i
     if is_verbose:
         traceback.print_exception(error)
     advice = in_terminal_words(error.advice or _usual_advice(error))
+    if isinstance(error, InvalidReferenceError) and "names no registry" in str(error):
+        advice += f"; a folder here is {folder_registry(Path.cwd())}/repository:tag"
     if as_json:
         _print_json(type(error).__name__, str(error), advice, transient=error.transient)
     _print_text(str(error), advice)
@@ -68,9 +74,12 @@ def report_system(error: OSError, *, as_json: bool, is_verbose: bool) -> int:
     return EXIT_EXPECTED
 
 
-def report_bug(error: Exception, *, is_verbose: bool) -> int:
+def report_bug(error: Exception, *, as_json: bool, is_verbose: bool) -> int:
     """Name a bug as one; return the exit code."""
-    _print_text(f"this is a bug: {type(error).__name__}: {error}", "run again with -v and report the traceback")
+    message, advice = f"this is a bug: {type(error).__name__}: {error}", "run again with -v and report the traceback"
+    if as_json:
+        _print_json(type(error).__name__, message, advice, transient=False)
+    _print_text(message, advice)
     if is_verbose:
         traceback.print_exception(error)
     return EXIT_BUG

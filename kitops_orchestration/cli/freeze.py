@@ -44,4 +44,4 @@ def command(
         policy=load_policy(policy_path),
         signer=load_signer(key_path),
     )
-    print_attached(result, where, as_json=as_json)
+    print_attached("opened" if thaw else "frozen", result, where, fact=("stage", stage), as_json=as_json)

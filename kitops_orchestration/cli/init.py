@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from kitops_orchestration.cli.options import json_option
 from kitops_orchestration.cli.output import print_facts, print_json, print_text
 from kitops_orchestration.errors import KitfileError
+from kitops_orchestration.oci.reference import folder_registry
 
 
 @click.command("init")
@@ -16,7 +18,7 @@ from kitops_orchestration.errors import KitfileError
 @click.option("--name", help="Name of the package; the directory says one otherwise.")
 @click.option("--desc", "--description", "description", help="What it is for.")
 @click.option("--author", help="Who made it.")
-@click.option("--force", is_flag=True, help="Replace a Kitfile that is there.")
+@click.option("-f", "--force", is_flag=True, help="Replace a Kitfile that is there.")
 @click.option("--stdout", "to_stdout", is_flag=True, help="Print the Kitfile and write nothing.")
 @json_option
 def command(
@@ -57,7 +59,21 @@ def command(
         print_json({"path": str(path), "parts": parts})
     else:
         listed = ", ".join(f"{count} {kind}" for kind, count in parts.items())
-        print_facts([("wrote", path), ("describes", listed or "nothing"), ("next", f"kitctl pack {directory} -t …")])
+        target = (
+            f"{folder_registry(Path.cwd() / 'models')}/{_repository(kitfile.package.name or directory.resolve().name)}"
+        )
+        print_facts(
+            [
+                ("wrote", path),
+                ("describes", listed or "nothing"),
+                ("next", f"look it over, then: kitctl pack {directory} -t {target}:v1"),
+            ]
+        )
+
+
+def _repository(name: str) -> str:
+    """Return a name that a repository may have."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "model"
 
 
 def _parts(**counts: int) -> dict[str, int]:

@@ -16,6 +16,8 @@ def command(arguments: tuple[str, ...], as_json: bool) -> None:
 
     Reads MODELKIT_REF, UNPACK_PATH, UNPACK_FILTER, EXTRA_FLAGS and COSIGN_KEY, as KitOps' own init image does;
     a reference and a folder as arguments (KServe's way) win over the first two.
+
+    MODELKIT_REF=registry.example/iris:v1 kitctl init-container
     """
     from kitops_orchestration.deploy.init_container import read_request, run
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
+from kitops_orchestration.cli.list_template import ListItem, read_template
 from kitops_orchestration.cli.options import json_option, network_options
 from kitops_orchestration.cli.output import facts_of, human_bytes, print_json, print_table, print_text
 from kitops_orchestration.client import KitClient
@@ -17,35 +20,78 @@ if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One tag, and the ModelKit it points at; ``None`` for an artifact of another kind."""
+
+    reference: Reference
+    tag: str
+    kit: ModelKit | None
+
+
 @click.command("list")
 @click.argument("repository")
+@click.option(
+    "-f",
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="TYPE[:NAME]",
+    help="Only ModelKits that hold such a part, e.g. datasets:train.",
+)
+@click.option(
+    "--format",
+    "form",
+    default="table",
+    show_default=True,
+    metavar="FORMAT",
+    help="table; json, as the Kit CLI prints it; or a template for each ModelKit: {{ .Repo }}, .Tags, .Digest, "
+    ".ModelName, .Size (bytes), .Author.",
+)
 @json_option
 @network_options
-def command(client: KitClient, repository: str, as_json: bool) -> None:
-    """List the ModelKits of a repository, or of every repository of a folder, with tag, model, author and size.
+def command(client: KitClient, repository: str, filters: tuple[str, ...], form: str, as_json: bool) -> None:
+    """List the ModelKits of a repository, or of all repositories of a registry, with tag, model, size and digest.
 
-    kitctl list registry.example/team/iris
+    One repository:  kitctl list registry.example/team/iris
 
-    kitctl list file:///data/models
+    A whole folder:  kitctl list file:///data/models
+
+    For a script:  kitctl list file:///data/models --format '{{ .Repo }}@{{ .Digest }}'
     """
-    places = client.repositories(repository)
-    tagged = [place.with_tag(tag) for place in places for tag in _tags(client, place)]
-    with ThreadPoolExecutor(max_workers=client.limits.concurrency) as pool:
-        kits = list(zip(tagged, pool.map(lambda where: _inspect(client, where), tagged), strict=True))
+    if as_json and form != "table":
+        raise click.UsageError("--json and --format exclude each other")
+    template = read_template(form) if form not in ("table", "json") else None
+    whole = client.whole_registry(repository)
+    found = _find(client, client.repositories(repository), filters)
     if as_json:
-        held = [_as_json(where, kit) for where, kit in kits if kit is not None]
-        print_json({**facts_of(client.reference(repository).without_target()), "modelkits": held})
-    elif kits:
-        several = len(places) > 1
-        columns = ("tag", "name", "version", "author", "size", "digest")
-        rows = [(*([where.repository] if several else []), *_row(where, kit)) for where, kit in kits]
-        print_table(("repository", *columns) if several else columns, rows)
+        place = {"registry": whole} if whole else facts_of(client.reference(repository).without_target())
+        print_json({**place, "modelkits": [_as_json(item.reference, item.tag, item.kit) for item in found if item.kit]})
+    elif form == "json":
+        print_json([item.to_json() for item in _by_digest(found)])
+    elif template is not None:
+        for item in _by_digest(found):
+            print_text(template(item).removesuffix("\n"))
     else:
-        print_text(f"{client.reference(repository).name} has no tags", to_stderr=True)
+        where = None if whole else client.reference(repository)
+        _print_table(found, whole=whole, name=whole or str(where), beside="" if found else _beside(client, where))
 
 
-def _tags(client: KitClient, where: Reference) -> list[str]:
-    return client.tags(where.without_target()) if where.tag is None else [where.tag]
+def _find(client: KitClient, places: Iterable[Reference], filters: Sequence[str]) -> list[_Found]:
+    from kitops_orchestration.modelkit.filters import parse_filters, takes_layer
+
+    parsed = parse_filters(filters)
+    with ThreadPoolExecutor(max_workers=client.limits.concurrency) as pool:
+        wanted = [
+            (where.without_target(), tag)
+            for where in places
+            for tag in (client.tags(where.without_target()) if where.tag is None else [where.tag])
+        ]
+        kits = pool.map(lambda item: _inspect(client, item[0].with_tag(item[1])), wanted)
+        found = [_Found(where, tag, kit) for (where, tag), kit in zip(wanted, kits, strict=True)]
+    if not parsed:
+        return found
+    return [item for item in found if item.kit and any(takes_layer(parsed, layer) for layer in item.kit.layers)]
 
 
 def _inspect(client: KitClient, reference: Reference) -> ModelKit | None:
@@ -56,24 +102,65 @@ def _inspect(client: KitClient, reference: Reference) -> ModelKit | None:
         return None
 
 
-def _as_json(where: Reference, kit: ModelKit) -> dict[str, object]:
+def _name(kit: ModelKit) -> str:
+    """Return the package's name, else the model's: most Kitfiles have one of them."""
     model = kit.kitfile.model
+    return kit.kitfile.package.name or (model.name if model else "")
+
+
+def _as_json(where: Reference, tag: str, kit: ModelKit) -> dict[str, object]:
+    model, package = kit.kitfile.model, kit.kitfile.package
     return {
-        "reference": str(where),
+        "reference": str(where.with_tag(tag)),
         "repository": where.name,
-        "tag": where.tag,
+        "tag": tag,
         "digest": kit.digest,
-        "name": kit.name,
-        "model": model.name if model is not None else "",
-        "version": kit.version,
-        "authors": list(kit.kitfile.package.authors),
-        "size": kit.size_bytes,
+        "name": _name(kit),
+        "model": model.name if model else "",
+        "version": package.version,
+        "authors": list(package.authors),
         "created": kit.created.isoformat() if kit.created else None,
+        "size": kit.size_bytes,
     }
 
 
-def _row(where: Reference, kit: ModelKit | None) -> tuple[object, ...]:
-    if kit is None:
-        return where.tag, "(no ModelKit)", "", "", "", ""
-    authors = ", ".join(kit.kitfile.package.authors)
-    return where.tag, kit.name, kit.version, authors, human_bytes(kit.size_bytes), kit.digest.short
+def _by_digest(found: Iterable[_Found]) -> list[ListItem]:
+    """Gather the tags of each ModelKit, as the Kit CLI does."""
+    kits: dict[tuple[str, str], tuple[ModelKit, list[str]]] = {}
+    for item in found:
+        if item.kit is not None:
+            kits.setdefault((item.reference.name, item.kit.digest), (item.kit, []))[1].append(item.tag)
+    listed = []
+    for (name, digest), (kit, tags) in kits.items():
+        model, package = kit.kitfile.model, kit.kitfile.package
+        model_name = (model.name if model else "") or package.name
+        authors = ", ".join(package.authors)
+        listed.append(ListItem(name, tuple(tags), digest, model_name, kit.size_bytes, authors))
+    return listed
+
+
+def _beside(client: KitClient, where: Reference | None) -> str:
+    from kitops_orchestration.cli.nearby import repositories_beside
+
+    names = repositories_beside(client, where) if where is not None and where.tag is None else []
+    return f"; beside it are {', '.join(names[:5])}" if names else ""
+
+
+def _print_table(found: Sequence[_Found], *, whole: str | None, name: str, beside: str) -> None:
+    if not found:
+        print_text(f"{name} has no ModelKits" if whole else f"{name} has no tags{beside}", to_stderr=True)
+        return
+    rows = [_row(item) for item in found]
+    columns: tuple[str, ...] = ("tag", "name", "version", "author", "size", "digest")
+    if whole:
+        columns = ("repository", *columns)
+        rows = [(item.reference.repository, *row) for item, row in zip(found, rows, strict=True)]
+    print_table(columns, rows)
+
+
+def _row(item: _Found) -> tuple[object, ...]:
+    if item.kit is None:
+        return item.tag, "(no ModelKit)", "", "", "", ""
+    kit, package = item.kit, item.kit.kitfile.package
+    size = human_bytes(kit.size_bytes)
+    return item.tag, _name(kit), package.version, ", ".join(package.authors), size, kit.digest.short

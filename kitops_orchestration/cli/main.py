@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from kitops_orchestration._version import __version__
 from kitops_orchestration.cli.failure import EXIT_EXPECTED, report_bug, report_expected, report_system
+from kitops_orchestration.cli.kit_words import add_key_of_kit, explained, in_our_words
 from kitops_orchestration.errors import KitOpsError
 
 SECTIONS: dict[str, dict[str, str]] = {
@@ -79,14 +80,6 @@ SECTIONS: dict[str, dict[str, str]] = {
 
 VERBS: dict[str, str] = {verb: text for section in SECTIONS.values() for verb, text in section.items()}
 
-# How programs written in Go, the Kit CLI among them, take a yes or no.
-_BOOLEANS = {
-    "--tls-verify=true": ["--tls-verify"],
-    "--tls-verify=false": ["--no-tls-verify"],
-    "--plain-http=true": ["--plain-http"],
-    "--plain-http=false": [],
-}
-
 _MLFLOW_ONLY = ("export-run", "import-model")
 """Verbs that read from MLflow and write to it, and run no model."""
 
@@ -106,7 +99,7 @@ class LazyGroup(click.Group):
         suffix = "_" if keyword.iskeyword(name) else ""
         module = importlib.import_module(f"kitops_orchestration.cli.{name}{suffix}")
         command: click.Command = module.command
-        _add_key_of_kit(command)
+        add_key_of_kit(command)
         return command
 
     def resolve_command(
@@ -133,16 +126,6 @@ class LazyGroup(click.Group):
         """Offer the verbs without importing their modules."""
         verbs = [CompletionItem(verb, help=text) for verb, text in VERBS.items() if verb.startswith(incomplete)]
         return verbs or click.Command.shell_complete(self, ctx, incomplete)
-
-
-def _add_key_of_kit(command: click.Command) -> None:
-    """Let ``--key`` mean the client certificate's key, as the Kit CLI has it, in verbs that sign nothing."""
-    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
-    if any("--key" in option.opts for option in options):
-        return
-    for option in options:
-        if "--key-file" in option.opts:
-            option.opts.append("--key")
 
 
 @click.group(
@@ -172,22 +155,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    is_verbose = "-v" in arguments or "--verbose" in arguments
+    arguments, is_verbose = in_our_words(arguments)
     as_json = "--json" in arguments
-    arguments = [text for text in arguments if text not in ("-v", "--verbose")]
-    arguments = [known for text in arguments for known in _BOOLEANS.get(text, [text])]
     try:
         answer = cli.main(args=arguments, prog_name="kitctl", standalone_mode=False)
     except click.Abort:
         click.echo("kitctl: stopped", err=True)
         return EXIT_EXPECTED
     except click.ClickException as error:
-        error.show()
+        explained(error).show()
         return error.exit_code
     except KitOpsError as error:
         return report_expected(error, as_json=as_json, is_verbose=is_verbose)
     except OSError as error:
         return report_system(error, as_json=as_json, is_verbose=is_verbose)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is named as one, once
-        return report_bug(error, is_verbose=is_verbose)
+        return report_bug(error, as_json=as_json, is_verbose=is_verbose)
     return answer if isinstance(answer, int) else 0  # outside of standalone mode click returns what exit() got

@@ -12,7 +12,7 @@ import click
 from kitops_orchestration.cli.interruption import stoppable
 from kitops_orchestration.cli.progress_bar import STYLES, show_progress
 from kitops_orchestration.client import KitClient
-from kitops_orchestration.errors import InvalidReferenceError
+from kitops_orchestration.errors import InvalidReferenceError, NotFoundError
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.settings import Limits
 
@@ -74,6 +74,11 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
     @click.option("--cert", type=_PEM, help="Client certificate (PEM).")
     @click.option("--key-file", type=_PEM, help="Key of --cert (PEM).")
     @click.option(
+        "--proxy",
+        metavar="URL",
+        help="Reach the registry through http://host:port, whatever HTTPS_PROXY and NO_PROXY say.",
+    )
+    @click.option(
         "--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Blobs moved at once."
     )
     @click.option(
@@ -88,7 +93,7 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         type=click.Choice(STYLES),
         default="auto",
         show_default=True,
-        help="Bars; one plain line for each step; or bars on a terminal alone.",
+        help="Bars, one plain line for each step, or none; auto draws bars on a terminal, lines elsewhere.",
     )
     @functools.wraps(function)
     def command(
@@ -97,6 +102,7 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         ca_bundle: Path | None,
         cert: Path | None,
         key_file: Path | None,
+        proxy: str | None,
         concurrency: int,
         retries: int,
         progress: str,
@@ -109,7 +115,15 @@ def network_options(function: Callable[..., None]) -> Callable[..., None]:
         tls = TlsOptions(verify=tls_verify, ca_bundle=ca_bundle, client_certificate=cert, client_key=key_file)
         with stoppable() as cancel, show_progress(progress) as listen:
             limits = Limits(concurrency=concurrency, retries=retries)
-            client = KitClient(plain_http=plain_http or None, tls=tls, limits=limits, progress=listen, cancel=cancel)
-            function(client=client, **rest)
+            client = KitClient(
+                plain_http=plain_http or None, tls=tls, limits=limits, progress=listen, cancel=cancel, proxy=proxy
+            )
+            try:
+                function(client=client, **rest)
+            except NotFoundError as error:
+                from kitops_orchestration.cli.nearby import say_what_is_there
+
+                say_what_is_there(client, error)
+                raise
 
     return command

@@ -81,12 +81,16 @@ def print_answer(answer: Any, *, as_json: bool, as_markdown: bool = False, refer
         print_text(as_terminal_text(answer.to_markdown(), width=terminal_width()))
 
 
-def print_attached(result: Attached, reference: Reference, *, as_json: bool) -> None:
-    """Print a statement that was attached to ``reference``, which is pinned."""
+def print_attached(
+    verb: str, result: Attached, reference: Reference, *, fact: tuple[str, str] = ("", ""), as_json: bool
+) -> None:
+    """Print a statement that was attached to ``reference``; ``verb`` says what was done, ``fact`` the most of it."""
     if as_json:
         print_json({**facts_of(reference), "statement": result.to_json()})
-    else:
-        print_answer(result, as_json=False)
+        return
+    signed = "signed" if result.is_signed else "not signed"
+    again = "" if result.is_new else ", it was there already"
+    print_facts([(verb, reference), fact, ("statement", f"{result.descriptor.digest} ({signed}{again})")])
 
 
 def facts_of(reference: Reference | None) -> dict[str, str]:

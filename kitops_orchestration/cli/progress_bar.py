@@ -1,9 +1,10 @@
-"""Progress: bars with bytes, rate and time left on a terminal, or one plain line for each step."""
+"""Progress: bars with bytes, rate and time left on a terminal, one plain line for each step elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitops_orchestration.cli.output import BEFORE_PRINTING, human_bytes
+from kitops_orchestration.cli.table import with_short_digests
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, ignore_progress
 
 if TYPE_CHECKING:
@@ -19,17 +21,21 @@ if TYPE_CHECKING:
 STYLES = ("auto", "fancy", "plain", "none")
 _DONE = {"finished": "", "skipped": " already there", "mounted": " mounted, no bytes moved"}
 _MAX_ITEM = 32
+_SAY_AGAIN_SECONDS = 30.0
+_LONG_SECONDS = 2.0
 
 
 @contextmanager
 def show_progress(style: str) -> Iterator[ProgressCallback]:
     """Yield a callback for one of :data:`STYLES`; all of them write to standard error.
 
-    ``auto`` draws bars on a terminal and is silent elsewhere.  Bars are gone before anything is printed.
+    ``auto`` draws bars on a terminal and writes lines elsewhere.  Bars are gone before anything is printed.
     """
+    if style == "auto":
+        style = "fancy" if sys.stderr.isatty() else "plain"
     if style == "plain":
         yield _Lines()
-    elif style == "fancy" or (style == "auto" and sys.stderr.isatty()):
+    elif style == "fancy":
         bars = _Bars()
         context = click.get_current_context(silent=True)
         if context is not None:
@@ -43,18 +49,35 @@ def show_progress(style: str) -> Iterator[ProgressCallback]:
 
 
 class _Lines:
-    """One line when a blob is done, for logs; called from several threads."""
+    """One line when a blob is done, for logs, and one now and then while a large one moves; for several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._since: dict[tuple[str, str], tuple[float, float]] = {}
+        """When each blob began, and when it was last spoken of."""
 
     def __call__(self, event: ProgressEvent) -> None:
-        if event.state not in _DONE and event.state != "failed":
-            return
-        size = f" {human_bytes(event.bytes_total)}" if event.bytes_total is not None else ""
-        outcome = " failed" if event.state == "failed" else _DONE[event.state]
+        line = self._line(event, time.monotonic())
+        if line is not None:
+            click.echo(f"{event.verb} {with_short_digests(event.item)} {line}".rstrip(), err=True)
+
+    def _line(self, event: ProgressEvent, now: float) -> str | None:
+        key = (event.verb, event.item)
+        is_over = event.state in _DONE or event.state == "failed"
         with self._lock:
-            click.echo(f"{event.verb} {event.item}{size}{outcome}", err=True)
+            began, spoken = self._since.pop(key, (now, now)) if is_over else self._since.setdefault(key, (now, now))
+            if not is_over and now - spoken < _SAY_AGAIN_SECONDS:
+                return None
+            if not is_over:
+                self._since[key] = (began, now)
+        total = human_bytes(event.bytes_total) if event.bytes_total is not None else ""
+        if not is_over:
+            rate = human_bytes(event.bytes_done / (now - began))
+            return f"{human_bytes(event.bytes_done)}{f' of {total}' if total else ''}, {rate}/s"
+        took = f" in {now - began:.0f} s" if now - began >= _LONG_SECONDS else ""
+        if event.verb == "hash" and not took and event.state != "failed":
+            return None  # the same blob is about to move
+        return f"{total}{took}{' failed' if event.state == 'failed' else _DONE[event.state]}".lstrip()
 
 
 class _Bars:

@@ -45,4 +45,4 @@ def command(
     action = "undeployed" if undeployed else "deployed"
     pinned = client.resolve(reference)
     result = client.record_deployment(pinned, environment, place, action=action, signer=load_signer(key_path))
-    print_attached(result, pinned, as_json=as_json)
+    print_attached("recorded", result, pinned, fact=(action, f"{name} in {environment}"), as_json=as_json)

@@ -24,10 +24,15 @@ def format_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wi
     """
     cells = [list(columns), *([printable(cell) if cell is not None else "" for cell in row] for row in rows)]
     if width is not None and _total(_widths(cells)) > width:
-        cells = [[_LONG_DIGEST.sub(r"\1", cell) for cell in row] for row in cells]
+        cells = [[with_short_digests(cell) for cell in row] for row in cells]
     widths = _shrunk(_widths(cells), width)
     head, *body = [line for row in cells for line in _row_lines(row, widths)] if cells else []
     return [click.style(head, bold=True), *body]
+
+
+def with_short_digests(text: str) -> str:
+    """Return the text with every full digest cut to twelve digits."""
+    return _LONG_DIGEST.sub(r"\1", text)
 
 
 def _widths(cells: Sequence[Sequence[str]]) -> list[int]:

@@ -31,6 +31,7 @@ class Bound:
         limits: Limits | None = None,
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
+        proxy: str | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.registry = registry.rstrip("/") if registry else None
@@ -39,6 +40,7 @@ class Bound:
         self._credentials = credentials
         self._plain_http = plain_http
         self._tls = tls
+        self._proxy = proxy
         self._progress = progress
         self._checkpoint = checkpoint
 
@@ -59,6 +61,7 @@ class Bound:
             plain_http=self._plain_http,
             tls=self._tls,
             limits=self.limits,
+            proxy=self._proxy,
             checkpoint=self._checkpoint,
         )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +23,8 @@ Verdict = Literal["ok", "note", "wrong"]
 
 _LOW_DISK_BYTES = 2 * 1024**3
 _CLOCK_TOLERANCE_SECONDS = 60
-_EXTRAS = {"mlflow": "mlflow", "signing": "cryptography", "huggingface": "huggingface_hub"}
+_DISTRIBUTION = "kitops-orchestration"
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?[^;]*;.*\bextra\s*==\s*['\"]([\w-]+)['\"]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def examine(client: KitClient, registry: Reference | None = None) -> list[Findin
     """
     client = client.with_limits(retries=0)  # a doctor does not wait for things to get better
     looks: list[Callable[[], Finding]] = [_disk, _cache, _credential_files]
-    looks += [partial(_extra, name, module) for name, module in _EXTRAS.items()]
+    looks += [partial(_extra, name, needed) for name, needed in _extras().items()]
     if registry is not None:
         looks.insert(0, partial(_registry, client, registry))
         if not registry.is_folder:
@@ -153,7 +155,27 @@ def _credential_files() -> Finding:
     return Finding("secrets", "ok", "no file with credentials is readable by others")
 
 
-def _extra(name: str, module: str) -> Finding:
-    if find_spec(module) is not None:
-        return Finding(f"extra {name}", "ok", "installed")
-    return Finding(f"extra {name}", "note", "not installed", f"pip install 'kitops-orchestration[{name}]'")
+def _extras() -> Mapping[str, list[str]]:
+    """Return the distributions that each extra of the installed package needs."""
+    try:
+        requirements = metadata.requires(_DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:  # run from a folder of sources
+        return {}
+    extras: dict[str, list[str]] = {}
+    for match in filter(None, map(_REQUIREMENT.match, requirements)):
+        if match[2] != "all":  # which only gathers the others
+            extras.setdefault(match[2], []).append(match[1])
+    return extras
+
+
+def _extra(name: str, needed: list[str]) -> Finding:
+    found, missing = [], []
+    for distribution in needed:
+        try:
+            found.append(f"{distribution} {metadata.version(distribution)}")
+        except metadata.PackageNotFoundError:
+            missing.append(distribution)
+    if not missing:
+        return Finding(f"extra {name}", "ok", ", ".join(found))
+    what = f"{', '.join(missing)} not installed" if found else "not installed"
+    return Finding(f"extra {name}", "note", what, f"pip install '{_DISTRIBUTION}[{name}]'")

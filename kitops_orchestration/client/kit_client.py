@@ -48,6 +48,8 @@ class KitClient(EvidenceVerbs, PromotionVerbs, MachineVerbs):
         limits: bounds on connections, waiting and memory.
         progress: called from worker threads with every step of every blob.
         cancel: set this event to stop running transfers within a second; nothing half-written stays.
+        proxy: ``http://[user:password@]host:port``, the way to every registry; ``None`` leaves it to ``HTTPS_PROXY``,
+            ``HTTP_PROXY`` and ``NO_PROXY``.
         checkpoint: where uploads of more than one chunk are remembered, so that another process, a retry of a task,
             goes on where this one was interrupted; ``oci.transfer_checkpoint.FileCheckpoint`` keeps them in a file.
 

@@ -131,18 +131,6 @@ class MachineVerbs(Bound):
             repository.delete_tag(item.target)
         return found
 
-    def repositories(self, place: str | Reference) -> list[Reference]:
-        """Return the repository that is named, or those of a folder registry when that is a folder of them.
-
-        A tag stays with the repository that it is of.
-        """
-        from kitops_orchestration.modelkit.catalog import list_folder
-
-        where = self.reference(place)
-        if not where.is_folder or where.tag or (where.layout_dir / "oci-layout").exists():
-            return [where]
-        return list(list_folder(where.layout_dir)) or [where]
-
     def prune(self, repository: str | Reference, *, dry_run: bool = False, grace_seconds: float = 3600) -> PruneResult:
         """Remove what no tag leads to from a repository of a folder registry.
 
@@ -167,6 +155,39 @@ class MachineVerbs(Bound):
         is_whole = text.startswith("file://") or "/" not in text
         return self.reference(f"{text}/{_PROBE}" if is_whole else text).without_target()
 
+    def whole_registry(self, text: str) -> str | None:
+        """Return the registry when ``text`` names one as a whole, and not a repository in it.
+
+        That is a host alone, or ``file:///folder`` where the folder is no repository itself.
+        """
+        if text.startswith("file://"):
+            where = self.any_repository(text)
+            place = where.layout_dir.parent
+            return where.registry if place.is_dir() and not (place / "oci-layout").exists() else None
+        is_host = "/" not in text.rstrip("/") and ("." in text or ":" in text or text == "localhost")
+        return text.rstrip("/") if is_host and self.registry is None else None
+
+    def repositories(self, place: str | Reference) -> list[Reference]:
+        """Return the repository that is named, or all of a registry's: a folder is looked through, others are asked.
+
+        A tag stays with the repository that it is of.
+
+        Raises:
+            RegistryResponseError: the registry has no catalogue, or keeps it from this user.
+        """
+        from kitops_orchestration.modelkit.catalog import list_folder
+        from kitops_orchestration.oci.remote import RemoteRepository
+
+        registry = self.whole_registry(str(place))
+        if registry is None:
+            return [self.reference(place)]
+        probe = self.any_repository(registry)
+        if probe.is_folder:
+            return list(list_folder(probe.layout_dir.parent))
+        repository = self.repository(probe)
+        names = repository.catalog() if isinstance(repository, RemoteRepository) else []
+        return [Reference(probe.registry, name) for name in names]
+
     def login(self, registry: str, username: str, password: str) -> str:
         """Try credentials on a registry, then keep them where Docker keeps its own; return where that is.
 
@@ -187,6 +208,7 @@ class MachineVerbs(Bound):
             plain_http=self._plain_http,
             tls=self._tls,
             limits=self.limits,
+            proxy=self._proxy,
         )
         try:
             place.ping()

@@ -108,7 +108,8 @@ class Deployments:
         return report.page(
             f"Deployments of {self.repository}",
             "",
-            report.table(head, rows) or "Nothing is known to be deployed.",
+            report.table(head, rows)
+            or "Nothing is known to be deployed: `kitctl record-deployment` says that something is.",
             report.section("Unproven", report.table(("tag", "digest", "why"), self.unproven), None),
         )
 

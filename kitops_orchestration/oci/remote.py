@@ -48,7 +48,8 @@ class RemoteRepository(RemoteBlobs):
 
     ``plain_http=None`` means http for this machine's own addresses, unless ``tls`` names an authority, and
     https for all others.  ``cancel`` stops whatever the repository is doing within a second.  With a
-    ``checkpoint`` interrupted uploads are chunked and go on where they were, also in another process.
+    ``checkpoint`` interrupted uploads are chunked and go on where they were, also in another process.  ``proxy``
+    (``http://host:port``) leads to the registry whatever the environment's variables say.
     """
 
     def __init__(
@@ -62,9 +63,10 @@ class RemoteRepository(RemoteBlobs):
         cancel: threading.Event | None = None,
         progress: ProgressCallback = ignore_progress,
         checkpoint: Checkpoint | None = None,
+        proxy: str | None = None,
     ) -> None:
         session = shared_session(
-            reference.registry, credentials=credentials, plain_http=plain_http, tls=tls, limits=limits
+            reference.registry, credentials=credentials, plain_http=plain_http, tls=tls, limits=limits, proxy=proxy
         )
         super().__init__(session, reference.without_target(), cancel=cancel, progress=progress, checkpoint=checkpoint)
         self._limits = limits
@@ -101,6 +103,14 @@ class RemoteRepository(RemoteBlobs):
         if response.status != 200:
             raise self._session.error(call, response)
         return response
+
+    def catalog(self) -> list[str]:
+        """Return the names of the registry's repositories, in order; an extension that many registries have.
+
+        Raises:
+            RegistryResponseError: this one has not, or keeps it from this user.
+        """
+        return sorted(self._control.catalog(cancel=self._cancel))
 
     def resolve(self, target: str) -> Descriptor:
         """Return what a tag or digest points at; raises ``NotFoundError``."""

@@ -93,6 +93,32 @@ class RemoteControl:
             return set()
         return found
 
+    def catalog(self, *, cancel: threading.Event | None = None) -> set[str]:
+        """Return the names of all repositories of the registry.
+
+        Source: distribution's ``_catalog``, which the specification reserves as an extension.
+        """
+        operation = "list the repositories of"
+        try:
+            return {
+                name
+                for page in self._pages(f"{self._session.root}/v2/_catalog?n=1000", operation, cancel)
+                for name in page.get("repositories") or ()
+                if isinstance(name, str)
+            }
+        except (NotFoundError, RegistryResponseError) as error:
+            status = error.status if isinstance(error, RegistryResponseError) else 404
+            if status != 404 and status not in UNSUPPORTED:
+                raise
+            registry = self._reference.registry
+            raise RegistryResponseError(
+                f"{registry} does not list its repositories (HTTP {status})",
+                status=status,
+                operation=operation,
+                reference=registry,
+                advice=f"name one: {registry}/repository",
+            ) from error
+
     def referrers(
         self, digest: Digest, artifact_type: str | None, *, cancel: threading.Event | None = None
     ) -> Iterator[Descriptor]:

@@ -83,6 +83,7 @@ class RegistrySession:
         plain_http: bool | None = None,
         tls: TlsOptions | None = None,
         limits: Limits | None = None,
+        proxy: str | None = None,
     ) -> None:
         host = urlsplit(f"//{registry}").hostname or registry
         is_plain = is_loopback(host) if plain_http is None else plain_http
@@ -94,7 +95,7 @@ class RegistrySession:
         self.origin = Origin.of(self.root)
         self.limits = limits or Limits()
         self.abilities = Abilities()
-        self.transport = Transport(tls=tls, limits=self.limits)
+        self.transport = Transport(tls=tls, limits=self.limits, proxy=proxy)
         self._auth = Authorizer(credentials or DockerConfig(), is_plain_http=is_plain, fetch=self._fetch_token)
         self._slots = {verb: threading.BoundedSemaphore(self.limits.concurrency) for verb in _in_total}
 
@@ -292,17 +293,20 @@ def shared_session(
     plain_http: bool | None,
     tls: TlsOptions | None,
     limits: Limits,
+    proxy: str | None = None,
 ) -> RegistrySession:
-    """Return the session that everybody with the same registry, credentials and limits uses.
+    """Return the session that everybody with the same registry, credentials, proxy and limits uses.
 
     Credentials are the same when they are the same object.
     """
     source = credentials or _default_credentials()
-    key = (registry, id(source), plain_http, tls, limits)
+    key = (registry, id(source), plain_http, tls, limits, proxy)
     with _sessions_lock:
         session = _sessions.get(key)
         if session is None:
-            session = RegistrySession(registry, credentials=source, plain_http=plain_http, tls=tls, limits=limits)
+            session = RegistrySession(
+                registry, credentials=source, plain_http=plain_http, tls=tls, limits=limits, proxy=proxy
+            )
             _sessions[key] = session
         if session not in _recent:
             _recent.append(session)

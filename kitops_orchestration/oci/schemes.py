@@ -26,12 +26,14 @@ def open_repository(
     limits: Limits = Limits(),
     cancel: threading.Event | None = None,
     checkpoint: Checkpoint | None = None,
+    proxy: str | None = None,
 ) -> Repository:
     """Return the repository of ``reference``: a folder for ``file://``, a remote registry for every other.
 
     No byte moves and nothing is created here.  ``plain_http=None`` means HTTP for loopback hosts only.
     ``cancel`` stops a remote repository within a second; with a ``checkpoint`` its interrupted uploads go on where
-    they were, also in another process.
+    they were, also in another process.  ``proxy`` (``http://host:port``) leads to the registry, whatever the
+    environment's variables say.
     """
     if reference.is_folder:
         return LayoutRepository(reference, limits=limits)
@@ -46,4 +48,5 @@ def open_repository(
         limits=limits,
         cancel=cancel,
         checkpoint=checkpoint,
+        proxy=proxy,
     )

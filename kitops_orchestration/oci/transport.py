@@ -18,7 +18,7 @@ from kitops_orchestration._version import __version__
 from kitops_orchestration.errors import KitOpsError, RegistryError
 from kitops_orchestration.oci.transport_body import Upload
 from kitops_orchestration.oci.transport_connection import Connection, connection_for
-from kitops_orchestration.oci.transport_proxy import proxy_for
+from kitops_orchestration.oci.transport_proxy import Proxy, parse_proxy, proxy_for
 from kitops_orchestration.oci.transport_response import LOST, ConnectionPool, Response, lost
 from kitops_orchestration.oci.transport_url import Origin, request_target
 from kitops_orchestration.oci.transport_wait import Watch
@@ -30,7 +30,8 @@ class TlsOptions:
     """How servers are trusted and how this client shows who it is.
 
     ``ca_bundle`` (a file or a directory of PEM certificates) replaces the system's authorities.
-    ``client_key`` may be left out when ``client_certificate`` holds it.
+    ``client_key`` may be left out when ``client_certificate`` holds it; without a certificate the variables
+    ``KITOPS_CLIENT_CERT`` and ``KITOPS_CLIENT_KEY`` name them.
     """
 
     verify: bool = True
@@ -41,12 +42,15 @@ class TlsOptions:
     def context(self) -> ssl.SSLContext:
         """Build the TLS context; raises :class:`KitOpsError` for a file that cannot be used."""
         bundle = self.ca_bundle or settings.ca_bundle_path()
+        certificate, key = self.client_certificate, self.client_key
+        if certificate is None:
+            certificate, key = settings.client_certificate_paths()
         try:
             context = _context(bundle)
-            if self.client_certificate is not None:
-                context.load_cert_chain(self.client_certificate, self.client_key)
+            if certificate is not None:
+                context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as error:
-            files = ", ".join(str(path) for path in (bundle, self.client_certificate, self.client_key) if path)
+            files = ", ".join(str(path) for path in (bundle, certificate, key) if path)
             raise KitOpsError(f"cannot use the TLS files {files}: {error}", advice="give PEM files") from error
         if not self.verify:
             context.check_hostname = False
@@ -81,11 +85,17 @@ class Request:
 
 
 class Transport:
-    """Sends requests to any host, keeping connections open; safe for threads."""
+    """Sends requests to any host, keeping connections open; safe for threads.
 
-    def __init__(self, *, tls: TlsOptions | None = None, limits: Limits | None = None) -> None:
+    ``proxy`` is the way to every host, this machine's own too; without it the environment's variables decide.
+    """
+
+    def __init__(
+        self, *, tls: TlsOptions | None = None, limits: Limits | None = None, proxy: str | None = None
+    ) -> None:
         self._tls = tls or TlsOptions()
         self._limits = limits or Limits()
+        self._proxy = parse_proxy(proxy) if proxy else None
         self._proxies = settings.proxies()
         self._lock = threading.Lock()
         self._pools: dict[Origin, ConnectionPool] = {}
@@ -119,7 +129,7 @@ class Transport:
                 # A streamed body is not sent again from here: the server may have kept a part of it.
                 is_stale = was_kept and isinstance(error, (ConnectionError, http.client.RemoteDisconnected))
                 if not is_stale or isinstance(request.body, Upload):
-                    raise lost(request.url, error) from error
+                    raise lost(request.url, error, proxy=self._way_to(origin)) from error
             except BaseException:
                 connection.close()
                 raise
@@ -145,7 +155,7 @@ class Transport:
             size = 0 if body is None else len(body) if isinstance(body, bytes) else body.size
             headers["Content-Length"] = str(size)
         target = request_target(request.url)
-        proxy = proxy_for(origin, self._proxies)
+        proxy = self._way_to(origin)
         if proxy is not None and origin.scheme == "http":
             target = f"{origin}{target}"
             if proxy.authorization:
@@ -156,10 +166,13 @@ class Transport:
         with self._lock:
             return self._pools.setdefault(origin, ConnectionPool())
 
+    def _way_to(self, origin: Origin) -> Proxy | None:
+        return self._proxy or proxy_for(origin, self._proxies)
+
     def _open(self, origin: Origin) -> Connection:
         if origin.scheme == "https" and self._context is None:
             with self._lock:
                 self._context = self._context or self._tls.context()
-        proxy = proxy_for(origin, self._proxies)
+        proxy = self._way_to(origin)
         through = (proxy.host, proxy.port, proxy.authorization) if proxy else None
         return connection_for(origin, through, self._context, self._limits.connect_timeout_seconds)

@@ -1,4 +1,4 @@
-"""Proxies: which one leads to a host, from the environment's ``HTTP(S)_PROXY`` and ``NO_PROXY``."""
+"""Proxies: which one leads to a host: one that was named, or the environment's ``HTTP(S)_PROXY`` and ``NO_PROXY``."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ def proxy_for(origin: Origin, proxies: Mapping[str, str]) -> Proxy | None:
         return None
     if urllib.request.proxy_bypass_environment(f"{origin.host}:{origin.port}", dict(proxies)):  # type: ignore[attr-defined]
         return None
+    return parse_proxy(url)
+
+
+def parse_proxy(url: str) -> Proxy:
+    """Read a proxy's address, ``http://[user:password@]host[:port]``; without a scheme it is http, without a port 80.
+
+    Raises:
+        RegistryError: it is not the address of an http proxy; the message shows no password.
+    """
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port or 80
@@ -39,7 +48,7 @@ def proxy_for(origin: Origin, proxies: Mapping[str, str]) -> Proxy | None:
         raise RegistryError(f"not a proxy: {redacted(url)!r}") from error
     if parts.scheme != "http" or not parts.hostname:
         raise RegistryError(
-            f"proxy {redacted(url)!r} is not usable", advice="give it as http://host:port, in HTTPS_PROXY too"
+            f"proxy {redacted(url)!r} is not usable", advice="give it as http://host:port, for https registries too"
         )
     authorization = None
     if parts.username is not None:

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from kitops_orchestration.errors import RegistryUnavailableError
 from kitops_orchestration.oci.transport_connection import Connection
+from kitops_orchestration.oci.transport_proxy import Proxy
 from kitops_orchestration.oci.transport_splice import Splice, can_splice, write_at
 from kitops_orchestration.oci.transport_url import Origin, redacted
 
@@ -228,9 +229,10 @@ class Response:
         self.close()
 
 
-def lost(url: str, error: BaseException) -> RegistryUnavailableError:
-    """Return the error for a connection that did not come about or broke."""
+def lost(url: str, error: BaseException, *, proxy: Proxy | None = None) -> RegistryUnavailableError:
+    """Return the error for a connection that did not come about or broke; with ``proxy`` that is the place to look."""
     where = Origin.of(url).netloc
+    way = f" through the proxy {proxy.host}:{proxy.port}" if proxy else ""
     advice: str | None = None
     if isinstance(error, socket.gaierror):
         reason, advice = "its name cannot be resolved", "check the registry's name and the network"
@@ -242,7 +244,11 @@ def lost(url: str, error: BaseException) -> RegistryUnavailableError:
         reason = str(error) or "timed out"
     else:
         reason = f"connection lost ({_reason(error)})"
-    return RegistryUnavailableError(f"{where}: {reason} at {redacted(url)}", advice=advice)
+    if proxy and isinstance(error, (socket.gaierror, ConnectionRefusedError)):
+        is_refused = isinstance(error, ConnectionRefusedError)
+        reason = "the proxy refused the connection" if is_refused else "the proxy's name cannot be resolved"
+        advice = "check the proxy's host and port"
+    return RegistryUnavailableError(f"{where}: {reason} at {redacted(url)}{way}", advice=advice)
 
 
 def _reason(error: Any) -> str:

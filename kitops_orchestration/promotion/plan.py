@@ -122,7 +122,16 @@ class PromotionPlan:
         before = self.expected_current.short if self.expected_current else "nothing"
         rows = [(check.id, _mark(check), check.expected, check.actual) for check in self.checks]
         head = f"to stage **{report.cell(self.stage)}** as `{self.destination}`, which has {before} now."
-        return "\n\n".join([f"**{self.source}**", head, report.table(("check", "", "expected", "found"), rows)]) + "\n"
+        table = report.table(("check", "", "expected", "found"), rows)
+        return "\n\n".join([f"**{self.source}**", head, table, self._verdict()]) + "\n"
+
+    def _verdict(self) -> str:
+        if self.is_ready:
+            return "**Ready** to be promoted."
+        parts = (("does not pass", self.failed_checks), ("waits for", self.missing_approvals))
+        return "**Not ready**: " + "; ".join(
+            f"{words} {', '.join(check.id for check in checks)}" for words, checks in parts if checks
+        )
 
 
 def _mark(check: CheckResult) -> str:

@@ -24,7 +24,7 @@ def read_policy(path: Path) -> dict[str, Any]:
         content = path.read_bytes()
     except OSError as error:
         raise SignatureError(
-            f"cannot read the trust policy {path}: {error.strerror}", advice="check the path of --trust"
+            f"cannot read the trust policy {path}: {error.strerror}", advice="give the path of a trust policy (YAML)"
         ) from error
     try:
         return _policy(read_policy_text(content), path.parent)

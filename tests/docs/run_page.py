@@ -44,6 +44,12 @@ REGISTRY = "localhost:5000"
 HOME = "/home/ada"
 DIGEST = re.compile(r"\bsha256:([0-9a-f]{12})[0-9a-f]{52}\b")
 
+# Pages show a terminal, where bars are gone when a command is done; these lines stand for them elsewhere.
+PROGRESS = re.compile(
+    r"^(?:hash|pack|push|pull|copy|unpack|export) \S.* \d[\d.]* (?:B|[KMGT]iB)(?: in \d+ s)?"
+    r"(?: already there| mounted, no bytes moved)?\n",
+    re.MULTILINE,
+)
 TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -184,7 +190,7 @@ class Page:
         )
         if done.returncode:
             raise PageError(f"$ {command}\nleft with {done.returncode}:\n{self.there(done.stdout)}")
-        return [*shown, *self.shown(done.stdout, expected)]
+        return [*shown, *self.shown(PROGRESS.sub("", done.stdout), expected)]
 
     def run_python(self, block: Block) -> None:
         text = self.here(block.text)

@@ -120,3 +120,16 @@ def test_every_name_of_the_dagster_package_is_in_the_reference() -> None:
     page = read("reference/api/dagster.md")
     homes = {getattr(dagster_kitops, name).__module__ for name in dagster_kitops.__all__}
     assert {home for home in homes if f"::: {home}\n" not in page} == set()
+
+
+def test_every_verb_is_a_method_of_the_same_name_or_is_listed_with_what_it_is_in_python() -> None:
+    from kitops_orchestration import KitClient
+    from kitops_orchestration.cli.main import VERBS
+
+    table = [line for line in read("reference/api/client.md").splitlines() if line.startswith("| `")]
+    listed = {verb for line in table for verb in re.findall(r"`([\w-]+)`", line.split("|")[1])}
+    methods = {verb for verb in VERBS if hasattr(KitClient, verb.replace("-", "_"))}
+    assert set(VERBS) - methods <= listed
+    assert listed - {"kitctl"} <= set(VERBS)
+    named = {name for line in table for name in re.findall(r"`KitClient\.(\w+)`", line)}
+    assert {name for name in named if not hasattr(KitClient, name)} == set()

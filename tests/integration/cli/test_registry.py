@@ -107,6 +107,22 @@ def test_what_is_in_a_registry_moves_and_deploys(kitctl, kit, docker_registry, r
     assert json.loads(image.stdout)["modelkit"].endswith(packed["digest"])
 
 
+def test_the_repositories_of_a_registry_are_listed(kitctl, kit, docker_registry, repository_name) -> None:
+    kitctl("pack", kit, "-t", f"{docker_registry.host}/{repository_name}:v1", "--push")
+    listed = json.loads(kitctl("list", docker_registry.host, "--json").stdout)
+    assert f"{docker_registry.host}/{repository_name}:v1" in [item["reference"] for item in listed["modelkits"]]
+
+
+def test_the_catalogue_is_asked_for_with_the_credentials(
+    kitctl, kit, docker_registry_with_auth, repository_name
+) -> None:
+    registry = docker_registry_with_auth
+    assert "kitctl login" in kitctl("list", registry.host).stderr
+    kitctl("login", registry.host, "-u", registry.username, "--password-stdin", text=registry.password)
+    kitctl("pack", kit, "-t", f"{registry.host}/{repository_name}:v1", "--push")
+    assert repository_name in kitctl("list", registry.host).stdout
+
+
 def test_deleting_a_tag_where_the_registry_cannot_is_told(kitctl, kit, docker_registry, repository_name) -> None:
     reference = f"{docker_registry.host}/{repository_name}:v1"
     kitctl("pack", kit, "-t", reference, "--push")

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import (
     AuthenticationError,
     KitOpsError,
@@ -457,6 +458,17 @@ def test_tls_goes_through_the_proxys_tunnel(tls_host, authority, proxy, tmp_path
     monkeypatch.setenv("HTTPS_PROXY", f"http://ada:proxy@127.0.0.1:{server.server_address[1]}")
     repository = opened(f"registry.test:{port}", tls=TlsOptions(ca_bundle=authority.ca_path))
     moves_modelkits(repository, tmp_path)
+    assert {path for _, path in server.seen} == {f"registry.test:{port}"}
+
+
+def test_a_proxy_of_the_call_goes_before_the_environments(tls_host, authority, proxy, tmp_path, monkeypatch):
+    port = int(tls_host.split(":")[1])
+    server = proxy(("127.0.0.1", port))
+    monkeypatch.setenv("NO_PROXY", "registry.test")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    address = f"http://ada:proxy@127.0.0.1:{server.server_address[1]}"
+    client = KitClient(f"registry.test:{port}", tls=TlsOptions(ca_bundle=authority.ca_path), proxy=address)
+    moves_modelkits(client.repository(f"team/{uuid.uuid4().hex}"), tmp_path)
     assert {path for _, path in server.seen} == {f"registry.test:{port}"}
 
 

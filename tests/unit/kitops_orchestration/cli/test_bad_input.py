@@ -89,7 +89,7 @@ def test_what_is_no_reference(kitctl, reference) -> None:
 def test_a_tag_that_is_not_there(kitctl, packed, repository) -> None:
     err = kitctl("inspect", f"{repository}:v2").refused()
     assert "'v2'" in err
-    assert "kitctl list" in err
+    assert "name one of its tags: v1" in err
 
 
 def test_a_registry_that_is_down(kitctl, kit) -> None:
@@ -278,3 +278,37 @@ def test_json_that_is_nested_too_deeply_is_refused(kitctl, packed, here, verb) -
     (here / "deep.json").write_text("[" * 100_000)
     options = {"attest": ("--type", "scan", "--predicate"), "promote": ("--stage", "staging", "--plan")}[verb]
     kitctl(verb, packed, *options, here / "deep.json").refused()
+
+
+def test_a_mistyped_tag_is_answered_with_the_tags_there_are(kitctl, packed, repository) -> None:
+    assert "name one of its tags: v1" in kitctl("inspect", f"{repository}:v9").refused()
+    assert "name one of its tags: v1" in kitctl("diff", packed, f"{repository}:v9", "--json").json["advice"]
+
+
+def test_a_mistyped_repository_of_a_folder_is_answered_with_those_beside_it(kitctl, packed, folder_registry) -> None:
+    assert "name a repository that is there: iris" in kitctl("inspect", f"{folder_registry}/irsi:v1").refused()
+    assert "beside it are iris" in kitctl("list", f"{folder_registry}/irsi").ok().err
+
+
+def test_a_mistyped_tag_of_a_registry_is_answered_with_the_tags_there_are(kitctl, kit, embedded_registry) -> None:
+    kitctl("pack", kit, "-t", f"{embedded_registry.host}/team/iris:v1", "--push").ok()
+    assert "name one of its tags: v1" in kitctl("inspect", f"{embedded_registry.host}/team/iris:v9").refused()
+
+
+def test_a_name_without_a_registry_is_answered_with_this_folder(kitctl, kit, here) -> None:
+    err = kitctl("pack", kit, "-t", "models/iris:v1").refused()
+    assert f"a folder here is file://{here}/" in err
+
+
+@pytest.mark.parametrize(("verb", "words"), [("push", "pack DIRECTORY -t REFERENCE --push"), ("pull", "which folder")])
+def test_one_reference_where_two_are_needed_is_explained(kitctl, packed, verb, words) -> None:
+    ran = kitctl(verb, packed)
+    assert ran.code == 2
+    assert "DESTINATION" in ran.err
+    assert words in ran.err
+
+
+def test_a_trust_policy_that_is_not_there(kitctl, packed, here) -> None:
+    err = kitctl("lineage", packed, "--trust", here / "trust.yaml").refused()
+    assert "trust.yaml: No such file or directory" in err
+    assert "Errno" not in err

@@ -11,7 +11,7 @@ import pytest
 
 from kitops_orchestration.errors import KitOpsError, RegistryError, RegistryUnavailableError, TransferCancelledError
 from kitops_orchestration.oci.remote_profile import upload_profile
-from kitops_orchestration.oci.transport import TlsOptions
+from kitops_orchestration.oci.transport import Request, TlsOptions, Transport
 from kitops_orchestration.oci.transport_proxy import proxy_for
 from kitops_orchestration.oci.transport_retry import RetryBudget, retry_after
 from kitops_orchestration.oci.transport_url import Origin, is_loopback, redacted
@@ -71,6 +71,16 @@ def test_hosts_of_no_proxy_are_reached_directly(no_proxy):
 
 def test_this_machine_is_never_reached_through_a_proxy():
     assert proxy_for(Origin("http", "127.0.0.1", 5000), {"http": "http://proxy.example"}) is None
+
+
+def test_a_proxy_that_was_named_leads_everywhere_and_is_blamed_when_it_is_not_there(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    transport = Transport(proxy="http://ada:hunter2@127.0.0.1:1", limits=Limits(retries=0))
+    for url in ("https://reg.example/v2/", "http://localhost:5000/v2/"):
+        with pytest.raises(RegistryUnavailableError, match=r"through the proxy 127\.0\.0\.1:1") as caught:
+            transport.send(Request("GET", url))
+        assert caught.value.advice == "check the proxy's host and port"
+        assert "hunter2" not in str(caught.value)
 
 
 def test_a_proxy_that_is_not_http_is_refused_without_its_password():
