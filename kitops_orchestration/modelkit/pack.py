@@ -7,7 +7,7 @@ digest, a second one streams them into the repository.  The manifest follows the
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,10 @@ class PackResult:
     """What was left out or may surprise, in words for people."""
 
 
+BeforeTag = Callable[[PackResult], object]
+"""Sees a ModelKit that is stored and that no tag points at yet."""
+
+
 def pack(
     context_dir: Path,
     repository: Repository,
@@ -89,6 +93,7 @@ def pack(
     annotations: Mapping[str, str] | None = None,
     use_cache: bool = True,
     open_parent: OpenRepository | None = None,
+    before_tag: BeforeTag | None = None,
     limits: Limits = Limits(),
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
@@ -111,6 +116,8 @@ def pack(
         annotations: more manifest annotations; the same key replaces ours.
         use_cache: take digests of unchanged files from the cache.
         open_parent: opens the repository of a parent ModelKit; the default knows folders and registries.
+        before_tag: called with the result when all of it is stored and before a tag moves; what it raises leaves the
+            tags where they were.
         limits: ``concurrency`` layers are read at the same time.
         progress: hears ``hash`` and ``push`` events, one item per layer.
         cancel: stops between two buffers.
@@ -143,12 +150,9 @@ def pack(
         annotations=annotations or EMPTY,
         null_layers=strict == "kit",
     )
-    descriptor = repository.push_manifest(manifest, tag=tag)
-    for extra in extra_tags:
-        repository.set_tag(extra, descriptor)
-    where = repository.reference.with_tag(tag) if tag else repository.reference
     uploaded = [layer for layer in layers if layer.is_uploaded]
-    return PackResult(
+    where = repository.reference.with_tag(tag) if tag else repository.reference
+    result = PackResult(
         reference=where.with_digest(manifest.digest),
         digest=manifest.digest,
         manifest=manifest,
@@ -159,6 +163,25 @@ def pack(
         uploaded_layers=len(uploaded),
         warnings=tuple(warnings),
     )
+    _store_manifest(repository, result, tag, extra_tags, before_tag)
+    return result
+
+
+def _store_manifest(
+    repository: Repository,
+    result: PackResult,
+    tag: str | None,
+    extra_tags: Sequence[str],
+    before_tag: BeforeTag | None,
+) -> None:
+    """Push the manifest, then set the tags; one request does both where nobody wants to see it in between."""
+    descriptor = repository.push_manifest(result.manifest, tag=tag if before_tag is None else None)
+    if before_tag is not None:
+        before_tag(result)
+        if tag is not None:
+            repository.set_tag(tag, descriptor)
+    for extra in extra_tags:
+        repository.set_tag(extra, descriptor)
 
 
 def _store_config(

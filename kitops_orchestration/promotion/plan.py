@@ -124,9 +124,10 @@ class PromotionPlan:
             "",
             f"to stage **{self.stage}** as `{self.destination}`, which has {before} now.",
             "",
-            "| check | | expected | found |",
-            "|---|---|---|---|",
         ]
+        if not self.checks:
+            return "\n".join([*lines, "No check was asked for."]) + "\n"
+        lines += ["| check | | expected | found |", "|---|---|---|---|"]
         for check in self.checks:
             mark = "passed" if check.is_passed else "waiting" if check.is_approval else "**failed**"
             lines.append(f"| {check.id} | {mark} | {check.expected} | {check.actual} |")
