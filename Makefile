@@ -95,7 +95,7 @@ demo-airflow: $(STAMP) ## Run the same story as an Airflow DAG
 	@$(BIN)/python examples/airflow/run.py
 
 demo-dagster: $(STAMP) ## Run the same story as Dagster assets
-	@$(BIN)/python examples/dagster/run.py
+	@$(BIN)/python examples/dagster/run.py demo/dagster
 
 .PHONY: bench
 bench: $(STAMP) programs ## Measure time, memory and disk

@@ -6,12 +6,14 @@ from dagster._core.decorator_utils import get_valid_name_permutations
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 from dagster._core.definitions.metadata import NamespacedMetadataSet
 from dagster._utils.names import clean_name
+from dagster_shared.libraries import DagsterLibraryRegistry
 
 CONTEXT_NAMES = frozenset(get_valid_name_permutations("context"))
 """Names by which Dagster recognises a function's first parameter as the context."""
 
 __all__ = [
     "CONTEXT_NAMES",
+    "DagsterLibraryRegistry",
     "NamespacedMetadataSet",
     "clean_name",
     "extract_data_version_from_entry",

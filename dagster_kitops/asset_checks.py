@@ -71,6 +71,7 @@ def build_modelkit_checks(
     blocking: bool = False,
     resource_key: str = "kitops",
     name: str | None = None,
+    partitions_def: dg.PartitionsDefinition[str] | None = None,
 ) -> list[dg.AssetChecksDefinition]:
     """Return asset checks that ask ``checks`` of the newest ModelKit of each of ``assets``.
 
@@ -84,11 +85,16 @@ def build_modelkit_checks(
             before, give :func:`modelkit_asset` a ``gate``; to stop its promotion, let the promotion be automatic.
         resource_key: Key of the :class:`KitOpsResource`.
         name: Of the step.
+        partitions_def: That of the assets; read from those that are given as definitions.  Each partition's answer is
+            kept by itself then.  Without it a green answer for one partition would release all of them to automatic
+            promotion.  (Dagster calls partitioned checks a preview, and says so when they are defined.)
     """
-    keys = [asset.key if isinstance(asset, (dg.AssetsDefinition, dg.AssetSpec)) else asset for asset in assets]
-    asset_keys = [dg.AssetKey.from_coercible(key) for key in keys]
+    partitions = {_key(asset): partitions_def or getattr(asset, "partitions_def", None) for asset in assets}
+    asset_keys = list(partitions)
     specs = [
-        dg.AssetCheckSpec(check.name, asset=key, description=check.description, blocking=blocking)
+        dg.AssetCheckSpec(
+            check.name, asset=key, description=check.description, blocking=blocking, partitions_def=partitions[key]
+        )
         for key in asset_keys
         for check in checks
     ]
@@ -98,30 +104,49 @@ def build_modelkit_checks(
     @dg.multi_asset_check(specs=specs, can_subset=True, name=step, required_resource_keys={resource_key})
     def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
+        step_context = context.op_execution_context
+        partition = step_context.partition_key if step_context.has_partition_key else None
         for key in asset_keys:
             chosen = [spec for spec in specs if spec.asset_key == key and spec.key in context.selected_asset_check_keys]
             if not chosen:
                 continue
-            checked = CheckedModelKit(kitops, require_modelkit(context.instance, key))
+            recorded = require_modelkit(context.instance, key, partition=partition, run_id=context.run.run_id)
+            checked = CheckedModelKit(kitops, recorded)
             for spec in chosen:
-                yield _result(context, by_name[spec.name], spec, checked, severity)
+                yield _result(step_context, by_name[spec.name], spec.asset_key, checked, severity)
 
     return [run_checks]
 
 
+def _key(asset: dg.AssetsDefinition | dg.AssetSpec | dg.AssetKey | str) -> dg.AssetKey:
+    return dg.AssetKey.from_coercible(asset.key if isinstance(asset, (dg.AssetsDefinition, dg.AssetSpec)) else asset)
+
+
+def answers(
+    context: dg.AssetExecutionContext,
+    kitops: KitOpsResource,
+    recorded: RecordedModelKit,
+    checks: Sequence[ModelKitCheck],
+    key: dg.AssetKey,
+) -> list[dg.AssetCheckResult]:
+    """Ask ``checks`` of one ModelKit, in the step that made it."""
+    checked = CheckedModelKit(kitops, recorded)
+    return [_result(context, check, key, checked, dg.AssetCheckSeverity.ERROR) for check in checks]
+
+
 def _result(
-    context: dg.AssetCheckExecutionContext,
+    context: dg.AssetExecutionContext | dg.OpExecutionContext,
     check: ModelKitCheck,
-    spec: dg.AssetCheckSpec,
+    key: dg.AssetKey,
     checked: CheckedModelKit,
     severity: dg.AssetCheckSeverity,
 ) -> dg.AssetCheckResult:
-    with translated(context.op_execution_context):
+    with translated(context):
         finding = check.ask(checked)
     return dg.AssetCheckResult(
         passed=finding.is_passed,
-        check_name=spec.name,
-        asset_key=spec.asset_key,
+        check_name=check.name,
+        asset_key=key,
         severity=severity,
         description=finding.description,
         metadata={"kitops/digest": checked.recorded.digest, **finding.metadata},

@@ -2,8 +2,6 @@
 
 # No `from __future__ import annotations`: Dagster reads the signatures that are built here.
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +9,22 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from dagster_kitops._errors import translated
+from dagster_kitops.asset_checks import ModelKitCheck
 from dagster_kitops.body import Body, bound
-from dagster_kitops.lineage import run_context
+from dagster_kitops.event_log import latest_modelkit
+from dagster_kitops.lineage import asset_facts, asset_inputs, run_context
 from dagster_kitops.metadata import REPOSITORY_LABEL, URI_LABEL
-from dagster_kitops.publish import Gate, Target, materialized, publish, run_metadata, signed, tags_of
+from dagster_kitops.publish import (
+    Gate,
+    Target,
+    materialized,
+    partition_annotation,
+    partition_of,
+    publish,
+    run_metadata,
+    signature_metadata,
+    tags_of,
+)
 from dagster_kitops.resources import KitOpsResource
 
 if TYPE_CHECKING:
@@ -32,6 +42,8 @@ def modelkit_asset(
     context_dir: Path | str | None = None,
     gate: Sequence[Gate] = (),
     sign: bool = False,
+    checks: Sequence[ModelKitCheck] = (),
+    blocking: bool = False,
     pack_options: Mapping[str, Any] | None = None,
     resource_key: str = "kitops",
     kinds: set[str] | None = None,
@@ -56,6 +68,9 @@ def modelkit_asset(
         gate: Functions that see the content before anything is pushed; a ``KitOpsError`` from one fails the step
             for good.
         sign: Sign with the resource's ``signer``, before any tag points at the ModelKit.
+        checks: Asked in the same step, right after the push: no process of their own, as
+            :func:`build_modelkit_checks` would need.
+        blocking: Let a failed check fail the step, and so hold back what comes after.
         pack_options: Further options of the core's ``pack`` (``compression``, ``exclude``, ``profile``, ...).
         resource_key: Key of the :class:`KitOpsResource`.
         kinds: Replaces ``{"kitops", "oci"}``.
@@ -74,6 +89,7 @@ def modelkit_asset(
         gate=tuple(gate),
         pack_options=dict(pack_options or {}),
         is_signed=sign,
+        checks=tuple(checks),
     )
 
     def produce(context: dg.AssetExecutionContext, kitops: KitOpsResource, value: Any) -> dg.MaterializeResult[Any]:
@@ -84,7 +100,9 @@ def modelkit_asset(
         resource_key=resource_key,
         kinds=set(DEFAULT_KINDS) if kinds is None else kinds,
         metadata={REPOSITORY_LABEL: repository, URI_LABEL: repository, **(metadata or {})},
-        code_version=code_version or _configuration_version(repository, tag, extra_tags, kitfile, target.pack_options),
+        code_version=code_version or target.code_version,
+        checks=checks,
+        blocking=blocking,
         **asset_options,
     )
 
@@ -93,8 +111,11 @@ def mlflow_modelkit_asset(
     *,
     repository: str,
     tag: str | None = None,
+    extra_tags: Sequence[str] = (),
     tracking_uri: str | None = None,
     sign: bool = False,
+    checks: Sequence[ModelKitCheck] = (),
+    blocking: bool = False,
     export_options: Mapping[str, Any] | None = None,
     resource_key: str = "kitops",
     kinds: set[str] | None = None,
@@ -109,8 +130,11 @@ def mlflow_modelkit_asset(
     Args:
         repository: Where the ModelKit goes.
         tag: As in :func:`modelkit_asset`.
+        extra_tags: More tags, same rule.
         tracking_uri: MLflow's tracking server; default: what MLflow itself is configured with.
-        sign: Sign with the resource's ``signer``, right after the export.
+        sign: Sign with the resource's ``signer``, before any tag points at the ModelKit.
+        checks: As in :func:`modelkit_asset`.
+        blocking: As in :func:`modelkit_asset`.
         export_options: Further options of ``export_run`` (``name``, ``datasets``, ``write_back``, ...).
         resource_key: Key of the :class:`KitOpsResource`.
         kinds: Replaces ``{"kitops", "oci", "mlflow"}``.
@@ -120,24 +144,36 @@ def mlflow_modelkit_asset(
     options = dict(export_options or {})
 
     def produce(context: dg.AssetExecutionContext, kitops: KitOpsResource, value: Any) -> dg.MaterializeResult[Any]:
-        with translated(context):
+        previous = latest_modelkit(context.instance, context.asset_key, partition=partition_of(context))
+        spec = context.assets_def.get_asset_spec(context.asset_key)
+        tags = tags_of(context, tag, extra_tags)
+        place = kitops.reference(repository).with_tag(tags[0])
+        with translated(context), kitops.scratch() as scratch:
             result = kitops.get_client().export_run(
                 str(value),
-                kitops.reference(repository).with_tag(tags_of(context, tag)[0]),
+                place,
+                extra_tags=tags[1:],
                 tracking_uri=tracking_uri,
-                run_context=run_context(context),
-                signer=kitops.get_signer(),
+                annotations=partition_annotation(context) or None,
                 attach_lineage=kitops.attach_provenance,
+                run_context=run_context(context),
+                parameters={"dagster": asset_facts(context.instance, spec, partition_of(context))},
+                dependencies=asset_inputs(context.instance, spec),
+                signer=kitops.required_signer(place) if sign else kitops.get_signer(),
+                sign=sign,
+                scratch_dir=scratch,
                 **options,
             )
-            facts = signed(kitops, result.pack) if sign else {}
-        return materialized(context, kitops, result.pack, metadata={**run_metadata(result), **facts})
+        metadata = {**run_metadata(result), **signature_metadata(result.signature)}
+        return materialized(context, kitops, result.pack, previous=previous, metadata=metadata, checks=checks)
 
     return _decorator(
         produce,
         resource_key=resource_key,
         kinds={*DEFAULT_KINDS, "mlflow"} if kinds is None else kinds,
         metadata={REPOSITORY_LABEL: repository, URI_LABEL: repository, **(metadata or {})},
+        checks=checks,
+        blocking=blocking,
         **asset_options,
     )
 
@@ -179,15 +215,33 @@ def modelkit_assets(
     return decorate
 
 
-def _decorator(produce: Any, *, resource_key: str, **asset_options: Any) -> Callable[..., dg.AssetsDefinition]:
+def _decorator(
+    produce: Any, *, resource_key: str, checks: Sequence[ModelKitCheck], blocking: bool, **asset_options: Any
+) -> Callable[..., dg.AssetsDefinition]:
     def decorate(body: Callable[..., Any]) -> dg.AssetsDefinition:
-        made: dg.AssetsDefinition = dg.asset(**asset_options)(bound(Body(body, resource_key), produce))
+        key = _key(body, asset_options)
+        specs = [
+            dg.AssetCheckSpec(
+                check.name,
+                asset=key,
+                description=check.description,
+                blocking=blocking,
+                partitions_def=asset_options.get("partitions_def"),
+            )
+            for check in checks
+        ]
+        made: dg.AssetsDefinition = dg.asset(**asset_options, check_specs=specs or None)(
+            bound(Body(body, resource_key), produce)
+        )
         return made
 
     return decorate
 
 
-def _configuration_version(*parts: Any) -> str:
-    """Return a code version that changes with what the decorator was told, as it changes the kit."""
-    text = json.dumps([str(part) for part in parts])
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def _key(body: Callable[..., Any], options: Mapping[str, Any]) -> dg.AssetKey:
+    """Return the key that Dagster will give the asset: its checks have to name it."""
+    if options.get("key") is not None:
+        return dg.AssetKey.from_coercible(options["key"])
+    prefix = options.get("key_prefix") or ()
+    path = [prefix] if isinstance(prefix, str) else [*prefix]
+    return dg.AssetKey([*path, options.get("name") or body.__name__])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,15 +31,26 @@ class RecordedModelKit:
         return str(self.reference.digest)
 
 
+_PAGE = 100
+_LOOKED_BACK = 20
+"""Among so many newest events one of the run itself is looked for."""
+
+
 def latest_modelkit(
-    instance: dg.DagsterInstance, key: dg.AssetKey | str | list[str], *, partition: str | None = None
+    instance: dg.DagsterInstance,
+    key: dg.AssetKey | str | list[str],
+    *,
+    partition: str | None = None,
+    run_id: str | None = None,
 ) -> RecordedModelKit | None:
     """Return the newest event of ``key``, materialization or observation, that names a ModelKit.
 
-    ``partition`` asks for that partition's event; ``None`` takes the newest of all.
+    ``partition`` asks for that partition's event; ``None`` takes the newest of all.  ``run_id`` prefers what that run
+    recorded, so that a step works on what its own run made and not on what another one has made since.
     """
-    events = modelkit_history(instance, key, partition=partition, limit=1)
-    return events[0] if events else None
+    events = modelkit_history(instance, key, partition=partition, limit=1 if run_id is None else _LOOKED_BACK)
+    own = (event for event in events if event.run_id == run_id)
+    return next(own, events[0] if events else None)
 
 
 def modelkit_history(
@@ -53,22 +65,36 @@ def modelkit_history(
     records_filter = dg.AssetRecordsFilter(asset_key=asset_key, asset_partitions=[partition] if partition else None)
     found: list[RecordedModelKit] = []
     for fetch in (instance.fetch_materializations, instance.fetch_observations):
-        for record in fetch(records_filter, limit=limit).records:
-            recorded = recorded_modelkit(record)
-            if recorded is not None:
-                found.append(recorded)
+        found += itertools.islice(_modelkits(fetch, records_filter), limit)
     return sorted(found, key=lambda event: event.timestamp, reverse=True)[:limit]
 
 
+def _modelkits(
+    fetch: Callable[..., dg.EventRecordsResult], records: dg.AssetRecordsFilter
+) -> Iterator[RecordedModelKit]:
+    """Yield what names a ModelKit, newest first, past the events of others on the same asset."""
+    cursor = None
+    while True:
+        page = fetch(records, limit=_PAGE, cursor=cursor)
+        yield from (found for record in page.records if (found := recorded_modelkit(record)) is not None)
+        if not page.has_more:
+            return
+        cursor = page.cursor
+
+
 def require_modelkit(
-    instance: dg.DagsterInstance, key: dg.AssetKey | str | list[str], *, partition: str | None = None
+    instance: dg.DagsterInstance,
+    key: dg.AssetKey | str | list[str],
+    *,
+    partition: str | None = None,
+    run_id: str | None = None,
 ) -> RecordedModelKit:
-    """Return the newest ModelKit of an asset.
+    """Return the newest ModelKit of an asset, by the rules of :func:`latest_modelkit`.
 
     Raises:
         dagster.Failure: the event log holds none; retrying does not help.
     """
-    found = latest_modelkit(instance, key, partition=partition)
+    found = latest_modelkit(instance, key, partition=partition, run_id=run_id)
     if found is None:
         asset_key = dg.AssetKey.from_coercible(key).to_user_string()
         where = f" in partition {partition}" if partition else ""

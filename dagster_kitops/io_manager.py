@@ -5,14 +5,14 @@
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from dagster_kitops._errors import translated
 from dagster_kitops.content import ModelKitContent
-from dagster_kitops.event_log import RecordedModelKit, latest_modelkit, modelkit_history
+from dagster_kitops.event_log import RecordedModelKit, latest_modelkit
 from dagster_kitops.flavors import load_model, save_model
 from dagster_kitops.lineage import asset_provenance, step_run_context
 from dagster_kitops.metadata import (
@@ -24,11 +24,14 @@ from dagster_kitops.metadata import (
     modelkit_metadata,
 )
 from dagster_kitops.partitions import PARTITION_ANNOTATION, partition_tag, repository_name
+from dagster_kitops.publish import difference, is_unchanged, signature_metadata
 from dagster_kitops.resources import KitOpsResource
 from kitops_orchestration.oci.reference import Reference
 
 if TYPE_CHECKING:
+    from kitops_orchestration.lineage.publish import Published
     from kitops_orchestration.modelkit.pack import PackResult
+    from kitops_orchestration.signing.statement import Statement
 
 
 class ModelKitIOManager(dg.ConfigurableIOManager):
@@ -37,7 +40,8 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
     Loading takes the digest from the event log, never what a tag points at by now, and gives what the parameter's
     annotation asks for: ``Path`` (unpacked, gone after the step), ``Reference`` or ``RecordedModelKit`` (nothing is
     fetched), ``dict[str, ...]`` for several partitions, or the framework's own object where the kit was saved with an
-    MLflow flavour.  ``AssetIn(metadata={"kitops/include": ["model"]})`` fetches those layers only.
+    MLflow flavour.  ``AssetIn(metadata={"kitops/include": ["model"]})`` fetches those layers only;
+    ``{"allow_missing_partitions": True}`` leaves out partitions that nobody has made yet.
     """
 
     kitops: KitOpsResource
@@ -47,6 +51,7 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         default=None, description="MLflow flavour that saves framework objects; unset: such objects are refused."
     )
 
+    sign: bool = Field(default=False, description="Sign with the KitOpsResource's signer, before the tag moves.")
     verify: Literal["off", "warn", "require"] = Field(
         default="off", description="Judge signatures before unpacking, by the trust of the KitOpsResource."
     )
@@ -67,10 +72,21 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         if obj is None:
             context.log.warning("nothing to store: the asset returned None")
             return
-        with self.kitops.scratch() as scratch, translated():
-            result = self._pack(context, self._content(context, obj, scratch), scratch)
-        context.add_output_metadata(modelkit_metadata(result))
-        self._record(context, result)
+        previous = self._previous(context)
+        with translated(), self.kitops.scratch() as scratch:
+            content = self._content(context, obj, scratch)
+            published = self._publish(context, content, scratch, previous)
+        context.add_output_metadata(
+            {
+                **modelkit_metadata(published.pack),
+                **difference(self.kitops, previous, published.pack),
+                **content.metadata,
+                **signature_metadata(published.signature),
+            }
+        )
+        step = _step(context)
+        if step is not None:
+            step.set_data_version(context.asset_key, data_version(published.pack.digest))
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Return the upstream ModelKit in the form that the parameter's annotation asks for."""
@@ -78,10 +94,13 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         if not context.has_asset_partitions:
             return self._load(context, wanted, None)
         keys = context.asset_partition_keys
-        if len(keys) == 1:
+        is_mapping = get_origin(wanted) in (dict, Mapping) or wanted is dict
+        if len(keys) == 1 and not is_mapping:
             return self._load(context, wanted, keys[0])
         arguments = get_args(wanted)
         one = arguments[1] if len(arguments) == 2 else Path  # the value type of dict[str, value]
+        if (context.definition_metadata or {}).get("allow_missing_partitions"):
+            keys = [key for key in keys if latest_modelkit(context.instance, context.asset_key, partition=key)]
         return {key: self._load(context, one, key) for key in keys}
 
     def _content(self, context: dg.OutputContext, obj: Any, scratch: Path) -> ModelKitContent:
@@ -96,35 +115,40 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
                 ) from error
         return save_model(obj, str(flavor), scratch / "saved")
 
-    def _pack(self, context: dg.OutputContext, content: ModelKitContent, scratch: Path) -> "PackResult":
+    def _publish(
+        self, context: dg.OutputContext, content: ModelKitContent, scratch: Path, previous: RecordedModelKit | None
+    ) -> "Published":
         named = (context.definition_metadata or {}).get(REPOSITORY_LABEL)
         repository = named or repository_name(context.asset_key, prefix=self.repository_prefix)
         annotations = dict(content.annotations)
         partition, tag = _partition(context), self.tag
         if partition is not None:
             tag, annotations[PARTITION_ANNOTATION] = partition_tag(partition), str(partition)
-        return self.kitops.get_client().pack(
+        place = self.kitops.reference(str(repository)).with_tag(content.tag or tag)
+        return self.kitops.get_client().publish(
             content.context_dir or scratch,
-            self.kitops.reference(str(repository)).with_tag(content.tag or tag),
+            place,
             extra_tags=content.extra_tags,
             kitfile=content.kitfile,
             grafts=content.grafts or None,
             annotations=annotations or None,
+            statement=lambda packed: self._provenance(context, packed, previous),
+            signer=self.kitops.required_signer(place) if self.sign else self.kitops.get_signer(),
+            sign=self.sign,
         )
 
-    def _record(self, context: dg.OutputContext, result: "PackResult") -> None:
-        try:
-            step = context.step_context
-        except dg.DagsterInvariantViolationError:
-            return  # a context built for a direct call has no step to record anything
-        step.set_data_version(context.asset_key, data_version(result.digest))
-        recorded = latest_modelkit(step.instance, context.asset_key, partition=_partition(context))
-        if not self.kitops.attach_provenance or (recorded is not None and recorded.digest == str(result.digest)):
-            return
-        with translated():
-            run = step_run_context(step, context.asset_key.to_user_string())
-            statement = asset_provenance(step.instance, context.asset_spec, result, run, _partition(context))
-            self.kitops.get_client().attach(result.reference, statement, signer=self.kitops.get_signer())
+    def _previous(self, context: dg.OutputContext) -> RecordedModelKit | None:
+        step = _step(context)
+        return latest_modelkit(step.instance, context.asset_key, partition=_partition(context)) if step else None
+
+    def _provenance(
+        self, context: dg.OutputContext, packed: "PackResult", previous: RecordedModelKit | None
+    ) -> "Statement | None":
+        step = _step(context)
+        if step is None or not self.kitops.attach_provenance or is_unchanged(previous, packed):
+            return None
+        run = step_run_context(step, context.asset_key.to_user_string())
+        return asset_provenance(step.instance, context.asset_spec, packed, run, _partition(context))
 
     def _load(self, context: dg.InputContext, wanted: Any, partition: str | None) -> Any:
         recorded = self._recorded(context, partition)
@@ -147,14 +171,11 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
             context.log.warning("%s does not verify: %s", reference, verdict.reason)
 
     def _recorded(self, context: dg.InputContext, partition: str | None) -> RecordedModelKit:
-        events = modelkit_history(context.instance, context.asset_key, partition=partition, limit=20)
         upstream = context.upstream_output
         run_id = upstream.run_id if upstream is not None else None
-        for event in events:
-            if event.run_id == run_id:  # made in this very run: not what another run has written since
-                return event
-        if events:
-            return events[0]
+        recorded = latest_modelkit(context.instance, context.asset_key, partition=partition, run_id=run_id)
+        if recorded is not None:
+            return recorded
         definition: Mapping[str, Any] = (upstream.definition_metadata if upstream is not None else None) or {}
         if REFERENCE_LABEL not in definition:
             raise dg.Failure(
@@ -168,14 +189,20 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         return RecordedModelKit(pinned, run_id="", timestamp=0.0)
 
     def _unpacked(self, reference: Reference, filters: Any) -> Path:
-        folder: tempfile.TemporaryDirectory[str] = tempfile.TemporaryDirectory(
-            prefix="kitops-", dir=self.kitops.scratch_root()
-        )
+        folder = self.kitops.scratch_folder()
         self._folders.append(folder)
         target = Path(folder.name) / "kit"
         with translated():
             self.kitops.get_client().unpack(reference, target, filters=tuple(filters))
         return target
+
+
+def _step(context: dg.OutputContext) -> Any:
+    """Return the step's own context; a context that was built for a direct call has none."""
+    try:
+        return context.step_context
+    except dg.DagsterInvariantViolationError:
+        return None
 
 
 def _partition(context: dg.OutputContext) -> str | None:

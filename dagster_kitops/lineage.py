@@ -53,19 +53,28 @@ def asset_provenance(
     """Return the provenance of what a step packed: run, asset, code version, inputs by data version."""
     from kitops_orchestration.lineage.provenance import provenance
 
-    upstream = sorted(dep.asset_key for dep in spec.deps)
+    facts = asset_facts(instance, spec, partition)
+    return provenance(packed, run, dependencies=asset_inputs(instance, spec), parameters=facts)
+
+
+def asset_facts(instance: dg.DagsterInstance, spec: dg.AssetSpec, partition: str | None) -> dict[str, Any]:
+    """Return what Dagster alone knows of a step's work: asset, code version, partition, inputs' data versions."""
     facts = {
         "asset": spec.key.to_user_string(),
         "codeVersion": spec.code_version,
         "partition": partition,
-        "inputDataVersions": _data_versions(instance, upstream) or None,
+        "inputDataVersions": _data_versions(instance, _upstream(spec)) or None,
     }
-    return provenance(
-        packed,
-        run,
-        dependencies=[dependency for key in upstream for dependency in _modelkit(instance, key)],
-        parameters={name: value for name, value in facts.items() if value is not None},
-    )
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def asset_inputs(instance: dg.DagsterInstance, spec: dg.AssetSpec) -> list[Dependency]:
+    """Return the ModelKits among an asset's inputs, by digest."""
+    return [dependency for key in _upstream(spec) for dependency in _modelkit(instance, key)]
+
+
+def _upstream(spec: dg.AssetSpec) -> list[dg.AssetKey]:
+    return sorted(dep.asset_key for dep in spec.deps)
 
 
 def _data_versions(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> dict[str, Any]:

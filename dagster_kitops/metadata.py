@@ -2,7 +2,7 @@
 
 # No `from __future__ import annotations`: the metadata set's annotations are read at run time.
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -10,6 +10,7 @@ import dagster as dg
 from dagster_kitops._compat import NamespacedMetadataSet
 
 if TYPE_CHECKING:
+    from kitops_orchestration.mlflow_bridge.record import DatasetRecord
     from kitops_orchestration.modelkit.diff import ModelKitDiff
     from kitops_orchestration.modelkit.inspect import ModelKit
     from kitops_orchestration.modelkit.pack import PackResult
@@ -34,7 +35,7 @@ _LAYER_SCHEMA = dg.TableSchema(
         dg.TableColumn("name", "string"),
         dg.TableColumn("size_bytes", "int"),
         dg.TableColumn("uploaded", "bool", description="False: the registry had it already"),
-        dg.TableColumn("digest", "string"),
+        dg.TableColumn("digest", "string", description="Twelve digits: the UI cuts longer ones off"),
     ]
 )
 
@@ -85,6 +86,7 @@ def modelkit_metadata(result: "PackResult | ModelKit") -> dict[str, Any]:
         **facts,
         "kitops/kitfile": dg.MetadataValue.md(f"```yaml\n{kitfile.to_yaml()}\n```"),
         "kitops/layers": layers_table(result.layers),
+        "kitops/pull_command": _commands(str(result.reference.with_digest(result.digest))),
         SIZE_LABEL: result.size_bytes,
     }
 
@@ -99,12 +101,43 @@ def layers_table(layers: Sequence[Any]) -> dg.TableMetadataValue:
                 "name": layer.name or "",
                 "size_bytes": layer.descriptor.size,
                 "uploaded": bool(getattr(layer, "is_uploaded", False)),
-                "digest": str(layer.descriptor.digest),
+                "digest": layer.descriptor.digest.short,
             }
         )
         for layer in layers
     ]
     return dg.MetadataValue.table(records=records, schema=_LAYER_SCHEMA)
+
+
+def parameters_table(parameters: Mapping[str, str]) -> dg.TableMetadataValue:
+    """Return one row per parameter of a run, by name."""
+    columns = [dg.TableColumn("parameter", "string"), dg.TableColumn("value", "string")]
+    records = [dg.TableRecord({"parameter": name, "value": str(parameters[name])}) for name in sorted(parameters)]
+    return dg.MetadataValue.table(records=records, schema=dg.TableSchema(columns=columns))
+
+
+def datasets_table(datasets: "Sequence[DatasetRecord]") -> dg.TableMetadataValue:
+    """Return one row per dataset that a run was told of."""
+    names = ("name", "context", "rows", "digest", "source")
+    columns = [dg.TableColumn(name, "int" if name == "rows" else "string") for name in names]
+    records = [
+        dg.TableRecord(
+            {
+                "name": item.name,
+                "context": item.context or "",
+                "rows": item.profile.get("num_rows") if isinstance(item.profile, dict) else None,
+                "digest": item.sha256 or item.digest,
+                "source": item.uri or "",
+            }
+        )
+        for item in datasets
+    ]
+    return dg.MetadataValue.table(records=records, schema=dg.TableSchema(columns=columns))
+
+
+def _commands(reference: str) -> dg.MarkdownMetadataValue:
+    """Return what to type to have the ModelKit, and to ask where it comes from."""
+    return dg.MetadataValue.md(f"```sh\nkitctl unpack {reference} -d model\nkitctl lineage {reference}\n```")
 
 
 def diff_metadata(difference: "ModelKitDiff") -> dict[str, Any]:

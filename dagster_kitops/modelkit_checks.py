@@ -150,7 +150,10 @@ class _PolicyQuestion:
 
 def _ask_integrity(checked: CheckedModelKit) -> Finding:
     repository = checked.client.repository(checked.recorded.reference)
-    blobs = checked.modelkit.manifest.blobs
+    try:
+        blobs = checked.modelkit.manifest.blobs
+    except (IntegrityError, NotFoundError) as error:
+        return Finding(False, str(error))
     missing = [str(blob.digest) for blob in blobs if not repository.has_blob(blob)]
     text = f"{len(missing)} of {len(blobs)} blobs missing: {', '.join(missing)}" if missing else f"{len(blobs)} blobs"
     return Finding(not missing, text, {"blobs": len(blobs), "missing_blobs": len(missing)})
@@ -159,14 +162,18 @@ def _ask_integrity(checked: CheckedModelKit) -> Finding:
 def _ask_content(checked: CheckedModelKit) -> Finding:
     repository = checked.client.repository(checked.recorded.reference)
     wrong: list[str] = []
-    for blob in checked.modelkit.manifest.blobs:
+    try:
+        blobs = checked.modelkit.manifest.blobs
+    except (IntegrityError, NotFoundError) as error:
+        return Finding(False, str(error))
+    for blob in blobs:
         try:
             with VerifyingReader(repository.fetch_blob(blob), blob) as reader:
                 while reader.read(MIB):
                     pass
         except (IntegrityError, NotFoundError) as error:
             wrong.append(str(error))
-    size_bytes = sum(blob.size for blob in checked.modelkit.manifest.blobs)
+    size_bytes = sum(blob.size for blob in blobs)
     return Finding(not wrong, "; ".join(wrong) or f"{size_bytes} bytes verified", {"verified_bytes": size_bytes})
 
 
@@ -184,7 +191,10 @@ def _ask_provenance(checked: CheckedModelKit) -> Finding:
 
 def _ask_tag(checked: CheckedModelKit) -> Finding:
     reference = checked.recorded.reference
-    now = checked.client.resolve(replace(reference, digest=None)) if reference.tag else reference
+    try:
+        now = checked.client.resolve(replace(reference, digest=None)) if reference.tag else reference
+    except NotFoundError as error:
+        return Finding(False, str(error))
     is_same = now.digest == reference.digest
     text = f"{reference.tag} points at {now.digest}" + ("" if is_same else f", not at the recorded {reference.digest}")
     return Finding(is_same, text, {"kitops/found_digest": str(now.digest)})

@@ -12,6 +12,7 @@ from dagster_kitops._errors import translated
 from dagster_kitops.metadata import data_version, modelkit_metadata
 from dagster_kitops.resources import KitOpsResource
 from dagster_kitops.translator import DagsterKitOpsTranslator, build_modelkit_asset_spec
+from kitops_orchestration.errors import KitOpsError
 
 
 def build_observable_modelkits(
@@ -41,7 +42,7 @@ def build_observable_modelkits(
     made = specs or [
         build_modelkit_asset_spec(
             key.split("/"),
-            repository=reference.rsplit(":", 1)[0],
+            repository=_repository(reference),
             reference=reference,
             io_manager_key=io_manager_key,
             translator=translator,
@@ -49,19 +50,34 @@ def build_observable_modelkits(
         )
         for key, reference in references.items()
     ]
-    by_key = dict(zip([spec.key for spec in made], references.values(), strict=True))
+    keys = [spec.key for spec in made]
+    if len({*keys}) < len(keys):
+        doubled = sorted({key.to_user_string() for key in keys if keys.count(key) > 1})
+        raise dg.DagsterInvalidDefinitionError(
+            f"several ModelKits have the asset key {', '.join(doubled)}: give each a key of its own, by the translation"
+        )
+    by_key = dict(zip(keys, references.values(), strict=True))
 
     def observe(context: dg.AssetExecutionContext) -> Iterator[dg.ObserveResult]:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
+        errors: list[KitOpsError] = []
         for key, reference in by_key.items():
             if key in context.selected_asset_keys:
-                with translated(context):
+                try:
                     found = kitops.get_client().inspect(kitops.reference(reference))
+                except KitOpsError as error:
+                    errors.append(error)  # one that is not there does not hide the others
+                    continue
                 yield dg.ObserveResult(
                     asset_key=key,
                     data_version=data_version(found.digest),
                     metadata={**modelkit_metadata(found), **_last_updated(found.created)},
                 )
+        if errors:
+            for other in errors[1:]:
+                context.log.error(str(other))
+            with translated(context):
+                raise errors[0]
 
     observed: dg.AssetsDefinition = dg.multi_observable_source_asset(
         specs=made,
@@ -70,6 +86,12 @@ def build_observable_modelkits(
         required_resource_keys={resource_key},
     )(observe)
     return observed
+
+
+def _repository(reference: str) -> str:
+    """Return a reference without tag and digest; registry and namespace may still be missing from it."""
+    folder, slash, name = reference.partition("@")[0].rpartition("/")
+    return folder + slash + name.partition(":")[0]
 
 
 def _last_updated(created: Any) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import dagster as dg
 from dagster_kitops._errors import translated
 from dagster_kitops.event_log import require_modelkit
 from dagster_kitops.lineage import run_context
-from dagster_kitops.metadata import ModelKitMetadataSet, data_version
+from dagster_kitops.metadata import URI_LABEL, ModelKitMetadataSet, data_version
+from dagster_kitops.partitions import PLACEHOLDER, filled_repository, filled_tag
 from dagster_kitops.publish import partition_of
 from dagster_kitops.resources import KitOpsResource
 from kitops_orchestration.oci.reference import Reference
@@ -27,7 +28,10 @@ class PromotionStage:
     """One stage of a promotion path.
 
     ``destination`` is another repository (same or other registry).  Without it the policy decides, and without a
-    policy the ModelKit stays where it is and only ``tag`` moves (default: the stage's name).
+    policy the ModelKit stays where it is and only ``tag`` moves (default: the policy's, else the stage's name).
+
+    ``{partition}`` in either stands for the partition.  Where a partitioned asset's stage has it in neither, it is put
+    behind the tag (``staging-2026-01-01``): one tag can point at one partition's ModelKit only.
     """
 
     name: str
@@ -46,18 +50,25 @@ class PromotionStage:
 
         return PromotionPolicy.load(self.policy_path)
 
-    def place(self, kitops: KitOpsResource) -> dict[str, Any]:
+    def place(self, kitops: KitOpsResource, partition: str | None = None) -> dict[str, Any]:
         """Return what the core's verbs are told of the stage: its name, policy, destination and tag.
 
         Raises:
             PromotionError: the policy cannot be read.
         """
+        policy = self.policy()
+        destination = filled_repository(self.destination, partition) if self.destination else None
         return {
             "stage": self.name,
-            "policy": self.policy(),
-            "destination": kitops.reference(self.destination) if self.destination else None,
-            "tag": self.tag,
+            "policy": policy,
+            "destination": kitops.reference(destination) if destination else None,
+            "tag": self.tag if partition is None else self._partitioned_tag(policy, partition),
         }
+
+    def _partitioned_tag(self, policy: "PromotionPolicy | None", partition: str) -> str:
+        tag = self.tag or (policy.stage(self.name).tag if policy is not None else self.name)
+        is_named = PLACEHOLDER in tag or PLACEHOLDER in (self.destination or "")
+        return filled_tag(tag if is_named else f"{tag}-{PLACEHOLDER}", partition)
 
 
 def build_promotion_assets(
@@ -69,6 +80,7 @@ def build_promotion_assets(
     group_name: str | None = None,
     partitions_def: dg.PartitionsDefinition[str] | None = None,
     io_manager_key: str | None = None,
+    **asset_options: Any,
 ) -> list[dg.AssetsDefinition]:
     """Return one asset per stage, each fed by the one before; its data version is the digest it was fed.
 
@@ -81,9 +93,11 @@ def build_promotion_assets(
             ``eager()`` alone would promote in spite of a failed blocking check.
         resource_key: Key of the :class:`KitOpsResource`.
         group_name: Of the stage assets.
-        partitions_def: That of the source.
+        partitions_def: That of the source; each partition is promoted by itself.
         io_manager_key: Of the ``ModelKitIOManager`` through which downstream functions take a stage's ModelKit as a
             parameter.
+        asset_options: Everything else goes to :func:`dagster.asset` of each stage: ``retry_policy``, ``pool``,
+            ``op_tags``, ``owners``, ...
     """
     source_key = source.key if isinstance(source, dg.AssetsDefinition) else dg.AssetKey.from_coercible(source)
     condition = (
@@ -104,8 +118,9 @@ def build_promotion_assets(
                 io_manager_key=io_manager_key,
                 automation_condition=condition,
                 required_resource_keys={resource_key},
-                metadata={"kitops/stage": stage.name},
+                metadata={"kitops/stage": stage.name, **({URI_LABEL: stage.destination} if stage.destination else {})},
                 description=f"The ModelKit of {source_key.to_user_string()} that is in stage {stage.name}.",
+                **asset_options,
             )(_promotion(stage, previous_key, resource_key))
         )
         previous_key = key
@@ -118,13 +133,14 @@ def move_to_stage(
     stage: PromotionStage,
     origin: Reference,
     *,
+    partition: str | None = None,
     reason: str | None = None,
 ) -> "PromotionResult":
     """Promote what is at ``origin`` to ``stage``, as the step of ``context``; the core decides whether it may."""
     with translated(context):
         return kitops.get_client().promote(
             origin,
-            **stage.place(kitops),
+            **stage.place(kitops, partition),
             trust=kitops.get_trust(),
             signer=kitops.get_signer(),
             run_context=run_context(context),
@@ -156,8 +172,9 @@ def promotion_metadata(
 def _promotion(stage: PromotionStage, from_key: dg.AssetKey, resource_key: str) -> Any:
     def promote(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
-        recorded = require_modelkit(context.instance, from_key, partition=partition_of(context))
-        result = move_to_stage(context, kitops, stage, recorded.reference)
+        partition = partition_of(context)
+        recorded = require_modelkit(context.instance, from_key, partition=partition, run_id=context.run.run_id)
+        result = move_to_stage(context, kitops, stage, recorded.reference, partition=partition)
         return dg.MaterializeResult(
             data_version=data_version(result.digest),
             metadata=promotion_metadata(result, promoted_from=recorded.reference),

@@ -18,6 +18,8 @@ from kitops_orchestration.oci.reference import Reference
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.attach import Attached
+    from kitops_orchestration.promotion.promote import PromotionResult
+    from kitops_orchestration.signing.keys import Signer
 
 
 class PromoteConfig(dg.Config):
@@ -27,6 +29,7 @@ class PromoteConfig(dg.Config):
     reason: str = Field(description="Why; kept in the registry and in the asset's event.")
     reference: str | None = Field(default=None, description="Tag or digest; unset: the newest of the stage before.")
     dry_run: bool = Field(default=False, description="Say what would happen and change nothing.")
+    partition: str | None = Field(default=None, description="Of a partitioned asset: whose ModelKit it is about.")
 
 
 class RollbackConfig(dg.Config):
@@ -35,17 +38,51 @@ class RollbackConfig(dg.Config):
     stage: str = Field(description="Stage to roll back.")
     reason: str = Field(description="Why; kept in the registry and in the asset's event.")
     to: str = Field(default="previous", description="Digest or tag to go back to; or the one before, by the registry.")
+    partition: str | None = Field(default=None, description="Of a partitioned asset: whose ModelKit it is about.")
 
 
 class ApprovalConfig(dg.Config):
-    """What a person has to say about a ModelKit on its way to a stage."""
+    """What a person has to say about a ModelKit on its way to a stage.
+
+    The approval counts for the owner of the key that signs it.  A key itself has no place here: what is typed into the
+    Launchpad is kept with the run and shown to everybody.  So it is named, by a variable or a file that the machine
+    which runs the step has; whoever may start this job speaks with the keys that this machine has.
+    """
 
     stage: str = Field(description="Stage that the decision is about.")
     decision: Literal["APPROVED", "REJECTED", "REVOKED"] = Field(description="The decision.")
-    approver: str = Field(description="Who decides; the key of the resource's signer has to be theirs to count.")
+    approver: str = Field(description="Who decides; the key has to be theirs to count.")
+    key: str | None = Field(
+        default=None, description="The approver's private key: env://NAME, or a file. Unset: the resource's signer."
+    )
+    password_variable: str = Field(
+        default="COSIGN_PASSWORD", description="Name of the environment variable with the key's password."
+    )
     role: str | None = Field(default=None, description="In which role, as the trust policy has it.")
     comment: str | None = Field(default=None, description="Why; kept in the registry.")
+    ticket: str | None = Field(default=None, description="Where it was discussed; kept in the registry.")
+    expires_in_days: float | None = Field(default=None, description="Unset: as long as the policy allows.")
     reference: str | None = Field(default=None, description="Tag or digest; unset: the newest of the stage before.")
+    partition: str | None = Field(default=None, description="Of a partitioned asset: whose ModelKit it is about.")
+
+    def signer(self, kitops: KitOpsResource) -> "Signer | None":
+        """Return the approver's signer.
+
+        Raises:
+            dagster.Failure: the key itself was given, and is kept with the run now.
+            SignatureError: it cannot be read.
+        """
+        if self.key is None:
+            return kitops.get_signer()
+        if "PRIVATE KEY" in self.key:
+            raise dg.Failure(
+                description="a private key was written into the run's configuration, where everybody can read it: "
+                "replace that key, and give env://NAME of a variable that holds the new one",
+                allow_retries=False,
+            )
+        from kitops_orchestration.signing.keys import load_private_key
+
+        return load_private_key(self.key, password_env=self.password_variable)
 
 
 Place = tuple[PromotionStage, dg.AssetKey, dg.AssetKey]
@@ -66,12 +103,12 @@ def build_promotion_job(
     def promote(context: dg.OpExecutionContext, config: PromoteConfig) -> None:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
         stage, key, before = _place(places, config.stage)
-        origin = _origin(context, kitops, config.reference, before)
+        origin = _origin(context, kitops, config, before)
         if config.dry_run:
-            _plan(context, kitops, stage, origin)
+            _plan(context, kitops, stage, origin, config.partition)
             return
-        result = move_to_stage(context, kitops, stage, origin, reason=config.reason)
-        _record(context, key, promotion_metadata(result, promoted_from=origin, reason=config.reason), result.digest)
+        result = move_to_stage(context, kitops, stage, origin, partition=config.partition, reason=config.reason)
+        _record(context, key, result, origin, config)
 
     return _job(promote, name, "Promote a ModelKit to a stage, with a reason.")
 
@@ -90,7 +127,7 @@ def build_rollback_job(
     def roll_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
         stage, key, _ = _place(places, config.stage)
-        present = require_modelkit(context.instance, key).reference
+        present = require_modelkit(context.instance, key, partition=config.partition).reference
         with translated(context):
             result = kitops.get_client().rollback(
                 present,
@@ -104,7 +141,7 @@ def build_rollback_job(
                 signer=kitops.get_signer(),
                 run_context=run_context(context),
             )
-        _record(context, key, promotion_metadata(result, promoted_from=present, reason=config.reason), result.digest)
+        _record(context, key, result, present, config)
 
     return _job(roll_back, name, "Give a stage the ModelKit back that it had before, with a reason.")
 
@@ -123,10 +160,19 @@ def build_approval_job(
     def approve(context: dg.OpExecutionContext, config: ApprovalConfig) -> None:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
         stage, key, before = _place(places, config.stage)
-        origin = _origin(context, kitops, config.reference, before)
+        origin = _origin(context, kitops, config, before)
         attached = _decide(context, kitops, stage, origin, config)
-        facts = {"kitops/reference": str(origin), "decision": config.decision, "approver": config.approver}
-        context.log_event(dg.AssetObservation(asset_key=key, metadata=facts))
+        said = {
+            "decision": config.decision,
+            "approver": config.approver,
+            "role": config.role,
+            "comment": config.comment,
+            "ticket": config.ticket,
+            "kitops/reference": str(origin),
+            "kitops/statement": str(attached.descriptor.digest),
+        }
+        facts = {label: value for label, value in said.items() if value is not None}
+        context.log_event(dg.AssetObservation(asset_key=key, metadata=facts, partition=config.partition))
         context.log.info("%s of %s for %s is attached as %s", config.decision, origin, stage.name, attached.descriptor)
 
     return _job(approve, name, "Approve or reject a ModelKit for a stage.")
@@ -154,12 +200,12 @@ def _place(places: Mapping[str, Place], name: str) -> Place:
 
 
 def _origin(
-    context: dg.OpExecutionContext, kitops: KitOpsResource, reference: str | None, before: dg.AssetKey
+    context: dg.OpExecutionContext, kitops: KitOpsResource, config: PromoteConfig | ApprovalConfig, before: dg.AssetKey
 ) -> Reference:
-    if reference is None:
-        return require_modelkit(context.instance, before).reference
+    if config.reference is None:
+        return require_modelkit(context.instance, before, partition=config.partition).reference
     with translated(context):
-        return kitops.get_client().resolve(kitops.reference(reference))
+        return kitops.get_client().resolve(kitops.reference(config.reference))
 
 
 def _decide(
@@ -179,20 +225,37 @@ def _decide(
             origin,
             stage=stage.name,
             policy=policy,
-            signer=kitops.get_signer(),
+            signer=config.signer(kitops),
             role=config.role,
             approver={"id": config.approver},
             comment=config.comment,
+            ticket=config.ticket,
+            expires_in_days=config.expires_in_days,
+            decided_on=run_context(context).started_on,  # not the clock: a retry shall add nothing
         )
     return attached
 
 
-def _plan(context: dg.OpExecutionContext, kitops: KitOpsResource, stage: PromotionStage, origin: Reference) -> None:
+def _plan(
+    context: dg.OpExecutionContext,
+    kitops: KitOpsResource,
+    stage: PromotionStage,
+    origin: Reference,
+    partition: str | None,
+) -> None:
     with translated(context):
-        found = kitops.get_client().plan(origin, **stage.place(kitops), trust=kitops.get_trust())
+        found = kitops.get_client().plan(origin, **stage.place(kitops, partition), trust=kitops.get_trust())
     context.log.info("nothing changed; the plan:\n%s", found.to_markdown())
+    context.add_output_metadata({"kitops/plan": dg.MetadataValue.md(found.to_markdown())})
 
 
-def _record(context: dg.OpExecutionContext, key: dg.AssetKey, metadata: dict[str, Any], digest: str) -> None:
-    tags = dict(zip(DATA_VERSION_TAGS, (str(digest), "true"), strict=True))
-    context.log_event(dg.AssetMaterialization(asset_key=key, metadata=metadata, tags=tags))
+def _record(
+    context: dg.OpExecutionContext,
+    key: dg.AssetKey,
+    result: "PromotionResult",
+    origin: Reference,
+    config: PromoteConfig | RollbackConfig,
+) -> None:
+    metadata = promotion_metadata(result, promoted_from=origin, reason=config.reason)
+    tags = dict(zip(DATA_VERSION_TAGS, (str(result.digest), "true"), strict=True))
+    context.log_event(dg.AssetMaterialization(asset_key=key, metadata=metadata, tags=tags, partition=config.partition))

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from dagster_kitops._errors import translated
+from dagster_kitops._compat import DagsterLibraryRegistry
+from dagster_kitops._errors import failure, translated
 from dagster_kitops.metadata import REPOSITORY_LABEL
-from kitops_orchestration.errors import InvalidReferenceError
+from kitops_orchestration._version import __version__
+from kitops_orchestration.errors import InvalidReferenceError, KitOpsError, SignatureError
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.settings import Limits
 
 if TYPE_CHECKING:
+    from dagster_kitops.publish import Gate
     from kitops_orchestration.client import KitClient
     from kitops_orchestration.oci.credentials import CredentialSource
     from kitops_orchestration.oci.transport import TlsOptions
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.signing.verify import VerifyResult
 
 _LIMITS = Limits()
+DagsterLibraryRegistry.register("kitops-orchestration", __version__, is_dagster_package=False)  # shown by the UI
 
 
 class AnonymousAuth(dg.Config):
@@ -58,7 +62,9 @@ class DockerConfigAuth(dg.Config):
 class ModelKitSignerResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the resource is its own value
     """A key that signs what steps attach: cosign's encrypted form, PKCS#8 or SEC 1, on P-256."""
 
-    private_key_path: str | None = Field(default=None, description="File on the machine that runs the step.")
+    private_key_path: str | None = Field(
+        default=None, description="File on the machine that runs the step, or env://NAME of a variable of it."
+    )
     private_key_pem: str | None = Field(
         default=None, repr=False, description="The key itself. Give an EnvVar: a literal would be shown in the UI."
     )
@@ -73,15 +79,23 @@ class ModelKitSignerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         from kitops_orchestration.signing.keys import load_private_key
 
         with translated():
-            source = self.private_key_pem.encode() if self.private_key_pem else Path(self.private_key_path or "")
-            return load_private_key(source, self.password)
+            if self.private_key_pem:
+                return load_private_key(self.private_key_pem.encode(), self.password)
+            if self.private_key_path:
+                return load_private_key(self.private_key_path, self.password)
+            raise SignatureError(
+                "the ModelKitSignerResource has no key",
+                advice="give it private_key_pem, an EnvVar, or private_key_path",
+            )
 
 
 class TrustResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the resource is its own value
     """Whom to believe: a trust policy file, or one public key."""
 
     policy_path: str | None = Field(default=None, description="Trust policy file.")
-    public_key_path: str | None = Field(default=None, description="PEM file of the one key to trust.")
+    public_key_path: str | None = Field(
+        default=None, description="PEM file of the one key to trust, or env://NAME of a variable with it."
+    )
 
     def get_policy(self) -> "TrustPolicy":
         """Return the core's trust policy.
@@ -95,7 +109,9 @@ class TrustResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the re
         with translated():
             if self.policy_path is not None:
                 return TrustPolicy.load(self.policy_path)
-            return TrustPolicy.for_key(load_public_key(Path(self.public_key_path or "")))
+            if self.public_key_path:
+                return TrustPolicy.for_key(load_public_key(self.public_key_path))
+            raise SignatureError("the TrustResource names nobody", advice="give it policy_path or public_key_path")
 
 
 class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the resource is its own value
@@ -177,8 +193,8 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
             self.get_client().repository(reference), reference.target, trust=trust, limits=self.limits
         )
 
-    def sign(self, reference: Reference) -> str:
-        """Sign the digest that ``reference`` points at with the resource's key; return the key's fingerprint.
+    def required_signer(self, reference: Reference) -> "Signer":
+        """Return the signer, for what has to be signed.
 
         Raises:
             dagster.Failure: no ``signer`` is configured.
@@ -190,7 +206,7 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
                 metadata={"advice": "give KitOpsResource a ModelKitSignerResource"},
                 allow_retries=False,
             )
-        return self.get_client().sign(reference, signer).public_key.fingerprint
+        return signer
 
     @property
     def limits(self) -> Limits:
@@ -220,9 +236,33 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Give a new directory of this step's own; it is gone afterwards."""
-        with tempfile.TemporaryDirectory(prefix="kitops-", dir=self.scratch_root()) as name:
-            yield Path(name)
+        """Give a new directory of this step's own; it is gone afterwards.
+
+        Raises:
+            dagster.Failure: it cannot be made.
+        """
+        folder = self.scratch_folder()
+        try:
+            yield Path(folder.name)
+        finally:
+            folder.cleanup()
+
+    def scratch_folder(self) -> "tempfile.TemporaryDirectory[str]":
+        """Make a scratch directory for whoever removes it later.
+
+        Raises:
+            dagster.Failure: the folder cannot be written, or its disk is full.
+        """
+        try:
+            return tempfile.TemporaryDirectory(prefix="kitops-", dir=self.scratch_root(), ignore_cleanup_errors=True)
+        except OSError as error:
+            place = self.scratch_dir or error.filename or "the system's folder for temporary files"
+            raise failure(
+                KitOpsError(
+                    f"cannot make a scratch directory in {place}: {error.strerror}",
+                    advice="give KitOpsResource a scratch_dir that can be written and has room",
+                )
+            ) from error
 
     def scratch_root(self) -> Path | None:
         """Return the folder for scratch directories, made where it is missing; ``None`` is the system's."""
@@ -251,6 +291,9 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
         key: dg.AssetKey | str | None = None,
         repository: str | None = None,
         tag: str | None = None,
+        extra_tags: Sequence[str] = (),
+        gate: "Sequence[Gate]" = (),
+        sign: bool = False,
         **options: Any,
     ) -> dg.MaterializeResult[Any]:
         """Pack what a body made straight into the registry and return its materialization.
@@ -261,6 +304,9 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
             key: Which asset of a multi-asset; may be left out where there is one.
             repository: Default: the ``kitops/repository`` in the definition's metadata.
             tag: Default: the partition, or ``latest``.
+            extra_tags: More tags.
+            gate: Functions that see the content before anything is pushed.
+            sign: Sign with the resource's ``signer``, before any tag points at the ModelKit.
             options: Further options of the core's ``pack``.
         """
         from dagster_kitops.publish import Target, publish
@@ -271,9 +317,15 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
             repository = definition.get(REPOSITORY_LABEL)
         if repository is None:
             raise dg.DagsterInvalidInvocationError(f"no repository: pass one, or put {REPOSITORY_LABEL} into metadata")
-        return publish(
-            context, self, value, Target(repository=repository, tag=tag, pack_options=options), key=asset_key
+        target = Target(
+            repository=repository,
+            tag=tag,
+            extra_tags=tuple(extra_tags),
+            gate=tuple(gate),
+            is_signed=sign,
+            pack_options=options,
         )
+        return publish(context, self, value, target, key=asset_key)
 
     def _credentials(self) -> "CredentialSource | None":
         from kitops_orchestration.oci.credentials import Credential, StaticCredentials

@@ -3,7 +3,8 @@
 # No `from __future__ import annotations`: Dagster reads the signature of the sensor function.
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,13 +12,16 @@ import dagster as dg
 
 from dagster_kitops._compat import clean_name
 from dagster_kitops.body import with_resource
+from dagster_kitops.event_log import modelkit_history
 from dagster_kitops.metadata import ModelKitMetadataSet
 from dagster_kitops.resources import KitOpsResource
-from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.errors import KitOpsError, NotFoundError
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.tag_selector import TagSelector
 
 DATA_VERSION_TAGS = ("dagster/data_version", "dagster/data_version_is_user_provided")
+_REMEMBERED = 500
+"""So many of an asset's events are searched for what was reported before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,11 @@ class TagChange:
     previous_digest: str | None
     """``None`` for a new tag."""
 
+    @property
+    def digest(self) -> str:
+        """What the tag points at now."""
+        return str(self.reference.digest)
+
 
 def build_modelkit_tag_sensor(
     *,
@@ -37,6 +46,7 @@ def build_modelkit_tag_sensor(
     tags: str = "*",
     emit: Literal["materialization", "observation"] | None = "observation",
     target: Any = None,
+    run_config: Callable[[TagChange], Any] | None = None,
     dynamic_partitions_def: dg.DynamicPartitionsDefinition | None = None,
     max_changes_per_tick: int = 50,
     resource_key: str = "kitops",
@@ -45,9 +55,11 @@ def build_modelkit_tag_sensor(
 ) -> dg.SensorDefinition:
     """Return a sensor that reports every new digest behind the tags of some repositories.
 
-    The cursor holds what each tag pointed at; the run key names repository, tag and digest, so that a cursor that is
-    set back starts no run twice.  No layer and no Kitfile is fetched.  An unreachable registry skips the tick and
-    keeps the cursor.
+    The cursor holds what each tag pointed at.  The run key names repository, tag and digest, and an event is left out
+    where the asset's newest one for the tag says the same; so a cursor that is set back, or a tick that is repeated,
+    reports nothing and starts no run twice.  For the same reason a tag that goes back to an earlier digest gets an
+    event and no second run.  No layer and no Kitfile is fetched.  An unreachable registry skips the tick and keeps the
+    cursor.  Runs have the tags ``kitops/reference`` (pinned by digest), ``kitops/tag`` and ``kitops/digest``.
 
     Args:
         name: Default: made from the repositories.
@@ -55,6 +67,7 @@ def build_modelkit_tag_sensor(
         tags: Which tags: a name, a pattern (``v*``) or a range of versions (``>=1.2,<2``).
         emit: The event that the asset gets, with the digest as data version; ``None`` for none.
         target: Jobs or assets to run for a change, as :func:`dagster.sensor` takes them.
+        run_config: Makes the run's configuration out of the change, so that a job can be told the reference.
         dynamic_partitions_def: Each tag becomes a partition, and runs and events carry it.
         max_changes_per_tick: The rest waits for the next tick.
         resource_key: Key of the :class:`KitOpsResource`.
@@ -75,7 +88,16 @@ def build_modelkit_tag_sensor(
             raise
         if not changes:
             return dg.SensorResult(cursor=_text(cursor), skip_reason="no tag points at a new digest")
-        return _result(changes, cursor, emit, with_runs=target is not None, partitions=dynamic_partitions_def)
+        partitions = dynamic_partitions_def
+        tags_found = [str(change.reference.tag) for _, change in changes]
+        return dg.SensorResult(
+            cursor=_text(cursor),
+            asset_events=_events(context.instance, changes, emit, is_partitioned=partitions is not None),
+            run_requests=[_run_request(change, run_config, partitions is not None) for _, change in changes]
+            if target is not None
+            else [],
+            dynamic_partitions_requests=[partitions.build_add_request(tags_found)] if partitions is not None else None,
+        )
 
     return dg.sensor(
         name=name or clean_name("modelkit_tags_" + "_".join(keys)),
@@ -88,14 +110,11 @@ def build_modelkit_tag_sensor(
 def _look(
     kitops: KitOpsResource, keys: Mapping[str, dg.AssetKey], selector: TagSelector, seen: Mapping[str, str], limit: int
 ) -> tuple[list[tuple[dg.AssetKey, TagChange]], dict[str, str]]:
-    client = kitops.get_client()
     changes: list[tuple[dg.AssetKey, TagChange]] = []
     cursor: dict[str, str] = {}
     for repository, key in keys.items():
-        place = kitops.reference(repository)
-        for tag in selector.select(client.tags(place)):
-            pinned = client.resolve(place.with_tag(tag))
-            name, digest = f"{pinned.name}:{tag}", str(pinned.digest)
+        for pinned in _resolved(kitops, kitops.reference(repository), selector):
+            name, digest = f"{pinned.name}:{pinned.tag}", str(pinned.digest)
             before = seen.get(name)
             if before != digest and len(changes) < limit:
                 changes.append((key, TagChange(pinned, before)))
@@ -105,21 +124,50 @@ def _look(
     return changes, cursor
 
 
-def _result(
-    changes: list[tuple[dg.AssetKey, TagChange]],
-    cursor: Mapping[str, str],
+def _resolved(kitops: KitOpsResource, place: Reference, selector: TagSelector) -> list[Reference]:
+    """Return what the chosen tags point at; a repository that nobody has pushed to yet has none.
+
+    Several are asked for at a time: Dagster gives a tick a minute, and a repository may have hundreds of tags.
+    """
+    client = kitops.get_client()
+
+    def resolve(tag: str) -> Reference | None:
+        try:
+            return client.resolve(place.with_tag(tag))
+        except NotFoundError:
+            return None  # deleted since the tags were listed
+
+    try:
+        tags = selector.select(client.tags(place))
+    except NotFoundError:
+        return []
+    with ThreadPoolExecutor(kitops.concurrency, thread_name_prefix="kitops-tags") as pool:
+        return [found for found in pool.map(resolve, tags) if found is not None]
+
+
+def _events(
+    instance: dg.DagsterInstance,
+    changes: Sequence[tuple[dg.AssetKey, TagChange]],
     emit: str | None,
     *,
-    with_runs: bool,
-    partitions: dg.DynamicPartitionsDefinition | None,
-) -> dg.SensorResult:
-    tags = [str(change.reference.tag) for _, change in changes]
-    return dg.SensorResult(
-        cursor=_text(cursor),
-        asset_events=[_event(key, change, emit, partitions is not None) for key, change in changes] if emit else [],
-        run_requests=[_run_request(change, partitions is not None) for _, change in changes] if with_runs else [],
-        dynamic_partitions_requests=[partitions.build_add_request(tags)] if partitions is not None else None,
-    )
+    is_partitioned: bool,
+) -> list[dg.AssetMaterialization | dg.AssetObservation]:
+    """Return the events of what no event says yet."""
+    if emit is None:
+        return []
+    known = {key: _newest_by_tag(instance, key) for key in {key for key, _ in changes}}
+    news = [(key, change) for key, change in changes if known[key].get(_tagged(change.reference)) != change.digest]
+    return [_event(key, change, emit, is_partitioned) for key, change in news]
+
+
+def _newest_by_tag(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, str]:
+    """Return the digest that the newest event of each tag recorded."""
+    events = modelkit_history(instance, key, limit=_REMEMBERED)
+    return {_tagged(event.reference): event.digest for event in reversed(events)}
+
+
+def _tagged(reference: Reference) -> str:
+    return f"{reference.name}:{reference.tag}"
 
 
 def _event(
@@ -142,12 +190,16 @@ def _event(
     )
 
 
-def _run_request(change: TagChange, is_partitioned: bool) -> dg.RunRequest:
+def _run_request(
+    change: TagChange, run_config: Callable[[TagChange], Any] | None, is_partitioned: bool
+) -> dg.RunRequest:
     reference = change.reference
     return dg.RunRequest(
         run_key=str(reference),
+        run_config=run_config(change) if run_config is not None else None,
         partition_key=reference.tag if is_partitioned else None,
         tags={
+            "kitops/reference": str(reference),
             "kitops/tag": str(reference.tag)[:63],
             "kitops/digest": reference.digest.short if reference.digest else "",
         },

@@ -5,7 +5,15 @@
 import dagster as dg
 from pydantic import Field
 
-from dagster_kitops.resources import AnonymousAuth, BasicAuth, DockerConfigAuth, KitOpsResource, TokenAuth
+from dagster_kitops.resources import (
+    AnonymousAuth,
+    BasicAuth,
+    DockerConfigAuth,
+    KitOpsResource,
+    ModelKitSignerResource,
+    TokenAuth,
+    TrustResource,
+)
 
 
 class RegistryConnection(dg.Model, dg.Resolvable):
@@ -27,18 +35,47 @@ class RegistryConnection(dg.Model, dg.Resolvable):
     anonymous: bool = Field(default=False, description="Use no credentials, not even Docker's.")
     plain_http: bool | None = Field(default=None, description="HTTP instead of HTTPS; unset: only for loopback.")
     ca_bundle: str | None = Field(default=None, description="File with the certificates to trust.")
+    verify_tls: bool = Field(default=True, description="Check the registry's certificate.")
     scratch_dir: str | None = Field(default=None, description="Where steps unpack.")
+    attach_provenance: bool = Field(default=True, description="Attach how it was made to each new ModelKit.")
+    signing_key: str | None = Field(
+        default=None,
+        description="Private key that signs: env://NAME of a variable with it, or a file where the step runs.",
+        examples=["env://RELEASE_KEY"],
+    )
+    signing_password_env_var: str | None = Field(
+        default=None, description="Name of the variable with the key's password.", examples=["COSIGN_PASSWORD"]
+    )
+    trust_policy: str | None = Field(default=None, description="File that says whose signatures count.")
+    trusted_key: str | None = Field(
+        default=None, description="The one public key whose signatures count: env://NAME, or a file."
+    )
 
-    def resource(self) -> KitOpsResource:
-        """Return the resource that these fields describe."""
+    def resource(self, *, is_reader: bool = False) -> KitOpsResource:
+        """Return the resource that these fields describe; a reader has no key, so that its variable may be unset."""
         return KitOpsResource(
             registry=self.registry,
             namespace=self.namespace,
             auth=self._auth(),
             plain_http=self.plain_http,
+            verify_tls=self.verify_tls,
             ca_bundle=self.ca_bundle,
             scratch_dir=self.scratch_dir,
+            attach_provenance=self.attach_provenance,
+            signer=None if is_reader else self._signer(),
+            trust=self._trust(),
         )
+
+    def _signer(self) -> ModelKitSignerResource | None:
+        if self.signing_key is None:
+            return None
+        password = dg.EnvVar(self.signing_password_env_var) if self.signing_password_env_var else None
+        return ModelKitSignerResource(private_key_path=self.signing_key, password=password)
+
+    def _trust(self) -> TrustResource | None:
+        if self.trust_policy is None and self.trusted_key is None:
+            return None
+        return TrustResource(policy_path=self.trust_policy, public_key_path=self.trusted_key)
 
     def _auth(self) -> AnonymousAuth | BasicAuth | TokenAuth | DockerConfigAuth:
         if self.username is not None and self.password_env_var is not None:

@@ -2,7 +2,8 @@
 
 # No `from __future__ import annotations`: pydantic and Dagster read the field annotations.
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,19 +17,44 @@ from dagster_kitops.assets import modelkit_assets
 from dagster_kitops.components.connection import RegistryConnection
 from dagster_kitops.components.promotion import PromotionModel
 from dagster_kitops.components.scaffolders import ModelKitScaffolder
-from dagster_kitops.modelkit_checks import named_check
+from dagster_kitops.modelkit_checks import named_check, policy_checks
 from dagster_kitops.publish import Target, publish
 from dagster_kitops.resources import KitOpsResource
 from dagster_kitops.translator import DagsterKitOpsTranslator, ModelKitTranslatorData
 
-CheckName = Literal["content", "integrity", "provenance", "signature", "tag"]
+CheckName = Literal["content", "integrity", "provenance", "signature", "smoke_test", "tag"]
+
+
+class PolicyChecksModel(dg.Model, dg.Resolvable):
+    """What a promotion policy demands for a stage, as asset checks."""
+
+    path: str = Field(description="Promotion policy, from the component's directory.", examples=["promotion.yaml"])
+    stage: str = Field(description="Stage of the policy.", examples=["production"])
 
 
 class ChecksModel(dg.Model, dg.Resolvable):
     """Asset checks of a kit."""
 
     names: list[CheckName] = Field(default=["integrity"], description="What to ask of the registry.")
+    policy: PolicyChecksModel | None = Field(default=None, description="More checks: what a policy demands.")
     blocking: bool = Field(default=False, description="Hold back downstream assets, and automatic promotion.")
+
+    def definitions(
+        self,
+        assets: Sequence[dg.AssetsDefinition | dg.AssetKey],
+        resource_key: str,
+        directory: Path,
+    ) -> list[dg.AssetChecksDefinition]:
+        """Return the checks of ``assets``; ``directory`` is the component's."""
+        checks = [named_check(name) for name in self.names]
+        if self.policy is not None:
+            checks += policy_checks(directory / self.policy.path, self.policy.stage)
+        return build_modelkit_checks(
+            assets=list(assets),
+            checks=checks,
+            blocking=self.blocking,
+            resource_key=resource_key,
+        )
 
 
 class KitModel(dg.Model, dg.Resolvable):
@@ -39,6 +65,7 @@ class KitModel(dg.Model, dg.Resolvable):
     kitfile: str | None = Field(default=None, description="Kitfile, from the component's directory; unset: in path.")
     tag: str | None = Field(default=None, description="Tag that moves last; unset: the partition, or latest.")
     extra_tags: list[str] = Field(default=[], description="More tags.")
+    sign: bool = Field(default=False, description="Sign with the registry's signing_key, before the tag moves.")
     pack_options: dict[str, Any] = Field(default={}, description="Options of the core's pack, such as compression.")
     checks: ChecksModel | None = Field(default=None, description="Asset checks.")
     promotion: PromotionModel | None = Field(default=None, description="Stages.")
@@ -106,29 +133,32 @@ class ModelKitComponent(dg.Component, dg.Model, dg.Resolvable):
         asset = self._asset(kit)
         parts = [dg.Definitions(assets=[asset])]
         if kit.checks is not None:
-            checks = build_modelkit_checks(
-                assets=[asset.key],
-                checks=[named_check(name) for name in kit.checks.names],
-                blocking=kit.checks.blocking,
-                resource_key=self.resource_key,
-            )
+            checks = kit.checks.definitions([asset], self.resource_key, self._directory)
             parts.append(dg.Definitions(asset_checks=checks))
         if kit.promotion is not None:
-            group_name = asset.group_names_by_key.get(asset.key)
-            parts.append(kit.promotion.definitions(asset.key, self.resource_key, group_name))
+            parts.append(
+                kit.promotion.definitions(
+                    asset.key,
+                    self.resource_key,
+                    self._directory,
+                    group_name=asset.group_names_by_key.get(asset.key),
+                    partitions_def=asset.partitions_def,
+                )
+            )
         return dg.Definitions.merge(*parts)
 
     def _asset(self, kit: KitModel) -> dg.AssetsDefinition:
         kitfile_path = self._directory / kit.kitfile if kit.kitfile else None
-        spec = self._spec(kit, kitfile_path)
-        op = kit.op or OpSpec()
         target = Target(
             repository=kit.repository,
             tag=kit.tag,
             extra_tags=tuple(kit.extra_tags),
             kitfile=kitfile_path,
+            is_signed=kit.sign,
             pack_options=kit.pack_options,
         )
+        spec = self._spec(kit, target, kitfile_path)
+        op = kit.op or OpSpec()
 
         def make(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
             kitops: KitOpsResource = getattr(context.resources, self.resource_key)
@@ -145,7 +175,7 @@ class ModelKitComponent(dg.Component, dg.Model, dg.Resolvable):
             backfill_policy=op.backfill_policy,
         )(make)
 
-    def _spec(self, kit: KitModel, kitfile_path: Path | None) -> dg.AssetSpec:
+    def _spec(self, kit: KitModel, target: Target, kitfile_path: Path | None) -> dg.AssetSpec:
         from kitops_orchestration.modelkit.kitfile import KITFILE_NAMES, Kitfile
 
         places = [self._directory / kit.path / name for name in KITFILE_NAMES]
@@ -154,6 +184,8 @@ class ModelKitComponent(dg.Component, dg.Model, dg.Resolvable):
         spec = self.get_asset_spec(data)
         if self.translation is not None:
             spec = self.translation(spec, data)
+        if spec.code_version is None:
+            spec = spec.replace_attributes(code_version=replace(target, kitfile=found).code_version)
         if found is None:
             return spec
         reference = dg.LocalFileCodeReference(file_path=str(found), label="Kitfile")

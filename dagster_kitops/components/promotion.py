@@ -2,12 +2,16 @@
 
 # No `from __future__ import annotations`: pydantic and Dagster read the field annotations.
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import dagster as dg
 from pydantic import Field
 
 from dagster_kitops.components.scaffolders import PromotionScaffolder
 from dagster_kitops.promotion import PromotionStage, build_promotion_assets
-from dagster_kitops.promotion_jobs import build_promotion_job, build_rollback_job
+from dagster_kitops.promotion_jobs import build_approval_job, build_promotion_job, build_rollback_job
 
 
 class StageModel(dg.Model, dg.Resolvable):
@@ -19,9 +23,16 @@ class StageModel(dg.Model, dg.Resolvable):
     )
     tag: str | None = Field(default=None, description="Tag that moves last; unset: the stage's name.")
 
-    def stage(self) -> PromotionStage:
-        """Return the stage that these fields describe."""
-        return PromotionStage(self.name, self.destination, self.tag)
+    policy: str | None = Field(
+        default=None,
+        description="Promotion policy whose checks have to be green, from the component's directory.",
+        examples=["promotion.yaml"],
+    )
+
+    def stage(self, directory: Path) -> PromotionStage:
+        """Return the stage that these fields describe; ``directory`` is the component's."""
+        policy_path = str(directory / self.policy) if self.policy is not None else None
+        return PromotionStage(self.name, self.destination, self.tag, policy_path)
 
 
 class PromotionModel(dg.Model, dg.Resolvable):
@@ -31,22 +42,41 @@ class PromotionModel(dg.Model, dg.Resolvable):
     auto: bool = Field(
         default=False, description="Promote when the asset before is updated and its blocking checks passed."
     )
-    jobs: bool = Field(default=True, description="Add jobs to promote and to roll back by hand, with a reason.")
+    jobs: bool = Field(
+        default=True,
+        description="Add jobs to promote and to roll back by hand, with a reason, and to approve where a policy asks.",
+    )
 
-    def definitions(self, source: dg.AssetKey, resource_key: str, group_name: str | None = None) -> dg.Definitions:
+    def definitions(
+        self,
+        source: dg.AssetKey,
+        resource_key: str,
+        directory: Path,
+        *,
+        group_name: str | None = None,
+        partitions_def: dg.PartitionsDefinition[str] | None = None,
+    ) -> dg.Definitions:
         """Return stage assets and jobs for the ModelKits of ``source``."""
-        stages = [stage.stage() for stage in self.stages]
-        suffix = source.to_python_identifier()
-        jobs = [
-            build_promotion_job(source=source, stages=stages, name=f"promote_{suffix}", resource_key=resource_key),
-            build_rollback_job(source=source, stages=stages, name=f"rollback_{suffix}", resource_key=resource_key),
-        ]
-        return dg.Definitions(
-            assets=build_promotion_assets(
-                source=source, stages=stages, auto=self.auto, resource_key=resource_key, group_name=group_name
-            ),
-            jobs=jobs if self.jobs else [],
+        stages = [stage.stage(directory) for stage in self.stages]
+        assets = build_promotion_assets(
+            source=source,
+            stages=stages,
+            auto=self.auto,
+            resource_key=resource_key,
+            group_name=group_name,
+            partitions_def=partitions_def,
         )
+        return dg.Definitions(assets=assets, jobs=self._jobs(source, stages, resource_key) if self.jobs else [])
+
+    def _jobs(self, source: dg.AssetKey, stages: Sequence[PromotionStage], resource_key: str) -> list[dg.JobDefinition]:
+        suffix = source.to_python_identifier()
+        places: dict[str, Any] = {"source": source, "stages": stages, "resource_key": resource_key}
+        jobs = [
+            build_promotion_job(name=f"promote_{suffix}", **places),
+            build_rollback_job(name=f"rollback_{suffix}", **places),
+        ]
+        has_policy = any(stage.policy_path is not None for stage in stages)
+        return [*jobs, build_approval_job(name=f"approve_{suffix}", **places)] if has_policy else jobs
 
 
 @dg.scaffold_with(PromotionScaffolder)
@@ -63,6 +93,6 @@ class ModelKitPromotionComponent(dg.Component, PromotionModel):
             description="Promotion stages of a ModelKit.", tags=["kitops"], produces=["asset", "job"]
         )
 
-    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002 # Dagster's signature
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Return stage assets and jobs."""
-        return self.definitions(self.source, self.resource_key)
+        return self.definitions(self.source, self.resource_key, context.path)

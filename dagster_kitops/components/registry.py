@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations`: pydantic and Dagster read the field annotations.
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +12,9 @@ from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfig
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from pydantic import Field
 
-from dagster_kitops.asset_checks import build_modelkit_checks
 from dagster_kitops.components.connection import RegistryConnection
 from dagster_kitops.components.modelkit import ChecksModel
 from dagster_kitops.components.scaffolders import RegistryScaffolder
-from dagster_kitops.modelkit_checks import named_check
 from dagster_kitops.observation import build_observable_modelkits
 from dagster_kitops.resources import KitOpsResource
 from dagster_kitops.sensors import build_modelkit_tag_sensor
@@ -65,13 +64,14 @@ class ModelKitRegistryComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable
 
     @property
     def defs_state_config(self) -> DefsStateConfig:
-        """Where the catalogue's state is kept."""
-        key = f"{type(self).__name__}[{self.registry.registry}/{self.registry.namespace}]"
+        """Where the catalogue's state is kept: two catalogues of one registry do not share it."""
+        content = hashlib.sha256("\n".join([self.tag, *sorted(self.repositories)]).encode()).hexdigest()[:8]
+        key = f"{type(self).__name__}[{self.registry.registry}/{self.registry.namespace}#{content}]"
         return DefsStateConfig.from_args(self.defs_state, default_key=key)
 
     def write_state_to_path(self, state_path: Path) -> None:
         """Ask the registry for the Kitfile of each repository; ``null`` for what is not there yet."""
-        with self.registry.resource().process_config_and_initialize_cm() as kitops:
+        with self.registry.resource(is_reader=True).process_config_and_initialize_cm() as kitops:
             found = {name: self._kitfile_text(kitops, name) for name in self.repositories}
         state_path.parent.mkdir(parents=True, exist_ok=True)
         state_path.write_text(json.dumps(found, indent=2, sort_keys=True), encoding="utf-8")
@@ -80,7 +80,7 @@ class ModelKitRegistryComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable
         """Return the spec of one repository's asset; override to change it."""
         return DagsterKitOpsTranslator().get_asset_spec(data)
 
-    def build_defs_from_state(self, context: dg.ComponentLoadContext, state_path: Path | None) -> dg.Definitions:  # noqa: ARG002
+    def build_defs_from_state(self, context: dg.ComponentLoadContext, state_path: Path | None) -> dg.Definitions:
         """Return observable assets, and checks and a sensor where asked for."""
         if state_path is None:
             return dg.Definitions()
@@ -90,13 +90,13 @@ class ModelKitRegistryComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable
             return dg.Definitions()
         keys = {name: spec.key for name, spec in specs.items()}
         observed = build_observable_modelkits(
-            {keys[name].to_user_string(): f"{name}:{self.tag}" for name in specs},
+            {name: f"{name}:{self.tag}" for name in specs},
             specs=list(specs.values()),
             resource_key=self.resource_key,
         )
         return dg.Definitions(
             assets=[observed],
-            asset_checks=self._checks(list(keys.values())),
+            asset_checks=self._checks(list(keys.values()), context.path),
             sensors=self._sensors(keys),
             resources={self.resource_key: self.registry.resource()},
         )
@@ -115,15 +115,8 @@ class ModelKitRegistryComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable
         spec = self.get_asset_spec(data)
         return self.translation(spec, data) if self.translation is not None else spec
 
-    def _checks(self, keys: list[dg.AssetKey]) -> list[dg.AssetChecksDefinition]:
-        if self.checks is None:
-            return []
-        return build_modelkit_checks(
-            assets=keys,
-            checks=[named_check(name) for name in self.checks.names],
-            blocking=self.checks.blocking,
-            resource_key=self.resource_key,
-        )
+    def _checks(self, keys: list[dg.AssetKey], directory: Path) -> list[dg.AssetChecksDefinition]:
+        return self.checks.definitions(keys, self.resource_key, directory) if self.checks is not None else []
 
     def _sensors(self, keys: dict[str, dg.AssetKey]) -> list[Any]:
         if self.sensor is None:

@@ -5,6 +5,8 @@
 import dagster as dg
 from pydantic import BaseModel, Field
 
+from dagster_kitops._compat import clean_name
+
 _KITFILE = """\
 manifestVersion: "1.0.0"
 package:
@@ -63,9 +65,15 @@ class RegistryScaffolder(dg.Scaffolder[RegistryScaffoldParams]):
     def scaffold(self, request: dg.ScaffoldRequest[RegistryScaffoldParams]) -> None:
         """Write the file."""
         params = request.params
+        name = clean_name(request.target_path.name)
         dg.scaffold_component(
             request,
-            {"registry": {"registry": params.registry}, "repositories": [params.repository], "tag": "latest"},
+            {
+                "registry": {"registry": params.registry},
+                "resource_key": f"{name}_registry",  # "kitops" is the project's own: two of a key do not load
+                "repositories": [params.repository],
+                "tag": "latest",
+            },
         )
 
 

@@ -1,6 +1,7 @@
 """Materialize the whole example in one process and tell what happened: ``make demo-dagster``.
 
-Everything is in one temporary folder, or in the folder given as argument, which stays.
+Everything is in the folder given as argument, which stays: a second run there moves nothing.  Without one, a temporary
+folder is used.
 """
 
 import importlib.util
@@ -53,11 +54,16 @@ def main(folder: Path) -> None:
         print(f"  {row['kind']:<9}{row['path']:<22}{row['size_bytes']:>9,} bytes")
     moved = kit.metadata["kitops/uploaded_bytes"]
     print(f"moved      {moved:,} bytes; accuracy {kit.metadata['accuracy']:.3f}")
-    for check in result.get_asset_check_evaluations():
-        print(f"check      {check.check_name}: {'passed' if check.passed else 'FAILED'}, {check.description}")
+    checks = result.get_asset_check_evaluations()
+    said = ", ".join(f"{check.check_name} ({check.description})" for check in checks)
+    print(f"checks     {'passed' if all(check.passed for check in checks) else 'FAILED'}: {said}")
     print(f"staging    {staged.reference.without_target()}, same digest: {staged.digest == kit.digest}")
     print(f"provenance Dagster run {lineage.run['runId'][:8]}, data {', '.join(item.shown for item in lineage.data)}")
     print(f"predicts   {predicted['labels']} with {', '.join(predicted['unpacked'])} alone unpacked")
+    names = ("DAGSTER_HOME", "MLFLOW_TRACKING_URI", "KITOPS_REGISTRY")
+    setting = " ".join(f"{name}={os.environ[name]}" for name in names)
+    program, source = Path(sys.executable).with_name("dagster"), Path(__file__).with_name("run_to_production.py")
+    print(f"look on    {setting} {program} dev -f {source}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.oci.reference import Reference
 
 if TYPE_CHECKING:
+    from kitops_orchestration.lineage.publish import Published
     from kitops_orchestration.mlflow_bridge.export import ExportResult
     from kitops_orchestration.modelkit.diff import ModelKitDiff
     from kitops_orchestration.modelkit.inspect import ModelKit
@@ -74,6 +75,20 @@ class KitClient(EvidenceVerbs, PromotionVerbs, MachineVerbs):
         where = self.reference(reference)
         options = {"open_parent": self.repository, **options}
         return pack(Path(context_dir), self.repository(where), tag=where.tag, **self._moving(options))
+
+    def publish(self, context_dir: Path | str, reference: str | Reference, **options: Any) -> Published:
+        """Pack a directory, attach where it comes from, sign, and move the tags last.
+
+        ``options`` are those of :func:`kitops_orchestration.lineage.publish.publish`, and ``pack``'s.
+
+        Raises:
+            SignatureError: ``sign`` without a ``signer``; nothing was packed.
+        """
+        from kitops_orchestration.lineage.publish import publish
+
+        where = self.reference(reference)
+        options = {"open_parent": self.repository, **options}
+        return publish(Path(context_dir), self.repository(where), tag=where.tag, **self._moving(options))
 
     def unpack(self, reference: str | Reference, target_dir: Path | str, **options: Any) -> UnpackResult:
         """Unpack a ModelKit, or the parts that ``filters`` choose, into a directory.

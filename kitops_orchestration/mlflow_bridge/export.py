@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kitops_orchestration.errors import RunExportError
+from kitops_orchestration.lineage.publish import Endorsement, endorse, require_signer
 from kitops_orchestration.mlflow_bridge import kitfile_of_run as kit
 from kitops_orchestration.mlflow_bridge.artifacts import META_FILE, ArtifactEntry, ArtifactStore
 from kitops_orchestration.mlflow_bridge.mlmodel import with_mlmodel
@@ -20,13 +20,13 @@ from kitops_orchestration.mlflow_bridge.redaction import DEFAULT_PATTERNS
 from kitops_orchestration.mlflow_bridge.session import connect
 from kitops_orchestration.mlflow_bridge.snapshot import History, linked_prompts, read_run
 from kitops_orchestration.mlflow_bridge.source import ResolvedSource, parse_source, resolve, tracking_uri_of
-from kitops_orchestration.mlflow_bridge.staging import Staging, chosen, without_meta
+from kitops_orchestration.mlflow_bridge.staging import Staging, chosen, export_scratch, without_meta
 from kitops_orchestration.mlflow_bridge.write_back import WriteBack
 from kitops_orchestration.mlflow_bridge.write_back import write_back as tag_in_mlflow
 from kitops_orchestration.modelkit.kitfile import Kitfile
 from kitops_orchestration.modelkit.manifest_profile import created_from
 from kitops_orchestration.modelkit.pack import PackResult, pack
-from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.oci.descriptor import EMPTY, Digest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.repository import Repository
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from kitops_orchestration.lineage.attach import Attached
+    from kitops_orchestration.lineage.dependencies import Dependency
     from kitops_orchestration.lineage.run_context import RunContext
     from kitops_orchestration.signing.keys import Signer
+    from kitops_orchestration.signing.sign import SignResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class ExportResult:
     write_back: WriteBack | None = None
     is_exported: bool = True
     """False when the registered version already was a ModelKit: ``reference`` is that one, nothing was packed."""
+    signature: SignResult | None = None
 
     @property
     def reference(self) -> Reference:
@@ -96,6 +99,34 @@ class _Choices:
     prompts: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What is said of the ModelKit before a tag points at it."""
+
+    is_attached: bool
+    run_context: RunContext | None
+    parameters: Mapping[str, Any]
+    dependencies: Sequence[Dependency]
+    signer: Signer | None
+    is_signed: bool
+
+    def add(self, repository: Repository, packed: PackResult, record: RunRecord) -> Endorsement:
+        """Attach the provenance of the run, and sign, as far as it is wanted."""
+        from kitops_orchestration.lineage.provenance import provenance
+        from kitops_orchestration.mlflow_bridge.source_run import source_run
+
+        statement = None
+        if self.is_attached:
+            statement = provenance(
+                packed,
+                self.run_context,
+                source_run(record),
+                parameters=self.parameters,
+                dependencies=self.dependencies,
+            )
+        return endorse(repository, packed, statement, signer=self.signer, sign=self.is_signed)
+
+
 def export_run(
     source: str,
     repository: Repository,
@@ -114,7 +145,13 @@ def export_run(
     write_back: bool = True,
     attach_lineage: bool = True,
     run_context: RunContext | None = None,
+    parameters: Mapping[str, Any] = EMPTY,
+    dependencies: Sequence[Dependency] = (),
     signer: Signer | None = None,
+    sign: bool = False,
+    extra_tags: Sequence[str] = (),
+    annotations: Mapping[str, str] | None = None,
+    scratch_dir: Path | None = None,
     limits: Limits = Limits(),
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
@@ -123,15 +160,21 @@ def export_run(
 
     The model directory goes in untouched, beside it the run record, a model card where there is none, prompts,
     ``artifacts`` (patterns over the run's artifact paths; none by default) and, with ``datasets="copy"``, the data.
-    A local store is read in place; a remote one is downloaded once into scratch that is removed in every case.
-    The same run gives the same digest.
+    A local store is read in place; a remote one is downloaded once into scratch (below ``scratch_dir``, else the
+    system's folder) that is removed in every case.  The same run gives the same digest.
+
+    The provenance names the run, ``run_context``, and what only the caller knows (``parameters``, ``dependencies``).
+    With ``signer`` it is signed, with ``sign`` the ModelKit is, too.  Tags move last, when all of it is there.
 
     Raises:
         RunExportError: not found, several models (listed), not finished, or MLflow refuses.
         TrackingUnavailableError: MLflow does not answer.
         MissingExtraError: MLflow, or the part of it that this source needs, is not installed.
         RegistryError: the push failed; nothing is tagged then.
+        SignatureError: ``sign`` without a ``signer``.
     """
+    require_signer(repository, signer, sign=sign)
+    evidence = _Evidence(attach_lineage, run_context, parameters, dependencies, signer, sign)
     parsed = parse_source(source)
     client = connect(tracking_uri_of(parsed, tracking_uri), registry_uri)
     resolved = resolve(parsed, client, model_name=model_name)
@@ -144,33 +187,30 @@ def export_run(
         concurrency=limits.concurrency,
     )
     if resolved.modelkit_uri is not None:
-        return _report_existing(resolved, record, repository)
-    with tempfile.TemporaryDirectory(prefix="kitops-export-") as scratch:
-        staging = Staging(Path(scratch) / "context", limits.concurrency, progress, cancel)
+        return _report_existing(resolved, record, repository, evidence)
+    made: list[Endorsement] = []
+    with export_scratch(scratch_dir) as scratch:
+        staging = Staging(scratch / "context", limits.concurrency, progress, cancel)
         staging.context_dir.mkdir()
         record, kitfile = _stage(staging, resolved, record, client, _Choices(name, datasets, artifacts, prompts))
         packed = pack(
             staging.context_dir,
             repository,
-            tag=None if attach_lineage else tag,
+            tag=tag,
+            extra_tags=extra_tags,
             kitfile=kitfile,
             grafts=staging.grafts,
             exclude=(f"/{kit.MODEL_DIR}/{META_FILE}",),
-            annotations=created_from(_end_seconds(record)),
+            annotations={**created_from(_end_seconds(record)), **(annotations or {})},
+            before_tag=lambda packed: made.append(evidence.add(repository, packed, record)),
             limits=limits,
             progress=progress,
             cancel=cancel,
         )
-    attached = None
-    if attach_lineage:
-        # Whoever sees the tag finds the evidence: it moves last.
-        packed = replace(packed, reference=replace(packed.reference, tag=tag))
-        attached = _attach(repository, packed, record, run_context, signer)
-        if tag is not None:
-            repository.set_tag(tag, packed.manifest.descriptor)
+    (endorsement,) = made
     plain = is_plain(repository)
     tagged = tag_in_mlflow(resolved, packed.reference, client, plain_http=plain) if write_back else None
-    return ExportResult(packed, record, resolved, attached, tagged)
+    return ExportResult(packed, record, resolved, endorsement.provenance, tagged, signature=endorsement.signature)
 
 
 def _stage(
@@ -249,23 +289,10 @@ def _brings_card(files: Sequence[ArtifactEntry]) -> bool:
     return any(entry.path.lower() in CARD_NAMES for entry in files)
 
 
-def _attach(
-    repository: Repository,
-    packed: PackResult,
-    record: RunRecord,
-    run_context: RunContext | None,
-    signer: Signer | None,
-) -> Attached:
-    from kitops_orchestration.lineage.attach import attach
-    from kitops_orchestration.lineage.provenance import provenance
-    from kitops_orchestration.mlflow_bridge.source_run import source_run
-
-    statement = provenance(packed, run_context, source_run(record))
-    return attach(repository, packed.digest, statement, signer=signer)
-
-
-def _report_existing(resolved: ResolvedSource, record: RunRecord, repository: Repository) -> ExportResult:
-    """Return the ModelKit that the registered version already is; its manifest is read, nothing is written."""
+def _report_existing(
+    resolved: ResolvedSource, record: RunRecord, repository: Repository, evidence: _Evidence
+) -> ExportResult:
+    """Return the ModelKit that the registered version already is; at most a signature is added to it."""
     from kitops_orchestration.modelkit.inspect import inspect
     from kitops_orchestration.modelkit.pack import PackedLayer
     from kitops_orchestration.oci.schemes import open_repository
@@ -287,4 +314,5 @@ def _report_existing(resolved: ResolvedSource, record: RunRecord, repository: Re
         uploaded_layers=0,
         warnings=(f"{resolved.source.text} already is a ModelKit: {resolved.modelkit_uri}",),
     )
-    return ExportResult(packed, record, resolved, is_exported=False)
+    signature = endorse(home, packed, None, signer=evidence.signer, sign=evidence.is_signed).signature
+    return ExportResult(packed, record, resolved, is_exported=False, signature=signature)

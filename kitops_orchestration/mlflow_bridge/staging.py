@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -15,6 +17,24 @@ from kitops_orchestration.mlflow_bridge.artifacts import META_FILE, ArtifactEntr
 from kitops_orchestration.mlflow_bridge.kitfile_of_run import ARTIFACTS_DIR, MODEL_DIR
 from kitops_orchestration.mlflow_bridge.record import DatasetRecord, to_bytes
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
+
+
+@contextmanager
+def export_scratch(parent_dir: Path | None) -> Iterator[Path]:
+    """Give a folder for one export, below ``parent_dir`` or the system's folder; it is gone afterwards.
+
+    Raises:
+        RunExportError: it cannot be made, or what is put into it finds no room.
+    """
+    place = parent_dir or tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryDirectory(prefix="kitops-export-", dir=parent_dir, ignore_cleanup_errors=True) as name:
+            yield Path(name)
+    except OSError as error:
+        raise RunExportError(
+            f"cannot write the export's scratch folder in {place}: {error.strerror or error}",
+            advice="free some space there, or name a scratch folder that has room and can be written (or set TMPDIR)",
+        ) from error
 
 
 @dataclass(slots=True)

@@ -7,9 +7,10 @@ repository and hashed meanwhile.  The manifest follows the blobs, the tag comes 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -73,6 +74,10 @@ class PackResult:
     """What was left out or may surprise, in words for people."""
 
 
+BeforeTag = Callable[[PackResult], object]
+"""Sees a ModelKit that is stored and that no tag points at yet."""
+
+
 def pack(
     context_dir: Path,
     repository: Repository,
@@ -91,6 +96,7 @@ def pack(
     attach_files: bool = False,
     use_cache: bool = True,
     open_parent: OpenRepository | None = None,
+    before_tag: BeforeTag | None = None,
     limits: Limits = Limits(),
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
@@ -115,6 +121,8 @@ def pack(
             layer; they are read once more for it.
         use_cache: take digests of unchanged files from the cache.
         open_parent: opens the repository of a parent ModelKit; the default knows folders and registries.
+        before_tag: called with the result when all of it is stored and before a tag moves; what it raises leaves the
+            tags where they were.
         limits: ``concurrency`` layers are read at the same time.
         progress: hears ``hash`` and ``push`` events, one item per layer.
         cancel: stops between two buffers.
@@ -147,17 +155,9 @@ def pack(
         annotations=annotations or EMPTY,
         null_layers=strict == "kit",
     )
-    descriptor = repository.push_manifest(manifest, tag=None if attach_files else tag)
-    if attach_files:
-        listed = [(layer.digest, layer.path, source) for layer, source in zip(layers, sources, strict=True)]
-        attach_packed_files(repository, manifest, listed)
-        if tag is not None:
-            repository.set_tag(tag, descriptor)  # last: whoever sees the tag finds the list
-    for extra in extra_tags:
-        repository.set_tag(extra, descriptor)
-    where = repository.reference.with_tag(tag) if tag else repository.reference
     uploaded = [layer for layer in layers if layer.is_uploaded]
-    return PackResult(
+    where = repository.reference.with_tag(tag) if tag else repository.reference
+    result = PackResult(
         reference=where.with_digest(manifest.digest),
         digest=manifest.digest,
         manifest=manifest,
@@ -168,6 +168,33 @@ def pack(
         uploaded_layers=len(uploaded),
         warnings=tuple(warnings),
     )
+    steps = [before_tag] if before_tag is not None else []
+    if attach_files:
+        steps.insert(0, partial(_attach_files, repository, sources))
+    _store_manifest(repository, result, tag, extra_tags, steps)
+    return result
+
+
+def _store_manifest(
+    repository: Repository,
+    result: PackResult,
+    tag: str | None,
+    extra_tags: Sequence[str],
+    steps: Sequence[BeforeTag],
+) -> None:
+    """Push the manifest, then set the tags; one request does both where there is no step in between."""
+    descriptor = repository.push_manifest(result.manifest, tag=None if steps else tag)
+    for step in steps:
+        step(result)
+    if steps and tag is not None:
+        repository.set_tag(tag, descriptor)
+    for extra in extra_tags:
+        repository.set_tag(extra, descriptor)
+
+
+def _attach_files(repository: Repository, sources: Sequence[LayerSource], packed: PackResult) -> None:
+    listed = [(layer.digest, layer.path, source) for layer, source in zip(packed.layers, sources, strict=True)]
+    attach_packed_files(repository, packed.manifest, listed)
 
 
 def _store_config(

@@ -122,7 +122,7 @@ class PromotionPlan:
         before = self.expected_current.short if self.expected_current else "nothing"
         rows = [(check.id, _mark(check), check.expected, check.actual) for check in self.checks]
         head = f"to stage **{report.cell(self.stage)}** as `{self.destination}`, which has {before} now."
-        table = report.table(("check", "", "expected", "found"), rows)
+        table = report.table(("check", "", "expected", "found"), rows) if rows else "No check was asked for."
         return "\n\n".join([f"**{self.source}**", head, table, self._verdict()]) + "\n"
 
     def _verdict(self) -> str:

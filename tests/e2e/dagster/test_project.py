@@ -34,7 +34,7 @@ def dg_command(project, *arguments):
     folder, environment = project
     program = Path(sys.executable).with_name("dg")
     done = subprocess.run(
-        [str(program), *arguments, "--use-active-venv"],
+        [str(program), *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -46,7 +46,7 @@ def dg_command(project, *arguments):
 
 @pytest.mark.slow
 def test_dg_check_defs_is_green(project):
-    code, output = dg_command(project, "check", "defs")
+    code, output = dg_command(project, "check", "defs", "--use-active-venv")
     assert code == 0, output[-3000:]
 
 
@@ -54,6 +54,25 @@ def test_dg_check_defs_is_green(project):
 def test_a_definition_that_cannot_load_is_red(project):
     folder, _ = project
     (folder / "src/modelkit_example/defs/greeter/Kitfile").write_text("model: [not, a, kitfile]\n")
-    code, output = dg_command(project, "check", "defs")
+    code, output = dg_command(project, "check", "defs", "--use-active-venv")
     assert code != 0
     assert "Kitfile" in output
+
+
+@pytest.mark.slow
+def test_dg_knows_the_components_and_what_it_scaffolds_loads(project):
+    folder, _ = project
+    code, output = dg_command(project, "list", "components", "--package", "dagster_kitops")
+    assert code == 0, output[-3000:]
+    for name in ("KitOpsResource", "ModelKit", "ModelKitPromotion", "ModelKitRegistry"):
+        assert f"dagster_kitops.{name}Component" in output
+    for component in (
+        ["ModelKitComponent", "churn", "--repository", "team/churn"],
+        ["ModelKitPromotionComponent", "stages", "--source", "churn"],
+        ["ModelKitRegistryComponent", "vendors", "--registry", "file:///nowhere/models"],
+    ):
+        code, output = dg_command(project, "scaffold", "defs", f"dagster_kitops.{component[0]}", *component[1:])
+        assert code == 0, output[-3000:]
+    assert "name: churn" in (folder / "src/modelkit_example/defs/churn/Kitfile").read_text()
+    code, output = dg_command(project, "check", "defs", "--use-active-venv")
+    assert code == 0, output[-3000:]

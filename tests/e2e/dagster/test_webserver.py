@@ -13,7 +13,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import dagster as dg
 import pytest
+
+from dagster_kitops import latest_modelkit
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "dagster" / "run_to_production.py"
 QUERY = """
@@ -131,3 +134,22 @@ def test_the_stage_has_the_same_version_and_hangs_on_the_kit(server):
     assert versions[0] == versions[1]
     assert asset(server, "wine_kit", "staging")["dependencyKeys"] == [{"path": ["wine_kit"]}]
     assert asset(server, "predictions")["dependencyKeys"] == [{"path": ["wine_kit", "staging"]}]
+
+
+@pytest.mark.slow
+def test_a_pipeline_elsewhere_reports_its_kit_over_http(server, demo_environment):
+    digest = "sha256:" + "1" * 64
+    reference = f"ghcr.io/vendors/base:v1@{digest}"
+    body = {"data_version": digest, "metadata": {"kitops/reference": reference, "kitops/digest": digest}}
+    request = urllib.request.Request(
+        f"{server}/report_asset_materialization/base_model",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        assert response.status == 200
+    with dg.DagsterInstance.get() as instance:
+        recorded = latest_modelkit(instance, "base_model")
+        event = instance.get_latest_materialization_event(dg.AssetKey("base_model")).asset_materialization
+    assert str(recorded.reference) == reference
+    assert event.tags["dagster/data_version"] == digest

@@ -23,13 +23,15 @@ import pandas as pd
 import pytest
 from mlflow.entities import LoggedModelOutput
 
-from kitops_orchestration.errors import RunExportError
+from kitops_orchestration.errors import RunExportError, SignatureError
 from kitops_orchestration.lineage.attach import load_evidence
 from kitops_orchestration.lineage.run_context import RunContext
 from kitops_orchestration.mlflow_bridge.export import ExportResult, export_run
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.progress import ProgressEvent
+from kitops_orchestration.signing.keys import generate_key_pair
+from kitops_orchestration.signing.verify import verify
 
 
 def layer_of(result: ExportResult, path: str) -> Any:
@@ -437,3 +439,49 @@ def test_a_version_that_is_a_modelkit_already_is_reported_and_not_exported(
     assert result.digest == first.digest
     assert "already is a ModelKit" in result.warnings[0]
     assert list(repository.tags()) == tags
+
+
+def test_a_signed_export_is_signed_before_its_tags_move(run_id, repository, monkeypatch) -> None:
+    order: list[str] = []
+
+    class Watched(LayoutRepository):
+        def push_manifest(self, node: Any, *, tag: str | None = None) -> Descriptor:
+            order.append(tag or ("evidence" if node.subject else "manifest"))
+            return super().push_manifest(node, tag=tag)
+
+        def set_tag(self, tag: str, descriptor: Descriptor) -> None:
+            order.append(tag)
+            super().set_tag(tag, descriptor)
+
+    watched, signer = Watched(repository.reference), generate_key_pair().signer
+    result = export_run(run_id, watched, tag="v1", extra_tags=["stable"], signer=signer, sign=True)
+
+    assert order[0] == "manifest"
+    assert order[-2:] == ["v1", "stable"]
+    assert {"v1", "stable"}.isdisjoint(order[:-2])
+    assert verify(repository, "v1", key=signer.public_key).is_verified
+    assert result.signature is not None
+    assert result.provenance is not None
+
+
+def test_signing_without_a_key_exports_nothing(run_id, repository) -> None:
+    with pytest.raises(SignatureError, match="no key"):
+        export_run(run_id, repository, tag="v1", sign=True)
+    assert list(repository.tags()) == []
+
+
+def test_annotations_and_what_the_caller_knows_are_kept(export, run_id, repository) -> None:
+    result = export(run_id, annotations={"org.example.team": "blue"}, parameters={"pipeline": {"step": "nightly"}})
+    (said,) = load_evidence(repository, "v1")
+    parameters = said.statement.predicate["buildDefinition"]["externalParameters"]["parameters"]
+    assert result.pack.manifest.annotations["org.example.team"] == "blue"
+    assert parameters["pipeline"] == {"step": "nightly"}
+    assert parameters["C"] == "1.0"
+
+
+def test_scratch_that_cannot_be_made_is_one_error_with_what_to_do(export, run_id, repository, tmp_path) -> None:
+    (tmp_path / "a-file").write_text("")
+    with pytest.raises(RunExportError, match=r"scratch folder in .*a-file") as caught:
+        export(run_id, scratch_dir=tmp_path / "a-file")
+    assert "free some space" in caught.value.advice
+    assert list(repository.tags()) == []

@@ -113,3 +113,58 @@ def test_several_checks_share_one_look_at_the_registry(run, tiny):
     run([tiny, *checks])
     assert len(seen) == 2
     assert len(set(seen)) == 1
+
+
+def test_a_kit_that_is_gone_fails_the_checks_and_not_the_step(run, tiny, instance, kitops):
+    run([tiny])
+    layout = kitops.reference("team/tiny").layout_dir
+    digest = kitops.get_client().resolve(kitops.reference("team/tiny:latest")).digest
+    kitops.get_client().untag(kitops.reference("team/tiny:latest"))
+    (layout / "blobs" / "sha256" / digest.hex).unlink()
+    for build in (build_modelkit_integrity_checks, build_modelkit_tag_checks):
+        ((_, found),) = check(instance, kitops, build(assets=["tiny"])).items()
+        assert not found.passed
+        assert found.description
+
+
+@pytest.mark.parametrize("is_definition", [False, True])
+def test_each_partition_is_checked_by_itself(run, instance, context_dir, is_definition):
+    partitions = dg.StaticPartitionsDefinition(["a", "b"])
+
+    @modelkit_asset(repository="team/tiny", partitions_def=partitions)
+    def tiny():
+        return context_dir
+
+    seen = []
+
+    def look(checked):
+        seen.append(checked.recorded.reference.tag)
+        return Finding(True, "seen")
+
+    @dg.asset(key="other", deps=[tiny], partitions_def=partitions)
+    def another_partition_was_made_since():
+        assert run([tiny], partition_key="b").success
+
+    checked = tiny if is_definition else tiny.key
+    checks = build_modelkit_checks(assets=[checked], checks=[ModelKitCheck("look", "", look)])
+    run([tiny, another_partition_was_made_since, *checks], partition_key="a")
+    assert seen == ["a"]
+
+
+def test_a_step_checks_what_its_own_run_made(run, tiny, instance, context_dir, kitops):
+    seen = []
+
+    def look(checked):
+        seen.append(checked.recorded.digest)
+        return Finding(True, "seen")
+
+    @dg.asset(key="faster", deps=[tiny])
+    def another_run_was_faster():
+        (context_dir / "model.bin").write_bytes(b"newer")
+        assert run([tiny]).success
+
+    build = build_modelkit_checks(assets=[tiny], checks=[ModelKitCheck("look", "", look)])
+    result = run([tiny, another_run_was_faster, *build])
+    (event,) = result.asset_materializations_for_node("tiny")
+    assert seen
+    assert set(seen) == {event.metadata["kitops/digest"].value}

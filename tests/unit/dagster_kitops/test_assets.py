@@ -1,20 +1,26 @@
+import shutil
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from dagster_kitops import (
+    Finding,
     KitOpsResource,
+    ModelKitCheck,
     ModelKitContent,
     build_modelkit_asset_spec,
+    integrity_check,
     latest_modelkit,
     modelkit_asset,
     modelkit_assets,
     modelkit_history,
+    provenance_check,
 )
 from dagster_kitops.partitions import PARTITION_ANNOTATION
 from kitops_orchestration.errors import ModelKitError
 from kitops_orchestration.modelkit.kitfile import Kitfile
+from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.testing.builders import make_context_dir
 
 
@@ -107,9 +113,12 @@ def test_a_gate_stops_the_push_for_good(run, kitops, context_dir):
     assert kitops.get_client().tags(kitops.reference("team/tiny")) == []
 
 
-def test_an_object_that_is_no_content_is_refused(run):
-    with pytest.raises(TypeError, match="not of dict_keys"):
-        run([kit_asset({}.keys())])
+def test_an_object_that_is_no_content_is_refused_for_good(run):
+    asset = kit_asset({}.keys(), retry_policy=dg.RetryPolicy(max_retries=3))
+    result = run([asset], raise_on_error=False)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "not of dict_keys" in str(failure.event_specific_data.error)
+    assert [event for event in result.all_events if event.is_step_up_for_retry] == []
 
 
 def test_each_partition_has_its_tag_and_says_which_it_is(run, kitops, instance, context_dir):
@@ -199,3 +208,82 @@ def test_a_spec_without_repository_is_refused_when_it_is_defined():
 def test_nothing_is_left_in_scratch(run, kitops, context_dir):
     run([kit_asset(context_dir)])
     assert list(Path(kitops.scratch_dir).iterdir()) == []
+
+
+def test_inline_checks_are_asked_in_the_step_that_makes_the_kit(run, context_dir):
+    result = run([kit_asset(context_dir, checks=[integrity_check(), provenance_check()], key_prefix="models")])
+    found = {item.check_name: item.passed for item in result.get_asset_check_evaluations()}
+    assert found == {"modelkit_integrity": True, "modelkit_provenance": True}
+    assert {event.step_key for event in result.all_events if event.is_step_success} == {"models__tiny"}
+
+
+@pytest.mark.parametrize(("blocking", "is_served"), [(True, False), (False, True)])
+def test_a_failed_inline_check_holds_back_what_comes_after_where_it_blocks(run, context_dir, blocking, is_served):
+    never = ModelKitCheck("never", "Never passes", lambda checked: Finding(False, "no"))
+    asset = kit_asset(context_dir, checks=[never], blocking=blocking)
+    ran = []
+
+    @dg.asset(deps=[asset])
+    def served():
+        ran.append(1)
+
+    run([asset, served], raise_on_error=False)
+    assert bool(ran) is is_served
+
+
+def test_another_kitfile_is_another_code_version(tmp_path, context_dir):
+    def version(text):
+        (tmp_path / "Other").write_text(text)
+        return kit_asset(context_dir, kitfile=tmp_path / "Other").code_versions_by_key[dg.AssetKey("tiny")]
+
+    assert version("a") == version("a")
+    assert version("a") != version("b")
+
+
+def test_provenance_is_added_again_when_the_registry_was_lost(run, kitops, context_dir):
+    asset = kit_asset(context_dir)
+    run([asset])
+    shutil.rmtree(Path(kitops.registry.removeprefix("file://")))
+    event = event_of(run([asset]))
+    assert "kitops/unchanged" not in event.tags
+    assert kitops.get_client().lineage(kitops.reference("team/tiny:latest")).provenance is not None
+
+
+def test_a_streamed_kit_can_be_signed_and_tagged_twice(run, kitops, tmp_path):
+    pair = generate_key_pair()
+
+    class Signing(KitOpsResource):
+        def get_signer(self):
+            return pair.signer
+
+    @modelkit_assets(specs=specs()[:1])
+    def models(context: dg.AssetExecutionContext, kitops: KitOpsResource):
+        yield kitops.publish(context, make_context_dir(tmp_path / "kit"), sign=True, extra_tags=["stable"])
+
+    result = run([models], resources={"kitops": Signing(registry=kitops.registry)})
+    assert event_of(result, "small").metadata["kitops/signer"].value == pair.public_key.fingerprint
+    assert {"latest", "stable"} <= set(kitops.get_client().tags(kitops.reference("team/small")))
+    assert kitops.get_client().verify(kitops.reference("team/small:stable"), key=pair.public_key).is_verified
+
+
+def test_inputs_that_are_parameters_are_named_in_the_provenance(run, kitops, context_dir):
+    @dg.asset
+    def features():
+        return dg.Output(1, data_version=dg.DataVersion("f1"))
+
+    @modelkit_asset(repository="team/tiny")
+    def tiny(features):
+        return context_dir
+
+    run([features, tiny])
+    lineage = kitops.get_client().lineage(kitops.reference("team/tiny:latest"))
+    assert lineage.provenance.external_parameters["parameters"]["inputDataVersions"] == {"features": "f1"}
+
+
+def test_a_partition_with_a_long_name_still_has_a_legal_tag(run, kitops, context_dir):
+    key = "x" * 128
+    asset = kit_asset(context_dir, partitions_def=dg.StaticPartitionsDefinition([key]), tag="nightly-{partition}")
+    run([asset], partition_key=key)
+    (tag,) = kitops.get_client().tags(kitops.reference("team/tiny"))
+    assert tag.startswith("nightly-xxx")
+    assert len(tag) == 128

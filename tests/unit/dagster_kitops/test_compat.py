@@ -30,3 +30,11 @@ def test_extract_data_version_from_entry():
         dg.materialize([versioned], instance=instance)
         record = instance.get_latest_data_version_record(dg.AssetKey("versioned"))
         assert _compat.extract_data_version_from_entry(record.event_log_entry).value == "v7"
+
+
+def test_the_library_is_among_those_that_the_ui_lists():
+    import dagster_kitops.resources
+    from kitops_orchestration._version import __version__
+
+    assert dagster_kitops.resources.KitOpsResource
+    assert _compat.DagsterLibraryRegistry.get()["kitops-orchestration"] == __version__

@@ -15,6 +15,7 @@ from dagster_kitops import (
     ModelKitRegistryComponent,
     latest_modelkit,
 )
+from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.testing.builders import make_context_dir
 
 
@@ -158,3 +159,77 @@ def test_each_component_can_be_scaffolded(component_cls):
 )
 def test_each_component_says_what_it_makes(component_cls):
     assert component_cls.get_spec().produces
+
+
+def test_a_kit_is_signed_checked_by_policy_and_approved_with_yaml_alone(
+    loaded, kitops, instance, tmp_path, monkeypatch
+):
+    pair = generate_key_pair("secret")
+    monkeypatch.setenv("RELEASE_KEY", pair.private_pem.decode())
+    monkeypatch.setenv("RELEASE_PUB", pair.public_key.pem)
+    monkeypatch.setenv("RELEASE_PASSWORD", "secret")
+    attributes = {
+        "registry": {
+            "registry": kitops.registry,
+            "signing_key": "env://RELEASE_KEY",
+            "signing_password_env_var": "RELEASE_PASSWORD",
+            "trusted_key": "env://RELEASE_PUB",
+        },
+        "kits": [
+            {
+                "repository": "team/tiny",
+                "path": "kit",
+                "sign": True,
+                "checks": {"names": ["signature"], "policy": {"path": "promotion.yaml", "stage": "production"}},
+                "promotion": {"stages": [{"name": "production", "policy": "promotion.yaml"}]},
+            }
+        ],
+    }
+
+    def prepare(path):
+        make_context_dir(path / "kit")
+        (path / "promotion.yaml").write_text(
+            "version: 1\nstages:\n  production:\n    checks:\n      - datasetsDeclared: true\n"
+        )
+
+    _, defs = loaded(ModelKitComponent, attributes, prepare=prepare)
+    result = defs.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)
+    assert result.success
+    found = {item.check_name: item.passed for item in result.get_asset_check_evaluations()}
+    assert found["modelkit_signature"]
+    assert "production_datasetsdeclared" in {name.lower() for name in found}
+    assert {job.name for job in defs.jobs or ()} == {"promote_tiny", "rollback_tiny", "approve_tiny"}
+    assert latest_modelkit(instance, ["tiny", "production"]).digest == latest_modelkit(instance, "tiny").digest
+
+
+def test_another_kitfile_is_another_code_version_of_the_component(loaded):
+    def version(name):
+        attributes = {"registry": {"registry": "localhost:5000"}, "kits": [{"repository": "team/tiny", "path": "kit"}]}
+        _, defs = loaded(ModelKitComponent, attributes, prepare=lambda path: make_context_dir(path / "kit", name=name))
+        return defs.resolve_assets_def("tiny").code_versions_by_key[dg.AssetKey("tiny")]
+
+    assert version("one") != version("two")
+
+
+def test_the_catalogue_reads_without_the_signing_key(kitops, context_dir, tmp_path, monkeypatch):
+    monkeypatch.delenv("NOT_HERE", raising=False)
+    kitops.get_client().pack(context_dir, kitops.reference("team/tiny:latest"))
+    connection = {"registry": kitops.registry, "signing_key": "env://NOT_HERE", "signing_password_env_var": "NOT_HERE"}
+    component = ModelKitRegistryComponent.from_attributes_dict(
+        attributes={"registry": connection, "repositories": ["team/tiny"]}
+    )
+    component.write_state_to_path(tmp_path / "state")
+    assert "tiny" in (tmp_path / "state").read_text()
+
+
+def test_two_catalogues_of_one_registry_keep_their_states_apart():
+    def key(**attributes):
+        body = {"registry": {"registry": "localhost:5000"}, **attributes}
+        return ModelKitRegistryComponent.from_attributes_dict(attributes=body).defs_state_config.key
+
+    keys = {
+        key(repositories=["team/a"]),
+        key(repositories=["team/b"]),
+        key(repositories=["team/a"], tag="stable"),
+    }
+    assert len(keys) == 3

@@ -3,7 +3,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dagster_kitops import ModelKitIOManager, RecordedModelKit, latest_modelkit, modelkit_asset
+from dagster_kitops import ModelKitContent, ModelKitIOManager, RecordedModelKit, latest_modelkit, modelkit_asset
 from dagster_kitops.partitions import repository_name
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.testing.builders import make_context_dir
@@ -173,3 +173,52 @@ def test_asset_keys_that_differ_in_case_have_different_repositories():
     assert len(names) == 7
     for name in names:
         Reference.parse(f"localhost/{name}")
+
+
+def test_metrics_of_the_content_are_metadata_of_the_event(run, io, context_dir):
+    @dg.asset
+    def tiny():
+        return ModelKitContent(context_dir=context_dir, metadata={"accuracy": 0.9})
+
+    (event,) = run([tiny], resources=io).asset_materializations_for_node("tiny")
+    assert event.metadata["accuracy"].value == 0.9
+
+
+def test_a_new_output_shows_what_changed(run, io, context_dir):
+    tiny = producer(context_dir)
+    run([tiny], resources=io)
+    (context_dir / "model.bin").write_bytes(b"better")
+    (event,) = run([tiny], resources=io).asset_materializations_for_node("tiny")
+    assert "model" in event.metadata["kitops/diff"].value
+
+
+def test_a_mapping_stays_a_mapping_with_one_partition(run, io, instance, context_dir):
+    partitions = dg.StaticPartitionsDefinition(["a"])
+    tiny = producer(context_dir, partitions_def=partitions)
+    run([tiny], partition_key="a", resources=io)
+    reader, seen = consumer(dict[str, Reference])
+    run([tiny, reader], selection=["reader"], resources={**io, "mem": dg.mem_io_manager})
+    assert {key: str(found.digest) for key, found in seen[0].items()} == {
+        "a": latest_modelkit(instance, "tiny", partition="a").digest
+    }
+
+
+def test_partitions_that_nobody_made_may_be_left_out(run, io, context_dir):
+    partitions = dg.StaticPartitionsDefinition(["a", "b"])
+    tiny = producer(context_dir, partitions_def=partitions)
+    run([tiny], partition_key="b", resources=io)
+    reader, seen = consumer(dict[str, Reference], metadata={"allow_missing_partitions": True})
+    run([tiny, reader], selection=["reader"], resources={**io, "mem": dg.mem_io_manager})
+    assert list(seen[0]) == ["b"]
+    strict, _ = consumer(dict[str, Reference])
+    result = run([tiny, strict], selection=["reader"], resources={**io, "mem": dg.mem_io_manager}, raise_on_error=False)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "no recorded ModelKit in partition a" in str(failure.event_specific_data.error)
+
+
+def test_events_of_others_on_the_asset_do_not_hide_the_kit(run, io, instance, context_dir):
+    run([producer(context_dir)], resources=io)
+    digest = latest_modelkit(instance, "tiny").digest
+    for number in range(150):
+        instance.report_runless_asset_event(dg.AssetMaterialization("tiny", metadata={"note": number}))
+    assert latest_modelkit(instance, "tiny").digest == digest

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_kitops.partitions import partition_tag
+from dagster_kitops.partitions import filled_tag, partition_tag
 
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 ANY_KEY = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=200)
@@ -51,3 +51,16 @@ def test_multi_partition_keys_that_join_alike_get_different_tags():
     one = dg.MultiPartitionKey({"a": "1|b=2", "b": "3"})
     other = dg.MultiPartitionKey({"a": "1", "b": "2|b=3"})
     assert partition_tag(one) != partition_tag(other)
+
+
+@given(ANY_KEY, st.integers(18, 128))
+def test_a_tag_keeps_to_the_room_that_it_has(key, room):
+    assert TAG.fullmatch(partition_tag(key, room=room))
+    assert len(partition_tag(key, room=room)) <= room
+
+
+@given(ANY_KEY, ANY_KEY)
+def test_different_keys_fill_a_template_differently(left, right):
+    if left != right:
+        assert filled_tag("staging-{partition}", left) != filled_tag("staging-{partition}", right)
+        assert TAG.fullmatch(filled_tag("staging-{partition}", left))

@@ -100,3 +100,83 @@ def test_an_approval_of_the_right_person_opens_the_stage(run, tiny, instance, ki
     assert approved.success
     assert run(assets, resources=resources, selection=[PRODUCTION]).success
     assert latest_modelkit(instance, PRODUCTION).reference.tag == "production"
+
+
+@pytest.fixture
+def office(tmp_path, kitops):
+    """A resource of the pipeline's own key, a trust policy that names another person, and that person's key."""
+    person = generate_key_pair("her secret")
+    robot_path, _ = generate_key_pair("robot").write(tmp_path / "robot")
+    policy, trust = tmp_path / "promotion.yaml", tmp_path / "trust.yaml"
+    policy.write_text(APPROVED)
+    trust.write_text(
+        "version: 1\nidentities:\n  - id: risk@acme\n    roles: [risk, approver]\n    keys:\n      - publicKey: |\n"
+        + "".join(f"          {line}\n" for line in person.public_key.pem.splitlines())
+    )
+    resource = KitOpsResource(
+        registry=kitops.registry,
+        signer=ModelKitSignerResource(private_key_path=str(robot_path), password="robot"),
+        trust=TrustResource(policy_path=str(trust)),
+    )
+    return resource, person, [PromotionStage("production", policy_path=str(policy))]
+
+
+def approve(instance, resource, stages, **options):
+    config = ApprovalConfig(stage="production", decision="APPROVED", approver="risk@acme", role="risk", **options)
+    return build_approval_job(source="tiny", stages=stages).execute_in_process(
+        instance=instance,
+        resources={"kitops": resource},
+        run_config=dg.RunConfig(ops={"approve_modelkit_op": config}),
+        raise_on_error=False,
+    )
+
+
+def test_an_approver_signs_with_a_key_of_their_own(run, tiny, instance, office, monkeypatch):
+    resource, person, stages = office
+    monkeypatch.setenv("RISK_KEY", person.private_pem.decode())
+    monkeypatch.setenv("RISK_PASSWORD", "her secret")
+    assets = [tiny, *build_promotion_assets(source=tiny, stages=stages)]
+    resources = {"kitops": resource}
+    run(assets, resources=resources, raise_on_error=False)
+    assert approve(instance, resource, stages).success  # signed by the pipeline: counts for nobody
+    assert not run(assets, resources=resources, selection=[PRODUCTION], raise_on_error=False).success
+    result = approve(instance, resource, stages, key="env://RISK_KEY", password_variable="RISK_PASSWORD", ticket="R-7")
+    assert result.success
+    assert run(assets, resources=resources, selection=[PRODUCTION]).success
+    observation = instance.fetch_observations(PRODUCTION, limit=1).records[0].asset_observation
+    assert observation.metadata["ticket"].value == "R-7"
+    assert "secret" not in str([event.to_dict() if hasattr(event, "to_dict") else event for event in result.all_events])
+
+
+def test_an_approval_that_is_tried_again_adds_nothing(run, tiny, instance, office, monkeypatch):
+    resource, person, stages = office
+    monkeypatch.setenv("RISK_KEY", person.private_pem.decode())
+    monkeypatch.setenv("COSIGN_PASSWORD", "her secret")
+    run([tiny], resources={"kitops": resource})
+    assert approve(instance, resource, stages, key="env://RISK_KEY").success
+    observation = instance.fetch_observations(PRODUCTION, limit=1).records[0].asset_observation
+    assert observation.metadata["kitops/statement"].value.startswith("sha256:")
+
+
+def test_a_key_that_was_typed_into_the_launchpad_is_refused(run, tiny, instance, office):
+    resource, person, stages = office
+    run([tiny], resources={"kitops": resource})
+    result = approve(instance, resource, stages, key=person.private_pem.decode())
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "give env://NAME" in str(failure.event_specific_data.error)
+
+
+def test_a_variable_that_is_not_set_is_named(run, tiny, instance, office):
+    resource, _, stages = office
+    run([tiny], resources={"kitops": resource})
+    result = approve(instance, resource, stages, key="env://NOBODY_SET_THIS")
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "NOBODY_SET_THIS is not set" in str(failure.event_specific_data.error)
+
+
+def test_an_approval_without_any_key_says_what_to_do(run, tiny, instance, kitops, office):
+    _, _, stages = office
+    run([tiny])
+    result = approve(instance, kitops, stages)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "needs a key" in str(failure.event_specific_data.error)

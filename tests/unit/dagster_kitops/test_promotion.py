@@ -1,5 +1,7 @@
 import dagster as dg
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 
 from dagster_kitops import (
     Finding,
@@ -15,6 +17,7 @@ from dagster_kitops import (
     modelkit_asset,
     modelkit_history,
 )
+from kitops_orchestration.testing.builders import make_context_dir
 
 STAGES = [PromotionStage("staging"), PromotionStage("production", destination="prod/tiny", tag="live")]
 STAGING, PRODUCTION = dg.AssetKey(["tiny", "staging"]), dg.AssetKey(["tiny", "production"])
@@ -148,3 +151,123 @@ def test_a_stage_with_one_version_cannot_roll_back(run, tiny, instance, kitops):
     run([tiny, *build_promotion_assets(source=tiny, stages=["staging"])])
     job = build_rollback_job(source="tiny", stages=["staging"])
     assert not execute(job, instance, kitops, RollbackConfig(stage="staging", reason="?")).success
+
+
+def test_an_update_whose_checks_have_not_run_is_not_promoted(run, tiny, instance, kitops):
+    checks = build_modelkit_checks(
+        assets=[tiny], checks=[ModelKitCheck("verdict", "", lambda checked: Finding(True, ""))], blocking=True
+    )
+    stages = build_promotion_assets(source=tiny, stages=["staging"], auto=True)
+    defs = dg.Definitions(assets=[tiny, *stages], asset_checks=checks, resources={"kitops": kitops})
+    _, cursor = requested(defs, instance)
+    run([tiny])
+    count, cursor = requested(defs, instance, cursor)
+    assert count == 0
+
+
+def test_each_partition_has_a_tag_of_its_own_in_a_stage(run, instance, kitops, tmp_path):
+    partitions = dg.StaticPartitionsDefinition(["eu", "us east"])
+
+    @modelkit_asset(repository="team/tiny", partitions_def=partitions)
+    def tiny(context: dg.AssetExecutionContext):
+        return make_context_dir(tmp_path / context.partition_key, seed=len(context.partition_key))
+
+    stages = build_promotion_assets(
+        source=tiny,
+        stages=["staging", PromotionStage("production", destination="prod/{partition}", tag="live")],
+        partitions_def=partitions,
+    )
+    for key in ("eu", "us east"):
+        run([tiny, *stages], partition_key=key)
+    for key in ("eu", "us east"):
+        digests = {latest_modelkit(instance, asset, partition=key).digest for asset in ("tiny", STAGING, PRODUCTION)}
+        staged = latest_modelkit(instance, STAGING, partition=key).reference
+        assert {str(kitops.get_client().resolve(str(staged.without_target().with_tag(staged.tag))).digest)} == digests
+    tags = kitops.get_client().tags(kitops.reference("team/tiny"))
+    assert "staging-eu" in tags
+    assert [tag for tag in tags if tag.startswith("staging-us_east-")]
+    assert latest_modelkit(instance, PRODUCTION, partition="eu").reference.name.endswith("/prod/eu")
+
+
+def test_people_promote_and_roll_back_one_partition(run, instance, kitops, context_dir):
+    partitions = dg.StaticPartitionsDefinition(["eu", "us"])
+
+    @modelkit_asset(repository="team/tiny", partitions_def=partitions)
+    def tiny():
+        return context_dir
+
+    promote = build_promotion_job(source="tiny", stages=STAGES)
+    first, second = [], []
+    for content in (b"one", b"two"):
+        (context_dir / "model.bin").write_bytes(content)
+        for key, digests in (("eu", first), ("us", second)):
+            run([tiny], partition_key=key)
+            config = PromoteConfig(stage="staging", reason="release", partition=key)
+            assert execute(promote, instance, kitops, config).success
+            digests.append(latest_modelkit(instance, STAGING, partition=key).digest)
+    config = RollbackConfig(stage="staging", reason="worse", partition="eu")
+    assert execute(build_rollback_job(source="tiny", stages=STAGES), instance, kitops, config).success
+    assert latest_modelkit(instance, STAGING, partition="eu").digest == first[0]
+    assert latest_modelkit(instance, STAGING, partition="us").digest == second[1]
+
+
+def test_a_stage_takes_what_its_own_run_made(run, tiny, instance, kitops, context_dir):
+    stages = build_promotion_assets(source=tiny, stages=["staging"])
+
+    @dg.asset(key="other", deps=[tiny])
+    def another_run_was_faster():
+        (context_dir / "model.bin").write_bytes(b"newer")
+        assert run([tiny]).success
+
+    late = [dg.map_asset_specs(lambda spec: spec.merge_attributes(deps=["other"]), stages)]
+    result = run([tiny, another_run_was_faster, *late[0]])
+    (event,) = result.asset_materializations_for_node("tiny")
+    assert latest_modelkit(instance, STAGING).digest == event.metadata["kitops/digest"].value
+
+
+def test_options_of_assets_reach_the_stages():
+    (stage,) = build_promotion_assets(source="tiny", stages=["staging"], owners=["team:release"], pool="registry")
+    assert stage.owners_by_key[STAGING] == ["team:release"]
+    assert stage.op.pool == "registry"
+
+
+def test_a_stage_that_lags_behind_is_stale(run, tiny, instance, kitops, context_dir):
+    stages = build_promotion_assets(source=tiny, stages=["staging"])
+    defs = dg.Definitions(assets=[tiny, *stages], resources={"kitops": kitops})
+
+    def status():
+        resolver = CachingStaleStatusResolver(instance, defs.resolve_asset_graph(), LoadingContextForTest(instance))
+        return resolver.get_status(STAGING)
+
+    run([tiny, *stages])
+    assert status() == StaleStatus.FRESH
+    run([tiny])  # the same digest again
+    assert status() == StaleStatus.FRESH
+    (context_dir / "model.bin").write_bytes(b"better")
+    run([tiny])
+    assert status() == StaleStatus.STALE
+    run([tiny, *stages], selection=[STAGING])
+    assert status() == StaleStatus.FRESH
+
+
+def test_a_green_partition_does_not_release_a_red_one(run, instance, kitops, context_dir):
+    partitions = dg.StaticPartitionsDefinition(["a", "b"])
+
+    @modelkit_asset(repository="team/tiny", partitions_def=partitions)
+    def tiny():
+        return context_dir
+
+    is_good = []
+    verdict = ModelKitCheck("verdict", "", lambda checked: Finding(bool(is_good), ""))
+    checks = build_modelkit_checks(assets=[tiny], checks=[verdict], blocking=True)
+    stages = build_promotion_assets(source=tiny, stages=["staging"], auto=True, partitions_def=partitions)
+    defs = dg.Definitions(assets=[tiny, *stages], asset_checks=checks, resources={"kitops": kitops})
+    cursor = dg.evaluate_automation_conditions(defs, instance=instance).cursor
+    found = []
+    for key in ("a", "b"):
+        run([tiny, *checks], partition_key=key, raise_on_error=False)
+        result = dg.evaluate_automation_conditions(defs, instance=instance, cursor=cursor)
+        cursor = result.cursor
+        found.append(result.get_requested_partitions(STAGING))
+        is_good.append(1)
+    assert found == [set(), {"b"}]

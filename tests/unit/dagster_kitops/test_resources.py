@@ -1,7 +1,8 @@
 import dagster as dg
 import pytest
 
-from dagster_kitops import BasicAuth, KitOpsResource, TokenAuth
+from dagster_kitops import BasicAuth, KitOpsResource, ModelKitSignerResource, TokenAuth, TrustResource
+from kitops_orchestration.signing.keys import generate_key_pair
 
 
 def test_registry_and_namespace_complete_a_bare_name():
@@ -50,3 +51,45 @@ def test_scratch_is_below_the_configured_folder_and_gone_afterwards(tmp_path):
     with kitops.scratch() as folder:
         assert folder.parent == tmp_path / "scratch"
     assert not folder.exists()
+
+
+def failure_in(work):
+    with pytest.raises(dg.Failure) as caught:
+        work()
+    assert not caught.value.allow_retries
+    return caught.value.description
+
+
+def test_a_signer_without_a_key_says_which_fields_there_are():
+    assert "private_key_pem" in failure_in(lambda: ModelKitSignerResource().get_signer())
+
+
+def test_a_trust_that_names_nobody_says_which_fields_there_are():
+    assert "policy_path or public_key_path" in failure_in(lambda: TrustResource().get_policy())
+
+
+def test_keys_come_from_variables_of_the_step(monkeypatch):
+    pair = generate_key_pair("secret")
+    monkeypatch.setenv("RELEASE_KEY", pair.private_pem.decode())
+    monkeypatch.setenv("RELEASE_PUB", pair.public_key.pem)
+    monkeypatch.setenv("RELEASE_PASSWORD", "secret")
+    seen = []
+
+    @dg.asset
+    def probe(kitops: KitOpsResource):
+        seen.append(kitops.get_signer().public_key.fingerprint)
+
+    for key in ({"private_key_pem": dg.EnvVar("RELEASE_KEY")}, {"private_key_path": "env://RELEASE_KEY"}):
+        signer = ModelKitSignerResource(password=dg.EnvVar("RELEASE_PASSWORD"), **key)
+        assert "RELEASE_KEY" not in repr(signer) or "PRIVATE" not in repr(signer)
+        dg.materialize([probe], resources={"kitops": KitOpsResource(registry="localhost:5000", signer=signer)})
+    assert seen == [pair.public_key.fingerprint] * 2
+    assert TrustResource(public_key_path="env://RELEASE_PUB").get_policy()
+
+
+def test_scratch_that_cannot_be_made_is_one_failure_with_what_to_do(tmp_path):
+    (tmp_path / "a-file").write_text("")
+    kitops = KitOpsResource(registry="localhost:5000", scratch_dir=str(tmp_path / "a-file"))
+    said = failure_in(lambda: kitops.scratch().__enter__())
+    assert "a-file" in said
+    assert "scratch_dir" in said

@@ -136,3 +136,83 @@ def test_the_same_digest_is_no_news_and_a_new_one_is(instance, kitops, pack):
         counts.append(result.total_requested)
         cursor = result.cursor
     assert counts[1:] == [0, 1]
+
+
+def report(result, instance):
+    """Record what the daemon records after a tick."""
+    for event in result.asset_events:
+        instance.report_runless_asset_event(event)
+
+
+@pytest.mark.parametrize("emit", ["observation", "materialization"])
+def test_a_cursor_that_is_set_back_reports_nothing_twice(instance, kitops, pack, emit):
+    sensor = build_modelkit_tag_sensor(repositories={"team/tiny": "tiny"}, emit=emit)
+    pack("v1", 1)
+    pack("v2", 2)
+    first = tick(sensor, instance, kitops)
+    report(first, instance)
+    again = tick(sensor, instance, kitops)
+    assert len(first.asset_events) == 2
+    assert again.asset_events == []
+    assert again.cursor == first.cursor
+
+
+def test_a_tag_that_goes_back_is_news_again(instance, kitops, pack):
+    sensor = build_modelkit_tag_sensor(repositories={"team/tiny": "tiny"})
+    cursor, reported = None, []
+    for seed in (1, 2, 1):
+        packed = pack("latest", seed)
+        result = tick(sensor, instance, kitops, cursor)
+        report(result, instance)
+        cursor = result.cursor
+        reported += [event.metadata["kitops/digest"].value == str(packed.digest) for event in result.asset_events]
+    assert reported == [True, True, True]
+
+
+def test_a_run_is_told_the_reference(instance, kitops, pack):
+    sensor = build_modelkit_tag_sensor(
+        repositories={"team/tiny": "tiny"},
+        target=[retrained],
+        run_config=lambda change: {"ops": {"retrained": {"config": {"reference": str(change.reference)}}}},
+    )
+    packed = pack("v1", 1)
+    (request,) = tick(sensor, instance, kitops).run_requests
+    assert request.tags["kitops/reference"] == str(packed.reference)
+    assert request.run_config["ops"]["retrained"]["config"]["reference"] == str(packed.reference)
+
+
+def test_a_repository_that_is_not_there_yet_does_not_hide_the_others(instance, kitops, pack):
+    pack("v1", 1)
+    sensor = build_modelkit_tag_sensor(repositories={"team/nothing-yet": "nothing", "team/tiny": "tiny"})
+    assert [event.asset_key.to_user_string() for event in tick(sensor, instance, kitops).asset_events] == ["tiny"]
+
+
+def test_an_observation_that_fails_does_not_hide_the_others(instance, kitops, pack):
+    pack("v1", 1)
+    assets = build_observable_modelkits({"gone": "team/gone:v1", "tiny": "team/tiny:v1"})
+    from dagster._core.definitions.observe import observe as run_observation
+
+    result = run_observation([assets], instance=instance, resources={"kitops": kitops}, raise_on_error=False)
+    assert not result.success
+    assert latest_modelkit(instance, "tiny") is not None
+
+
+def test_two_modelkits_with_one_asset_key_are_refused_by_name():
+    spec = dg.AssetSpec("tiny")
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="several ModelKits have the asset key tiny"):
+        build_observable_modelkits({"a/tiny": "a/tiny:v1", "b/tiny": "b/tiny:v1"}, specs=[spec, spec])
+
+
+@pytest.mark.parametrize(
+    ("reference", "repository"),
+    [
+        ("team/tiny:v1", "team/tiny"),
+        ("localhost:5000/team/tiny", "localhost:5000/team/tiny"),
+        ("localhost:5000/team/tiny:v1", "localhost:5000/team/tiny"),
+        ("team/tiny@sha256:" + "0" * 64, "team/tiny"),
+    ],
+)
+def test_the_repository_of_an_observed_asset_has_neither_tag_nor_digest(reference, repository):
+    assets = build_observable_modelkits({"tiny": reference})
+    (spec,) = assets.specs
+    assert spec.metadata["kitops/repository"] == repository

@@ -439,3 +439,34 @@ def test_a_folder_registry_inside_the_context_does_not_pack_itself(where: str, m
     assert again.digest == first.digest
     assert first.size_bytes == 2048
     assert "left out" in first.warnings[0]
+
+
+def test_what_is_called_before_the_tag_finds_all_but_the_tag(
+    make_context: MakeContext, repository: LayoutRepository
+) -> None:
+    context = make_context({"Kitfile": HEAD + "model: {path: m}\n", "m": "1"})
+    seen: list[Any] = []
+
+    def look(result: Any) -> None:
+        seen.append((result.reference, list(repository.tags()), inspect(repository, result.digest).manifest))
+
+    result = pack(context, repository, tag="v1", extra_tags=["v2"], before_tag=look)
+
+    assert seen == [(result.reference, [], result.manifest)]
+    assert list(repository.tags()) == ["v1", "v2"]
+    assert result.reference.tag == "v1"
+
+
+def test_what_is_raised_before_the_tag_leaves_the_tag_where_it_was(
+    make_context: MakeContext, repository: LayoutRepository
+) -> None:
+    context = make_context({"Kitfile": HEAD + "model: {path: m}\n", "m": "1"})
+    first = pack(context, repository, tag="v1")
+    (context / "m").write_text("2")
+
+    def refuse(result: Any) -> None:
+        raise ModelKitError("no")
+
+    with pytest.raises(ModelKitError, match="no"):
+        pack(context, repository, tag="v1", before_tag=refuse)
+    assert repository.resolve("v1").digest == first.digest
