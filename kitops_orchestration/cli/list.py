@@ -26,7 +26,11 @@ def command(client: KitClient, repository: str, as_json: bool) -> None:
 
     kitctl list registry.example/team/iris
     """
-    where = client.reference(repository)
+    print_modelkits(client, client.reference(repository), as_json=as_json)
+
+
+def print_modelkits(client: KitClient, where: Reference, *, as_json: bool) -> None:
+    """Print the ModelKits of a repository, or the one that a tag names."""
     tags = client.tags(where.without_target()) if where.tag is None else [where.tag]
     with ThreadPoolExecutor(max_workers=client.limits.concurrency) as pool:
         kits = list(zip(tags, pool.map(lambda tag: _inspect(client, where.with_tag(tag)), tags), strict=True))
