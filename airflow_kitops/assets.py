@@ -50,11 +50,11 @@ def convert_asset_to_openlineage(asset: Asset, lineage_context: object) -> Datas
     from openlineage.client.generated.storage_dataset import StorageDatasetFacet
     from openlineage.client.generated.tags_dataset import TagsDatasetFacet, TagsDatasetFacetFields
 
-    from kitops_orchestration.lineage.openlineage import dataset_name
+    from kitops_orchestration.lineage.openlineage import DATASET_SUBTYPE, dataset_name
 
     namespace, name = dataset_name(Reference.parse(asset.uri.removeprefix("oci://")))
     facets: dict[str, Any] = {
-        "datasetType": DatasetTypeDatasetFacet(datasetType="MODEL", subType="modelkit"),
+        "datasetType": DatasetTypeDatasetFacet(datasetType="MODEL", subType=DATASET_SUBTYPE),
         "storage": StorageDatasetFacet(storageLayer="oci"),
     }
     if digest := asset.extra.get("digest"):

@@ -20,3 +20,13 @@ def scratch_dir() -> str | None:
 def page_conn_id() -> str:
     """Return the connection that the ModelKit page asks registries with."""
     return str(conf.get("kitops", "page_conn_id", fallback="") or "kitops_default")
+
+
+def default_registry() -> str | None:
+    """Return the registry of references that name none, where the connection names none either."""
+    return conf.get("kitops", "default_registry", fallback="") or None
+
+
+def is_signature_required() -> bool:
+    """Tell whether only what is signed may be unpacked and imported."""
+    return bool(conf.getboolean("kitops", "require_signature", fallback=False))

@@ -48,8 +48,10 @@ class ConnectionSettings:
     signing_private_key_password: str | None = field(default=None, repr=False)
 
 
-def read_connection(connection: StoredConnection, extra: Mapping[str, Any]) -> ConnectionSettings:
-    """Read a connection and its parsed ``extra``.
+def read_connection(
+    connection: StoredConnection, extra: Mapping[str, Any], *, default_registry: str | None = None
+) -> ConnectionSettings:
+    """Read a connection and its parsed ``extra``; ``default_registry`` is that of one without a host.
 
     The values of ``extra`` may be text: Airflow hands a connection to a worker's test as a URI, where a
     boolean arrives as ``"True"``.
@@ -57,7 +59,7 @@ def read_connection(connection: StoredConnection, extra: Mapping[str, Any]) -> C
     Raises:
         KitOpsError: a field is not what its form says.
     """
-    registry = _registry(connection)
+    registry = _registry(connection) or default_registry
     return ConnectionSettings(
         registry=registry,
         namespace=str(extra.get("namespace") or "").strip("/") or None,

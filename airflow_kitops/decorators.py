@@ -93,15 +93,17 @@ class _KitUnpackDecoratedOperator(_FilesArgument, KitOperator):
         python_callable: Callable[..., Any],
         reference: str | Mapping[str, Any],
         filters: Sequence[str] = (),
+        verify: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(python_callable=python_callable, **kwargs)
         self.reference = reference
         self.filters = filters
+        self.verify = verify
 
     def execute(self, context: Context) -> Any:
         with tempfile.TemporaryDirectory(prefix="kitops-", dir=scratch_dir()) as scratch:
-            self.hook.unpack(self.reference, scratch, filters=tuple(self.filters))
+            self.hook.unpack(self.reference, scratch, verify=self.verify, filters=tuple(self.filters))
             return self._call(context, Path(scratch))
 
 
@@ -121,7 +123,7 @@ def kit_pack_task(python_callable: Callable[..., Any] | None = None, **kwargs: A
 def kit_unpack_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
     """Make a task of a function that reads a ModelKit's files from ``model_dir``, gone after the task.
 
-    ``reference`` and ``filters`` are those of :class:`KitUnpackOperator`; what the function returns is the
+    ``reference``, ``filters`` and ``verify`` are those of :class:`KitUnpackOperator`; what the function returns is the
     task's result.
     """
     kwargs.setdefault("multiple_outputs", False)

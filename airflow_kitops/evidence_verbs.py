@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from functools import cached_property
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.promotion.plan import PromotionPlan
     from kitops_orchestration.promotion.policy import PromotionPolicy
     from kitops_orchestration.promotion.promote import PromotionResult
+    from kitops_orchestration.promotion.retention import RetentionResult, RetentionRule
     from kitops_orchestration.signing.keys import PublicKey, Signer
     from kitops_orchestration.signing.sign import SignResult
     from kitops_orchestration.signing.trust import TrustPolicy
@@ -141,9 +143,9 @@ class EvidenceVerbs:
                 about = _facts(passport(source, plan.digest, trust=self.trust, max_history=0, limits=limits))
             else:
                 place = self.client.repository(plan.destination)
-                about = diff(
-                    place, current, plan.digest, right_repository=source, trust=self.trust, limits=limits
-                ).to_markdown()
+                compared = diff(place, current, plan.digest, right_repository=source, trust=self.trust, limits=limits)
+                page = compared.to_markdown(title="What is new", sides=("now", "proposed"))
+                about = re.sub("^#", "###", page, flags=re.MULTILINE)  # below the question, which is a heading itself
             return f"{plan.to_markdown()}\n{about}"
 
     def decide(
@@ -192,6 +194,24 @@ class EvidenceVerbs:
                 trust=self.trust,
                 signer=self.signer,
                 **options,
+            )
+
+    def retain(
+        self,
+        repository: str | Mapping[str, Any],
+        rule: RetentionRule,
+        *,
+        policy: str | None = None,
+        dry_run: bool = False,
+    ) -> RetentionResult:
+        """Let the versions of a repository go that the rule does not keep; never one that somebody relies on."""
+        with airflow_errors():
+            return self.client.retain(
+                self.complete(repository),
+                rule,
+                policy=load_policy(policy) if policy else None,
+                trust=self.trust,
+                dry_run=dry_run,
             )
 
     def _required_signer(self) -> Signer:

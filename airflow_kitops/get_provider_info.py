@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_kitops.operators.promote",
                     "airflow_kitops.operators.approve",
                     "airflow_kitops.operators.rollback",
+                    "airflow_kitops.operators.retention",
                     "airflow_kitops.operators.smoke_test",
                     "airflow_kitops.operators.tag",
                     "airflow_kitops.operators.inspect",
@@ -59,6 +60,7 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_kitops.links.ApprovalLink",
         ],
         "config": _CONFIG,
+        "cli": ["airflow_kitops.cli.definition.get_kitops_commands"],  # Airflow before 3.2 does not look at it
         "task-decorators": [
             {"name": "kit_pack", "class-name": "airflow_kitops.decorators.kit_pack_task"},
             {"name": "kit_unpack", "class-name": "airflow_kitops.decorators.kit_unpack_task"},
@@ -153,6 +155,18 @@ _CONFIG: dict[str, Any] = {
         "options": {
             "poll_interval_seconds": _option(
                 "Time between two looks of a watcher or trigger at a repository.", "float", "60.0", None
+            ),
+            "default_registry": _option(
+                "Completes references that name no registry, where the connection names none either.",
+                "string",
+                "",
+                "ghcr.io",
+            ),
+            "require_signature": _option(
+                "Unpack and import only what is signed as the connection's trust policy or key wants it.",
+                "boolean",
+                "False",
+                None,
             ),
             "page_conn_id": _option(
                 "Connection that the ModelKit page of the UI asks registries with.", "string", "kitops_default", None

@@ -15,7 +15,9 @@ from airflow_kitops._compat import (
     get_async_connection,
 )
 from airflow_kitops._errors import airflow_errors, error_text
-from airflow_kitops.connection import ConnectionSettings, read_connection
+from airflow_kitops.async_verbs import AsyncVerbs
+from airflow_kitops.configuration import default_registry, is_signature_required
+from airflow_kitops.connection import ConnectionSettings, StoredConnection, read_connection
 from airflow_kitops.evidence_verbs import EvidenceVerbs
 from airflow_kitops.hook_lineage import tell_lineage
 from airflow_kitops.masking import MaskedCredentials, mask_lines
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference
 
 
-class KitOpsHook(EvidenceVerbs, BaseHook):
+class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
     """Pack, move, read and promote ModelKits in the registry that a ``kitops`` connection names.
 
     Every verb takes references as text; one that names no registry is completed from the connection.  A
@@ -68,8 +70,8 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
         except AirflowNotFoundException:
             if self.kitops_conn_id != self.default_conn_name:
                 raise
-            return ConnectionSettings(registry=None)
-        return _masked(read_connection(connection, connection.extra_dejson))
+            return ConnectionSettings(registry=default_registry())
+        return _read(connection, connection.extra_dejson)
 
     @cached_property
     def client(self) -> KitClient:
@@ -101,7 +103,7 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
         except AirflowNotFoundException:
             await asyncio.to_thread(getattr, self, "settings")
             return
-        self.settings = _masked(read_connection(connection, extra))
+        self.settings = _read(connection, extra)
 
     def get_conn(self) -> KitClient:
         """Return :attr:`client`, Airflow's name for it."""
@@ -141,10 +143,26 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
             tell_lineage(self, wrote=result.reference)
             return result
 
-    def unpack(self, reference: str | Mapping[str, Any], target_dir: Path | str, **options: Any) -> UnpackResult:
-        """Unpack a ModelKit, or the parts that ``filters`` name, into a folder."""
+    def trusted(self, reference: str | Mapping[str, Any], *, verify: bool | None = None) -> Reference:
+        """Return the reference, pinned to the digest whose signatures count where that is asked for.
+
+        ``verify=None`` means as ``[kitops] require_signature`` says.
+        """
+        if not (is_signature_required() if verify is None else verify):
+            return self.complete(reference)
+        return self.complete(reference).with_digest(self.verify(reference).digest)
+
+    def unpack(
+        self,
+        reference: str | Mapping[str, Any],
+        target_dir: Path | str,
+        *,
+        verify: bool | None = None,
+        **options: Any,
+    ) -> UnpackResult:
+        """Unpack a ModelKit, or the parts that ``filters`` name, into a folder; see :meth:`trusted`."""
         with airflow_errors():
-            result = self.client.unpack(self.complete(reference), Path(target_dir), **options)
+            result = self.client.unpack(self.trusted(reference, verify=verify), Path(target_dir), **options)
             tell_lineage(self, read=result.reference)
             return result
 
@@ -174,7 +192,7 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
         from kitops_orchestration.mlflow_bridge.import_ import import_modelkit
 
         with airflow_errors():
-            where = self.complete(reference)
+            where = self.trusted(reference)
             trust = self.settings.trust_policy
             result = import_modelkit(
                 self.client.repository(where),
@@ -196,21 +214,6 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
         with airflow_errors():
             return list(self.client.tags(self.complete(repository)))
 
-    async def aresolve(self, reference: str | Mapping[str, Any]) -> Reference:
-        """Return the reference pinned to the digest it has now, without blocking the event loop."""
-        await self.aget_client()
-        return await asyncio.to_thread(self.resolve, reference)
-
-    async def atags(self, repository: str | Mapping[str, Any]) -> list[str]:
-        """List the tags of a repository, without blocking the event loop."""
-        await self.aget_client()
-        return await asyncio.to_thread(self.tags, repository)
-
-    async def ainspect(self, reference: str | Mapping[str, Any]) -> ModelKit:
-        """Read a ModelKit's manifest and Kitfile, without blocking the event loop."""
-        await self.aget_client()
-        return await asyncio.to_thread(self.inspect, reference)
-
     def inspect(self, reference: str | Mapping[str, Any]) -> ModelKit:
         """Read a ModelKit's manifest and Kitfile; no layer is fetched."""
         with airflow_errors():
@@ -222,6 +225,7 @@ class KitOpsHook(EvidenceVerbs, BaseHook):
             return self.client.diff(self.complete(left), self.complete(right))
 
 
-def _masked(settings: ConnectionSettings) -> ConnectionSettings:
+def _read(connection: StoredConnection, extra: Mapping[str, Any]) -> ConnectionSettings:
+    settings = read_connection(connection, extra, default_registry=default_registry())
     mask_lines(settings.signing_private_key)
     return settings

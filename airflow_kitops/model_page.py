@@ -20,7 +20,7 @@ from sqlalchemy import or_, select
 from airflow_kitops._compat import AirflowException
 from airflow_kitops.configuration import page_conn_id
 from airflow_kitops.hooks import KitOpsHook
-from airflow_kitops.model_page_html import document, models_list, repository_page, warning
+from airflow_kitops.model_page_html import document, models_list, repository_page, trail, under, warning
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.oci.reference import Reference
 
@@ -63,7 +63,8 @@ def show_passport(asset_id: int, digest: DigestText) -> str:
 
     def ask(hook: KitOpsHook) -> str:
         repository = hook.client.repository(where)
-        return passport(repository, digest, trust=hook.trust, limits=hook.settings.limits).to_html()
+        page = passport(repository, digest, trust=hook.trust, limits=hook.settings.limits).to_html()
+        return under(trail(("ModelKits", "../../models"), (where.name, f"../{asset_id}")), page)
 
     return _answered(ask)
 

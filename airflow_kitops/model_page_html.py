@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from kitops_orchestration.lineage.deployment import POINTER
 from kitops_orchestration.lineage.passport_elements import Html, chip, code, table
 from kitops_orchestration.lineage.passport_style import CSS
 from kitops_orchestration.lineage.recorded import vouched
@@ -17,12 +18,26 @@ if TYPE_CHECKING:
     from kitops_orchestration.promotion.history import StageHistory
 
 
+_NOT_STATED = Html('<span class="note">not stated</span>')
+
+
 def document(title: str, body: str) -> str:
     """Return a page; a ``body`` that is a whole page already is returned as it is."""
     if body.lstrip().lower().startswith("<!doctype"):
         return body
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{CSS}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body><main>{body}</main></body></html>'
+
+
+def trail(*steps: tuple[str, str]) -> str:
+    """Return the way back: name and address of each page above this one. Airflow's frame has no back button."""
+    links = " / ".join(f'<a href="{escape(address)}">{escape(name)}</a>' for name, address in steps)
+    return f'<p class="note">{links}</p>'
+
+
+def under(way: str, page: str) -> str:
+    """Return a whole page with the way back above its content."""
+    return page.replace("<main>", f"<main>{way}", 1)
 
 
 def models_list(assets: Sequence[tuple[int, str, str]]) -> str:
@@ -40,7 +55,8 @@ def repository_page(
         f'<p class="over">ModelKit</p><h1>{escape(where.repository)}</h1><span class="ref">{escape(where.name)}</span>'
     )
     return (
-        f'<section class="sheet">{head}</section>'
+        trail(("ModelKits", "../models"))
+        + f'<section class="sheet">{head}</section>'
         + _sheet("Stages", _stages(asset_id, stages))
         + _sheet("Versions", _versions(asset_id, happened))
         + _sheet("Deployed", _places(asset_id, places))
@@ -62,21 +78,31 @@ def _stages(asset_id: int, stages: Sequence[StageHistory]) -> str:
         (
             stage.stage,
             _version(asset_id, str(stage.current)) if stage.current else "nothing",
-            f"{len(stage.entries)} promotions",
-            "; ".join(stage.gaps),
+            _counted(len(stage.entries), "promotion"),
+            *([Html("<br>".join(map(escape, stage.gaps)))] if any(item.gaps for item in stages) else []),
         )
         for stage in stages
     ]
-    return table(("stage", "has now", "history", "gaps"), rows) or "<p>Nothing was promoted yet.</p>"
+    head = ("stage", "has now", "history", *(["gaps"] if any(stage.gaps for stage in stages) else []))
+    return table(head, rows) or "<p>Nothing was promoted yet.</p>"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _versions(asset_id: int, happened: Timeline) -> str:
     versions = [event for event in happened.events if event.kind == "version"]
     rows = [
-        (", ".join(event.tags), _version(asset_id, event.digest), event.time or "", _count(happened, event))
+        (", ".join(_names(event)), _version(asset_id, event.digest), event.time or _NOT_STATED, _count(happened, event))
         for event in reversed(versions)
     ]
     return table(("tags", "passport", "made", "statements"), rows) or "<p>The repository is empty.</p>"
+
+
+def _names(version: Event) -> list[str]:
+    # What runs where is in a table of its own; the tags that point at it are for programs.
+    return [tag for tag in version.tags if not tag.startswith(POINTER)]
 
 
 def _count(happened: Timeline, version: Event) -> int:
@@ -85,7 +111,12 @@ def _count(happened: Timeline, version: Event) -> int:
 
 def _places(asset_id: int, places: Deployments) -> str:
     rows = [
-        (item.environment, item.target.shown, _version(asset_id, item.reference.target), item.record.time or "")
+        (
+            item.environment,
+            item.target.shown,
+            _version(asset_id, item.reference.target),
+            item.record.time or _NOT_STATED,
+        )
         for item in places.running
     ]
     return table(("environment", "place", "version", "since"), rows) or "<p>Nothing is known to be deployed.</p>"
@@ -94,7 +125,7 @@ def _places(asset_id: int, places: Deployments) -> str:
 def _timeline(asset_id: int, happened: Timeline) -> str:
     rows = [
         (
-            event.time or "",
+            event.time or _NOT_STATED,
             event.kind,
             _version(asset_id, event.digest),
             event.summary,

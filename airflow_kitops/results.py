@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from kitops_orchestration.modelkit.unpack import UnpackResult
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.promotion.promote import PromotionResult
+    from kitops_orchestration.promotion.retention import RetentionResult
 
 _MOST_METRICS = 50  # a mapping for XCom stays small; the ModelKit has all of them
+_MOST_REMOVED = 100  # the task's log has all of them
 
 
 def reference_text(reference: str | Mapping[str, Any]) -> str:
@@ -108,4 +110,16 @@ def inspected(found: ModelKit) -> dict[str, Any]:
             }
             for layer in found.layers
         ],
+    }
+
+
+def retained(result: RetentionResult) -> dict[str, Any]:
+    """Return what went, or would go, and how many stay."""
+    removed = [f"{result.repository}@{version.digest}" for version in result.removed[:_MOST_REMOVED]]
+    return {
+        "repository": result.repository.name,
+        "removed": removed,
+        "removed_count": len(result.removed),
+        "kept_count": len(result.kept),
+        "dry_run": result.is_dry_run,
     }

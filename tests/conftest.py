@@ -15,11 +15,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import HealthCheck
 
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.reference import folder_registry as folder_registry_name
 from kitops_orchestration.testing.registry import EmbeddedRegistry
+
+# How long an example takes says something of the machine, which may be busy, and nothing of the code.
+hypothesis.settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("any-machine")
 
 _PROGRAM = "docker-registry"
 _START_SECONDS = 20.0

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_kitops.operators.pack import KitPackAndPushOperator, KitPackOperator
     from airflow_kitops.operators.promote import KitPromoteOperator
     from airflow_kitops.operators.record_deployment import KitRecordDeploymentOperator
+    from airflow_kitops.operators.retention import KitRetentionOperator
     from airflow_kitops.operators.rollback import KitRollbackOperator
     from airflow_kitops.operators.sign import KitSignOperator, KitVerifyOperator
     from airflow_kitops.operators.smoke_test import KitSmokeTestOperator
@@ -40,6 +41,7 @@ _HOMES = {
     "KitPullOperator": "transfer",
     "KitPushOperator": "transfer",
     "KitRecordDeploymentOperator": "record_deployment",
+    "KitRetentionOperator": "retention",
     "KitRollbackOperator": "rollback",
     "KitSignOperator": "sign",
     "KitSmokeTestOperator": "smoke_test",
@@ -61,6 +63,7 @@ __all__ = [
     "KitPullOperator",
     "KitPushOperator",
     "KitRecordDeploymentOperator",
+    "KitRetentionOperator",
     "KitRollbackOperator",
     "KitSignOperator",
     "KitSmokeTestOperator",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +13,7 @@ from airflow_kitops.links import ModelKitLink
 from airflow_kitops.outlets import tell_outlets
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
 
@@ -66,7 +67,19 @@ class KitProducingOperator(KitOperator):
         super().__init__(**kwargs)
         self.partition_by_tag = partition_by_tag
 
+    announced: Mapping[str, Any] | None = None
+    """What this task said about its ModelKit, once it did."""
+
     def announce(self, context: Context, facts: dict[str, Any]) -> dict[str, Any]:
         """Tell the outlets and return ``facts``."""
+        self.announced = facts
         tell_outlets(context, self.outlets, facts, partition_by_tag=self.partition_by_tag)
         return facts
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
+        """Return what was announced, as a run facet; the OpenLineage provider asks for it by this name."""
+        if self.announced is None:
+            return None
+        from airflow_kitops.openlineage import run_lineage
+
+        return run_lineage(self.announced)

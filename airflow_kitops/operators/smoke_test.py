@@ -18,7 +18,8 @@ class KitSmokeTestOperator(KitOperator):
     """Predict on the input example that was packed with the model, and record the result beside the ModelKit.
 
     The record is signed with the connection's key where it has one.  A model that does not predict fails the
-    task, and no retry is made: the same bytes would fail again.
+    task, and no retry is made: the same bytes would fail again.  Loading a model may run code of its own: with
+    ``[kitops] require_signature`` only one that is signed is loaded.
 
     :param reference: reference, or the mapping that another task returned.
     :param timeout_seconds: how long loading and predicting may take together.
@@ -37,7 +38,7 @@ class KitSmokeTestOperator(KitOperator):
         hook = self.hook
         with airflow_errors():
             found = hook.client.smoke_test(
-                hook.complete(self.reference), signer=hook.signer, timeout_seconds=self.timeout_seconds
+                hook.trusted(self.reference), signer=hook.signer, timeout_seconds=self.timeout_seconds
             )
             if not found.is_passed:
                 raise ModelKitError(

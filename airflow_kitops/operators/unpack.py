@@ -20,6 +20,8 @@ class KitUnpackOperator(KitOperator):
     :param reference: reference, or the mapping that another task returned.
     :param target_dir: folder to unpack into; made when absent.
     :param filters: parts to unpack, for example ``["model", "datasets:training"]``; empty means all.
+    :param verify: unpack only what is signed as the connection's trust policy or key wants it; ``None`` means as
+        ``[kitops] require_signature`` says.
     :param exists: what to do with a file that is there already.
     :return: ``reference``, ``digest``, ``repository``, ``tag``, ``files``, ``size_bytes`` and, as information
         only, ``target_dir``.
@@ -34,6 +36,7 @@ class KitUnpackOperator(KitOperator):
         target_dir: str,
         filters: Sequence[str] = (),
         exists: Literal["error", "overwrite", "ignore"] = "error",
+        verify: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -41,8 +44,11 @@ class KitUnpackOperator(KitOperator):
         self.target_dir = target_dir
         self.filters = filters
         self.exists = exists
+        self.verify = verify
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Unpack and return what was unpacked."""
-        result = self.hook.unpack(self.reference, self.target_dir, filters=tuple(self.filters), exists=self.exists)
+        result = self.hook.unpack(
+            self.reference, self.target_dir, verify=self.verify, filters=tuple(self.filters), exists=self.exists
+        )
         return results.unpacked(result)

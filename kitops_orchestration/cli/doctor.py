@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from kitops_orchestration.cli.failure import in_terminal_words
 from kitops_orchestration.cli.options import json_option, network_options
 from kitops_orchestration.cli.output import print_json, print_table
 from kitops_orchestration.client import KitClient
+
+if TYPE_CHECKING:
+    from kitops_orchestration.client.doctor import Finding
 
 
 @click.command("doctor")
@@ -25,6 +31,12 @@ def command(ctx: click.Context, client: KitClient, registry: str | None, as_json
     from kitops_orchestration.client.doctor import examine
 
     findings = examine(client, client.any_repository(registry) if registry else None)
+    if not print_findings(findings, as_json=as_json):
+        ctx.exit(1)
+
+
+def print_findings(findings: Sequence[Finding], *, as_json: bool) -> bool:
+    """Print what was found; return False when something is wrong."""
     is_healthy = all(finding.verdict != "wrong" for finding in findings)
     if as_json:
         print_json({"healthy": is_healthy, "findings": [finding.to_json() for finding in findings]})
@@ -36,5 +48,4 @@ def command(ctx: click.Context, client: KitClient, registry: str | None, as_json
                 for finding in findings
             ],
         )
-    if not is_healthy:
-        ctx.exit(1)
+    return is_healthy

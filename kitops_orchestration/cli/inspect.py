@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from kitops_orchestration.cli.options import json_option, network_options
 from kitops_orchestration.cli.output import human_bytes, print_facts, print_json, print_table, print_text
 from kitops_orchestration.client import KitClient
+
+if TYPE_CHECKING:
+    from kitops_orchestration.modelkit.inspect import ModelKit
 
 
 @click.command("inspect")
@@ -18,7 +23,11 @@ def command(client: KitClient, reference: str, as_json: bool) -> None:
 
     kitctl inspect registry.example/team/iris:v1
     """
-    kit = client.inspect(reference)
+    print_modelkit(client.inspect(reference), as_json=as_json)
+
+
+def print_modelkit(kit: ModelKit, *, as_json: bool) -> None:
+    """Print what a ModelKit is, and its layers."""
     if as_json:
         print_json({"reference": str(kit.reference), **kit.to_json()})
         return

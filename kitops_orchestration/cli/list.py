@@ -64,17 +64,28 @@ def command(client: KitClient, repository: str, filters: tuple[str, ...], form: 
     template = read_template(form) if form not in ("table", "json") else None
     whole = client.whole_registry(repository)
     found = _find(client, client.repositories(repository), filters)
-    if as_json:
-        place = {"registry": whole} if whole else facts_of(client.reference(repository).without_target())
-        print_json({**place, "modelkits": [_as_json(item.reference, item.tag, item.kit) for item in found if item.kit]})
-    elif form == "json":
+    if form == "json":
         print_json([item.to_json() for item in _by_digest(found)])
     elif template is not None:
         for item in _by_digest(found):
             print_text(template(item).removesuffix("\n"))
     else:
-        where = None if whole else client.reference(repository)
-        _print_table(found, whole=whole, name=whole or str(where), beside="" if found else _beside(client, where))
+        _print(client, found, whole or client.reference(repository), as_json=as_json)
+
+
+def print_modelkits(client: KitClient, where: Reference, *, as_json: bool) -> None:
+    """Print the ModelKits of a repository, or the one that a tag names."""
+    _print(client, _find(client, [where], ()), where, as_json=as_json)
+
+
+def _print(client: KitClient, found: Sequence[_Found], place: str | Reference, *, as_json: bool) -> None:
+    """Print what was found in a whole registry (its name) or in a repository."""
+    if as_json:
+        head = {"registry": place} if isinstance(place, str) else facts_of(place.without_target())
+        print_json({**head, "modelkits": [_as_json(item.reference, item.tag, item.kit) for item in found if item.kit]})
+        return
+    whole, where = (place, None) if isinstance(place, str) else (None, place)
+    _print_table(found, whole=whole, name=str(place), beside="" if found else _beside(client, where))
 
 
 def _find(client: KitClient, places: Iterable[Reference], filters: Sequence[str]) -> list[_Found]:

@@ -26,6 +26,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "copy": "Copy a ModelKit between any two registries or folders.",
         "tag": "Point another tag at a ModelKit.",
         "remove": "Take a tag away.",
+        "retain": "Let old versions go, never one in use.",
         "prune": "Free what no tag leads to in a folder registry.",
         "export": "Write ModelKits and evidence into one file.",
         "import-layout": "Bring such a file into a repository.",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.promotion.plan import PromotionPlan
     from kitops_orchestration.promotion.policy import PromotionPolicy
     from kitops_orchestration.promotion.promote import PromotionResult
+    from kitops_orchestration.promotion.retention import RetentionResult, RetentionRule
     from kitops_orchestration.signing.keys import Signer
     from kitops_orchestration.signing.trust import TrustPolicy
 
@@ -206,6 +207,28 @@ class PromotionVerbs(Bound):
         place = self.stage_reference(self.reference(repository), stage, policy, None)
         tag = policy.stage(stage).tag if policy else stage
         return freeze(self.repository(place), stage, reason=reason, tag=tag, is_frozen=is_frozen, **options)
+
+    def retain(
+        self,
+        repository: str | Reference,
+        rule: RetentionRule,
+        *,
+        policy: PromotionPolicy | None = None,
+        trust: TrustPolicy | None = None,
+        dry_run: bool = False,
+    ) -> RetentionResult:
+        """Let the versions of a repository go that the rule does not keep; never one that somebody relies on."""
+        from kitops_orchestration.promotion.retention import retain
+
+        return retain(
+            self.repository(self.reference(repository).without_target()),
+            rule,
+            policy=policy,
+            trust=trust,
+            dry_run=dry_run,
+            limits=self.limits,
+            cancel=self.cancel,
+        )
 
     def export_archive(self, references: Sequence[str | Reference], path: Path | str, **options: Any) -> Exported:
         """Write ModelKits with all their evidence into one OCI layout tar."""

@@ -92,8 +92,8 @@ class VersionDiff:
             "fileSizes": self.kit.to_json()["files"],
         }
 
-    def to_markdown(self) -> str:
-        """Return one page for people."""
+    def to_markdown(self, *, title: str | None = None, sides: tuple[str, str] = ("left", "right")) -> str:
+        """Return one page for people; ``sides`` is what they call the two, the references stand in the title."""
         metrics = [(item.name, item.left, item.right, _signed(item.difference)) for item in self.metrics]
         origins = [
             *(("added", item.role, item.shown, item.identity) for item in self.added),
@@ -107,14 +107,16 @@ class VersionDiff:
         ]
         parameters = [(item.field, item.left, item.right) for item in self.kit.parameters]
         return report.page(
-            f"{self.kit.left} → {self.kit.right}",
+            title or f"{self.kit.left} → {self.kit.right}",
             "No difference." if self.kit.is_same else "",
-            report.section("Metrics", report.table(("metric", "left", "right", "difference"), metrics), None),
+            report.section("Metrics", report.table(("metric", *sides, "difference"), metrics), None),
             report.section("Made from", report.table(("change", "role", "name", "identity"), origins), None),
-            report.section("Parameters", report.table(("parameter", "left", "right"), parameters), None),
-            report.section("Kitfile", report.table(("field", "left", "right"), fields), None),
+            report.section("Parameters", report.table(("parameter", *sides), parameters), None),
+            report.section("Kitfile", report.table(("field", *sides), fields), None),
             report.section(
-                "Layers", report.table(("kind", "path", "change", "left, bytes", "right, bytes"), layers), None
+                "Layers",
+                report.table(("kind", "path", "change", *(f"{side}, bytes" for side in sides)), layers),
+                None,
             ),
             report.section("Files", _files_text(self), None),
         )

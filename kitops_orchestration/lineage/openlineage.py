@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 NAMESPACE = "kitops"
 """Of the jobs: packing, testing, promoting, deploying. An orchestrator reports its own jobs itself."""
 PRODUCER = f"urn:kitops-orchestration:openlineage:{__version__}"
+DATASET_SUBTYPE = "MODELKIT"
 _OCI = "oci://"
 
 
@@ -203,7 +204,7 @@ def _facets(reference: Reference) -> dict[str, Any]:
     return {
         **_version(reference.digest),
         "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet(
-            datasetType="MODEL", subType="MODELKIT", producer=PRODUCER
+            datasetType="MODEL", subType=DATASET_SUBTYPE, producer=PRODUCER
         ),
         "dataSource": datasource_dataset.DatasourceDatasetFacet(
             name=reference.name, uri=f"{_OCI}{reference}", producer=PRODUCER

@@ -21,6 +21,7 @@ h1{margin:6px 0 4px;font-size:34px;line-height:1.15;letter-spacing:-.015em}
 h1 .version{color:var(--accent);font-weight:600;padding-left:8px}
 h2{margin:0 0 14px;font-size:18px;letter-spacing:-.005em}
 h3{margin:20px 0 8px;font-size:14px;color:var(--soft);font-weight:600}
+a{color:var(--accent);text-underline-offset:3px}
 p{margin:0 0 10px}.lead{color:var(--soft);max-width:70ch;font-size:16px}
 .note{color:var(--soft);font-size:13px}
 code,.mono{font:12.5px/1.45 ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;

@@ -196,6 +196,13 @@ class LayoutRepository(Repository):
             raise self._not_found("delete tag", f"tag {tag!r}")
         self._index.change(lambda entries: layout_index.without_tag(entries, tag))
 
+    def delete_manifest(self, digest: str) -> None:
+        """Take a manifest out of the index with every tag that points at it; its bytes stay until they are pruned."""
+        wanted = Digest(digest)
+        if not self._index.find(wanted):
+            raise self._not_found("delete manifest", f"manifest {digest}")
+        self._index.change(lambda entries: [entry for entry in entries if entry.get("digest") != wanted])
+
     def tags(self) -> Iterator[str]:
         """Yield the tags in lexical order, without those that only carry referrers and signatures."""
         names = {layout_index.tag_of(entry) for entry in self._index.entries()}

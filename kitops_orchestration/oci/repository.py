@@ -102,3 +102,15 @@ class Repository(ManifestReader, BlobReader, BlobWriter, ManifestWriter, Protoco
         API and fallback tag are merged; artifact type and annotations are filled in; order is stable.
         """
         ...
+
+
+@runtime_checkable
+class ManifestRemover(Protocol):
+    """Removes manifests."""
+
+    def delete_manifest(self, digest: str) -> None:
+        """Remove a manifest with every tag that points at it; blobs stay until garbage is collected.
+
+        Raises ``NotFoundError``, and ``RegistryResponseError`` where the registry deletes nothing.
+        """
+        ...

@@ -11,8 +11,9 @@ import pytest
 from airflow_kitops import operators
 from airflow_kitops.hooks import KitOpsHook
 from kitops_orchestration.client import KitClient
+from kitops_orchestration.lineage.statements import DeploymentTarget
 from kitops_orchestration.signing.keys import generate_key_pair
-from kitops_orchestration.testing.builders import make_context_dir
+from kitops_orchestration.testing.builders import make_context_dir, push_random_modelkit
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "airflow"
 
@@ -84,6 +85,27 @@ def test_a_failed_smoke_test_brings_the_one_before_back(run, registry: str, tmp_
 def test_an_audit_is_red_when_a_tag_has_no_signature(run, registry: str, tmp_path: Path) -> None:
     KitClient(registry).pack(make_context_dir(tmp_path / "context"), "wine:v1")
     run("nightly_audit", state="failed")
+
+
+def test_old_experiments_go_and_what_is_deployed_stays(run, registry: str, returned) -> None:
+    client = KitClient(registry)
+    for number in range(12):
+        moment = f"2026-01-{number + 1:02}T00:00:00Z"
+        repository = client.repository("wine")
+        push_random_modelkit(
+            repository,
+            tag=f"experiment-{number}",
+            seed=number,
+            annotations={"org.opencontainers.image.created": moment},
+        )
+    client.record_deployment("wine:experiment-0", "production", DeploymentTarget("vm", "scoring-1"))
+    (said,) = returned(run("nightly_retention"), "retain")
+    assert (said["removed_count"], said["kept_count"], said["dry_run"]) == (1, 11, True)
+    assert "experiment-1" in client.tags("wine")
+    (done,) = returned(run("nightly_retention", dry_run=False), "retain")
+    assert (done["removed"], done["dry_run"]) == (said["removed"], False)
+    assert "experiment-1" not in client.tags("wine")
+    assert "experiment-0" in client.tags("wine")
 
 
 def test_many_models_are_published_by_one_mapped_task(run, registry: str) -> None:

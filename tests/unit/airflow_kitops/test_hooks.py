@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -109,3 +110,26 @@ def test_each_line_of_a_signing_key_is_masked(signing_connection) -> None:
     key = KitOpsHook().settings.signing_private_key
     assert key is not None
     assert [line for line in key.splitlines()[1:-1] if redact(f"read {line}") != "read ***"] == []
+
+
+def test_the_verbs_for_event_loops_do_what_their_twins_do(registry: str, context_dir, tmp_path) -> None:
+    hook = KitOpsHook()
+
+    async def work() -> list[str]:
+        packed = await hook.apack(context_dir, "team/iris:v1")
+        await hook.apush("team/iris:v1", "prod/iris:v1")
+        await hook.apull("prod/iris:v1", "mirror/iris:v1")
+        await hook.apromote("team/iris:v1", stage="staging")
+        unpacked = await hook.aunpack("mirror/iris:v1", tmp_path / "out", filters=["model"])
+        kit = await hook.ainspect("team/iris:staging")
+        lineage = await hook.alineage("team/iris:staging")
+        resolved = await hook.aresolve("prod/iris:v1")
+        assert {str(item) for item in (unpacked.reference.digest, kit.digest, lineage.digest, resolved.digest)} == {
+            str(packed.digest)
+        }
+        with pytest.raises(AirflowFailException, match="key or a trust policy"):
+            await hook.averify("team/iris:v1")
+        return await hook.atags("team/iris")
+
+    assert asyncio.run(work()) == ["staging", "v1"]
+    assert (tmp_path / "out" / "model.bin").exists()

@@ -59,6 +59,13 @@ class Airflow:
                 continue
         self._process = None
 
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``airflow …`` as its operator would."""
+        program = str(Path(sys.executable).with_name("airflow"))
+        return subprocess.run(
+            [program, *arguments], env=self._environment, cwd=self.home, capture_output=True, text=True, timeout=240
+        )
+
     def _is_healthy(self) -> bool:
         try:
             found = requests.get(f"{self.url}/api/v2/monitor/health", timeout=10).json()
@@ -220,6 +227,7 @@ def _environment(
             {"type": "file", "log_file_path": str(home / "openlineage.jsonl"), "append": True}
         ),
         "AIRFLOW_CONN_KITOPS_DEFAULT": json.dumps(connection),
+        "AIRFLOW__KITOPS__PAGE_CONN_ID": "kitops_stored",  # in Airflow's database, as most people keep connections
         "KITOPS_EXAMPLE_REGISTRY": registry.host,
         "E2E_LARGE_CONTEXT": str(large),
     }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from kitops_orchestration.signing.keys import load_private_key
 from kitops_orchestration.testing.builders import make_context_dir
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -20,6 +21,7 @@ def test_the_connection_form_has_our_fields_and_its_test_passes(airflow, connect
     tried = {**connection, "connection_id": "tried", "extra": json.dumps(connection["extra"])}
     assert airflow.call("POST", "/connections/test", json=tried)["status"] is True
     assert airflow.call("POST", "/connections/test", json={**tried, "password": "wrong-password"})["status"] is False
+    airflow.call("POST", "/connections", json={**tried, "connection_id": "kitops_stored"})
 
 
 def test_what_was_trained_is_published_with_links_and_an_event(airflow, client) -> None:
@@ -52,6 +54,9 @@ def test_lineage_names_the_repository_and_its_digest(airflow, client) -> None:
     found = airflow.wait("the push is in the lineage", outputs)[0]
     assert found["namespace"] == f"oci://{client.registry}"
     assert found["facets"]["version"]["datasetVersion"] == digest
+    lines = [json.loads(line) for line in (airflow.home / "openlineage.jsonl").read_text().splitlines()]
+    said = [event["run"]["facets"].get("kitops_modelkit") for event in lines if event["eventType"] == "COMPLETE"]
+    assert digest in [facet["modelkit"]["digest"] for facet in said if facet]
 
 
 def test_no_secret_is_in_a_tasks_log(airflow, connection) -> None:
@@ -114,6 +119,49 @@ def test_only_who_may_approves_and_the_record_says_who(airflow, client) -> None:
     assert links["extra_links"]["Approval"].endswith(f"/runs/{run}/tasks/approve/required_actions")
 
 
+def test_a_rejection_is_on_record_and_nothing_moves(airflow, client, tmp_path) -> None:
+    before = client.resolve("team/wine:production").digest
+    rejected = client.pack(make_context_dir(tmp_path / "context", seed=3), "team/wine:v3").digest
+    run = airflow.trigger("approve_and_promote", candidate="wine:v3")
+    path = f"/dags/approve_and_promote/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
+    airflow.wait(
+        "somebody is asked",
+        lambda: airflow.task("approve_and_promote", run, "approve")["state"] in ("awaiting_input", "failed"),
+    )
+    time.sleep(8)  # see above
+    answer = {"chosen_options": ["Reject"], "params_input": {"comment": "too bitter", "ticket": None}}
+    assert airflow.call("PATCH", path, user="bob", ok=False, json=answer) == 200
+    assert airflow.finish("approve_and_promote", run) == "success"
+    assert airflow.task("approve_and_promote", run, "record")["state"] == "skipped"
+    assert client.resolve("team/wine:production").digest == before
+    record = json.dumps(client.lineage(f"team/wine@{rejected}").to_json())
+    assert all(word in record for word in ("REJECTED", "bob", "too bitter"))
+
+
+def test_waiting_for_a_signature_and_a_promotion_holds_no_worker(airflow, client, connection, tmp_path) -> None:
+    digest = client.pack(make_context_dir(tmp_path / "context", seed=4), "team/wine:v4").digest
+    run = airflow.trigger("waiting", version="v4", digest=str(digest))
+    for name in ("signed", "promoted"):
+        airflow.wait(f"{name} waits", lambda name=name: airflow.task("waiting", run, name)["state"] == "deferred")
+    key, password = (connection["extra"][f"signing_private_key{end}"] for end in ("", "_password"))
+    client.sign("team/wine:v4", load_private_key(key, password))
+    client.promote("team/wine:v4", stage="blessed")
+    assert airflow.finish("waiting", run) == "success"
+    for name in ("signed", "promoted"):
+        assert airflow.returned("waiting", run, name)["digest"] == digest
+
+
+def test_the_command_line_asks_through_a_stored_connection(airflow, client) -> None:
+    stored = ("--conn-id", "kitops_stored")
+    healthy = airflow.command("kitops", "doctor", *stored)
+    assert healthy.returncode == 0, healthy.stdout + healthy.stderr
+    assert client.registry in healthy.stdout
+    shown = airflow.command("kitops", "lineage", "wine:production", *stored, "--output", "json")
+    assert json.loads(shown.stdout)["promotions"], shown.stderr
+    unsigned = airflow.command("kitops", "verify", "wine:v3", *stored)
+    assert (unsigned.returncode, "no signature" in unsigned.stderr) == (1, True)
+
+
 def test_the_modelkit_page_shows_stages_and_passports_to_those_who_may_see_assets(airflow, client) -> None:
     page = f"{airflow.url}/kitops/models"
     assert requests.get(page, timeout=30).status_code == 401
@@ -123,7 +171,9 @@ def test_the_modelkit_page_shows_stages_and_passports_to_those_who_may_see_asset
     shown = airflow.page(f"/kitops/models/{asset['id']}")
     assert f'href="{asset["id"]}/{digest}"' in shown
     assert "verified: airflow" in shown
-    assert digest in airflow.page(f"/kitops/models/{asset['id']}/{digest}")
+    passport = airflow.page(f"/kitops/models/{asset['id']}/{digest}")
+    assert digest in passport
+    assert f'href="../{asset["id"]}"' in passport
 
 
 def test_marking_a_running_push_as_failed_stops_it(airflow, client, registry) -> None:

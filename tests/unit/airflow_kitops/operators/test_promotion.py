@@ -176,6 +176,9 @@ def test_the_review_card_compares_with_what_is_there_now(packed: dict, policy: s
     assert "licence" in alone
     assert better["digest"] in compared
     assert "model.bin" in compared
+    assert "### What is new" in compared
+    assert "\n# " not in compared
+    assert "| kind | path | change | now, bytes | proposed, bytes |" in compared
 
 
 def test_reviewers_are_told_what_and_where(packed: dict, policy: str) -> None:

@@ -1,0 +1,319 @@
+"""Retention: old versions of a repository go; what somebody relies on stays, whatever its age.
+
+A version is a digest with every tag that points at it, and it goes as a whole or not at all.
+
+    >>> RetentionRule(matches="dev-*", keep_last=3).describe()
+    "of 'dev-*' the newest 3 stay"
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from kitops_orchestration.errors import InvalidReferenceError, NotFoundError, RegistryResponseError
+from kitops_orchestration.lineage import report
+from kitops_orchestration.lineage.deployment import POINTER
+from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.referrers import LEGACY_SUFFIXES, fallback_tag
+from kitops_orchestration.oci.repository import ManifestRemover
+from kitops_orchestration.oci.tag_selector import TagSelector, precedence
+from kitops_orchestration.oci.transfer_cancel import check_cancelled
+from kitops_orchestration.promotion.held_versions import HeldVersion, held_versions, tags_by_digest
+from kitops_orchestration.promotion.retention_holds import Holds, parents
+from kitops_orchestration.settings import Limits
+from kitops_orchestration.signing.timestamps import now
+
+if TYPE_CHECKING:
+    from kitops_orchestration.oci.repository import Repository
+    from kitops_orchestration.promotion.policy import PromotionPolicy
+    from kitops_orchestration.signing.trust import TrustPolicy
+
+_ADVICE = "say how many of the newest to keep (keep_last), for how many days (keep_days), or both"
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRule:
+    """Which versions may go.
+
+    A version may go when every tag of it matches, and when neither ``keep_last`` nor ``keep_days`` keeps it.
+    Newest is the highest where all matching tags are semantic versions, else what was made last.
+    """
+
+    matches: str
+    """A pattern (``dev-*``) or a range of versions (``<2``), as :class:`TagSelector` reads it."""
+    keep_last: int | None = None
+    keep_days: float | None = None
+    """Days since the ModelKit, or the newest statement on it, says it was made."""
+    keep_tags: tuple[str, ...] = ("latest",)
+    """Names, patterns or ranges of tags whose versions stay: the channels that people follow."""
+
+    def __post_init__(self) -> None:
+        if self.keep_last is None and self.keep_days is None:
+            raise InvalidReferenceError("a retention rule that keeps nothing", advice=_ADVICE)
+        for name, value in (("keep_last", self.keep_last), ("keep_days", self.keep_days)):
+            if value is not None and not value >= 0:
+                raise InvalidReferenceError(f"{name} is {value}", advice="use 0 or more")
+        for text in (self.matches, *self.keep_tags):
+            TagSelector.parse(text)
+
+    def describe(self) -> str:
+        """Return the rule in a few words."""
+        kept = [f"the newest {self.keep_last}"] if self.keep_last is not None else []
+        kept += [f"those of the last {self.keep_days:g} days"] if self.keep_days is not None else []
+        return f"of {self.matches!r} {' and '.join(kept)} stay"
+
+
+@dataclass(frozen=True, slots=True)
+class RetainedVersion:
+    """What was decided about one version."""
+
+    digest: Digest
+    tags: tuple[str, ...]
+    is_kept: bool
+    reason: str
+    made_on: datetime | None
+    last_heard_of: datetime | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all members."""
+        return {
+            "digest": self.digest,
+            "tags": list(self.tags),
+            "isKept": self.is_kept,
+            "reason": self.reason,
+            "madeOn": self.made_on and self.made_on.isoformat(),
+            "lastHeardOf": self.last_heard_of and self.last_heard_of.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionResult:
+    """What went, or would go, and why the rest stays."""
+
+    repository: Reference
+    is_dry_run: bool
+    rule: RetentionRule
+    versions: tuple[RetainedVersion, ...]
+    """Those with a matching tag, newest first; then the others."""
+
+    @property
+    def removed(self) -> tuple[RetainedVersion, ...]:
+        """The versions that are gone, or would be."""
+        return tuple(version for version in self.versions if not version.is_kept)
+
+    @property
+    def kept(self) -> tuple[RetainedVersion, ...]:
+        """The versions that stay."""
+        return tuple(version for version in self.versions if version.is_kept)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything, ready for ``json.dumps``."""
+        return {
+            "repository": str(self.repository),
+            "isDryRun": self.is_dry_run,
+            "rule": self.rule.describe(),
+            "removed": [version.to_json() for version in self.removed],
+            "kept": [version.to_json() for version in self.kept],
+        }
+
+    def to_markdown(self) -> str:
+        """Return a table for people."""
+        gone = "would go" if self.is_dry_run else "gone"
+        rows = [
+            ("stays" if item.is_kept else gone, ", ".join(item.tags), item.digest.short, item.reason)
+            for item in (*self.removed, *self.kept)
+        ]
+        opening = f"{len(self.removed)} {gone}, {len(self.kept)} stay: {self.rule.describe()}."
+        body = report.table(("", "tags", "digest", "why"), rows)
+        return report.page(f"Retention in {self.repository}", opening, body)
+
+
+def retain(
+    repository: Repository,
+    rule: RetentionRule,
+    *,
+    policy: PromotionPolicy | None = None,
+    trust: TrustPolicy | None = None,
+    dry_run: bool = False,
+    at: datetime | None = None,
+    limits: Limits = Limits(),
+    cancel: threading.Event | None = None,
+) -> RetentionResult:
+    """Let the versions go that the rule does not keep, with the evidence on them.
+
+    Never goes: what a stage's tag points at (by the policy, or by a promotion record), and what that stage had
+    before; what an immutable tag of the policy or a tag outside of the rule points at; what is on record as
+    deployed; what a version that stays names as its parent; what an index lists; what is no ModelKit; and what
+    nobody knows the age of.
+
+    Versions go one after another, each with all its tags in one step, and its evidence after it.  Tags are looked at
+    once more right before; a version whose tags changed meanwhile stays.  Space becomes free when the registry
+    collects its garbage, or by ``prune`` in a folder.
+
+    Args:
+        repository: where.
+        rule: what may go.
+        policy: its stages and immutable tags hold what they point at.
+        trust: with it, only a verified record says that something is no longer deployed.
+        dry_run: decide, and remove nothing.
+        at: what counts as now.
+        limits: bounds the requests made at the same time.
+        cancel: stops before the next version.
+
+    Raises:
+        RegistryResponseError: the registry deletes nothing.
+    """
+    if not dry_run and not isinstance(repository, ManifestRemover):
+        raise RegistryResponseError(
+            f"{repository.reference} is read only", operation="retain", reference=str(repository.reference)
+        )
+    versions = held_versions(repository, trust=trust, limits=limits)
+    held = Holds(repository.reference, versions, policy, trust is not None).reasons()
+    decided = _Decision(rule, repository.reference, versions, held, at or now()).verdicts()
+    if not dry_run and any(not verdict.is_kept for verdict in decided):
+        present = tags_by_digest(repository, limits=limits)
+        decided = [_remove(repository, verdict, present, cancel) for verdict in decided]
+    return RetentionResult(repository.reference, dry_run, rule, tuple(decided))
+
+
+class _Decision:
+    """Decides about every version; changes nothing."""
+
+    def __init__(
+        self,
+        rule: RetentionRule,
+        repository: Reference,
+        versions: Sequence[HeldVersion],
+        held: Mapping[str, str],
+        moment: datetime,
+    ) -> None:
+        self._rule = rule
+        self._repository = repository
+        self._selector = TagSelector.parse(rule.matches)
+        self._keep = [TagSelector.parse(text) for text in rule.keep_tags]
+        self._held = held
+        self._moment = moment
+        self._all = versions
+        meant = [version for version in versions if any(map(self._selector.matches, version.tags))]
+        self._ranked, self._unknown = self._by_age(meant)
+        digests = {version.digest for version in meant}
+        self._others = [version for version in versions if version.digest not in digests]
+
+    def verdicts(self) -> list[RetainedVersion]:
+        """Return what is to happen, newest first; then what the rule is not about."""
+        reasons = {version.digest: self._why_kept(version, rank) for rank, version in enumerate(self._ranked)}
+        reasons |= {version.digest: self._why_held(version) or "its age is not known" for version in self._unknown}
+        reasons |= {version.digest: self._why_other(version) for version in self._others}
+        self._keep_parents(reasons)
+        return [
+            RetainedVersion(
+                version.digest,
+                version.tags,
+                reasons[version.digest] is not None,
+                reasons[version.digest] or self._why_gone(),
+                version.made_on,
+                version.last_heard_of,
+            )
+            for version in (*self._ranked, *self._unknown, *self._others)
+        ]
+
+    def _by_age(self, meant: list[HeldVersion]) -> tuple[list[HeldVersion], list[HeldVersion]]:
+        ranks = {version.digest: self._rank(version) for version in meant}
+        if all(rank is not None for rank in ranks.values()):
+            return sorted(meant, key=lambda version: ranks[version.digest] or (), reverse=True), []
+        known = [version for version in meant if version.made_on is not None]
+        known.sort(key=lambda version: (version.made_on, version.tags), reverse=True)
+        return known, [version for version in meant if version.made_on is None]
+
+    def _rank(self, version: HeldVersion) -> tuple[Any, ...] | None:
+        found = [precedence(tag) for tag in version.tags if self._selector.matches(tag)]
+        return max((rank for rank in found if rank is not None), default=None)
+
+    def _why_kept(self, version: HeldVersion, rank: int) -> str | None:
+        return self._why_held(version) or self._why_young(version, rank)
+
+    def _why_held(self, version: HeldVersion) -> str | None:
+        if version.kit is None:
+            return "it is no ModelKit"
+        if version.digest in self._held:
+            return self._held[version.digest]
+        for tag in version.tags:
+            if tag.startswith(POINTER):
+                continue  # judged by the records of deployments
+            if any(selector.matches(tag) for selector in self._keep):
+                return f"tag {tag} is kept"
+            if not self._selector.matches(tag):
+                return f"it is {tag} too"
+        return None
+
+    def _why_young(self, version: HeldVersion, rank: int) -> str | None:
+        if self._rule.keep_last is not None and rank < self._rule.keep_last:
+            return f"among the newest {self._rule.keep_last}"
+        if self._rule.keep_days is None:
+            return None
+        heard = version.last_heard_of
+        if heard is None:
+            return "its age is not known"
+        return (
+            f"younger than {self._rule.keep_days:g} days"
+            if heard > self._moment - timedelta(days=self._rule.keep_days)
+            else None
+        )
+
+    def _why_other(self, version: HeldVersion) -> str:
+        return self._held.get(version.digest) or f"no tag of it matches {self._rule.matches!r}"
+
+    def _why_gone(self) -> str:
+        parts = [f"not among the newest {self._rule.keep_last}"] if self._rule.keep_last is not None else []
+        parts += [f"older than {self._rule.keep_days:g} days"] if self._rule.keep_days is not None else []
+        return ", ".join(parts)
+
+    def _keep_parents(self, reasons: dict[Digest, str | None]) -> None:
+        waiting = [version for version in self._all if reasons[version.digest] is not None]
+        by_digest = {version.digest: version for version in self._all}
+        while waiting:
+            child = waiting.pop()
+            for digest in parents(child, self._all, self._repository):
+                if reasons[digest] is None:
+                    reasons[digest] = f"{child.tags[0]} stands on it"
+                    waiting.append(by_digest[digest])
+
+
+def _remove(
+    repository: Repository,
+    verdict: RetainedVersion,
+    present: Mapping[Digest, tuple[str, ...]],
+    cancel: threading.Event | None,
+) -> RetainedVersion:
+    if verdict.is_kept:
+        return verdict
+    check_cancelled(cancel)
+    if present.get(verdict.digest) != verdict.tags:
+        return replace(verdict, is_kept=True, reason="its tags changed while this ran")
+    evidence = [digest for digest in _evidence_of(repository, verdict.digest) if digest not in present]
+    remover: Any = repository  # a ManifestRemover, as was asked before
+    remover.delete_manifest(verdict.digest)
+    for digest in evidence:
+        try:
+            remover.delete_manifest(digest)
+        except NotFoundError:
+            continue  # some registries remove referrers with their subject
+    return verdict
+
+
+def _evidence_of(repository: Repository, digest: Digest) -> list[Digest]:
+    """Return what refers to a manifest, what refers to that, and the tags that only list it; farthest first."""
+    found = []
+    for descriptor in repository.referrers(digest):
+        found += [*_evidence_of(repository, descriptor.digest), descriptor.digest]
+    for suffix in ("", *LEGACY_SUFFIXES):
+        try:
+            found.append(repository.resolve(fallback_tag(digest) + suffix).digest)
+        except NotFoundError:
+            continue
+    return found
