@@ -38,7 +38,7 @@ def skopeo(*arguments: str) -> str:
 
 
 def _only_layer(layout_dir: Path) -> Path:
-    """Return the layer of the one image in a layout; skopeo may have compressed it and made a manifest of its own."""
+    """Return the layer of the one image in a layout; skopeo may have compressed it and written its manifest."""
 
     def blob(descriptor: dict[str, str]) -> Path:
         return layout_dir / "blobs" / Path(*descriptor["digest"].split(":"))
