@@ -146,7 +146,7 @@ def promote(
         recorded = _recorded(order)
         if recorded is None:
             found.require_ready()
-            recorded = _recorded_unsigned(order)
+            recorded = _recorded_by_whom_nobody_checked(order)
         moved = copy(
             source,
             found.digest,
@@ -201,22 +201,22 @@ def _verify(destination: Repository, found: PromotionPlan) -> None:
 
 
 def _recorded(order: _Order) -> Attached | None:
-    """The record of the promotion that put the tag where it is, so that a re-run adds none.
+    """The record that counts of the promotion that put the tag where it is: a re-run checks nothing and adds none.
 
-    It counts by the trust policy, or is of the promoter's own key.  A tag that somebody moved by hand has none:
-    then everything is checked, as for a tag that is elsewhere.
+    A tag that somebody moved by hand has none: then everything is checked, as for a tag that is elsewhere.
     """
+    return _last_record(order, order.trust) if order.plan.is_done and order.trust is not None else None
+
+
+def _recorded_by_whom_nobody_checked(order: _Order) -> Attached | None:
+    """A record that counts for nothing and still need not be written twice; so it is looked for after the checks."""
     if not order.plan.is_done:
         return None
-    found = _last_record(order, order.trust)
-    if found is None and order.signer is not None:
-        found = _last_record(order, TrustPolicy.for_key(order.signer.public_key))
-    return found
-
-
-def _recorded_unsigned(order: _Order) -> Attached | None:
-    """The record that a promoter without a key left; anybody could have, so it comes after the checks."""
-    found = _last_record(order, None) if order.plan.is_done and order.signer is None else None
+    if order.trust is None:
+        return _last_record(order, None)
+    if order.signer is not None:
+        return _last_record(order, TrustPolicy.for_key(order.signer.public_key))
+    found = _last_record(order, None)
     return found if found is not None and not found.is_signed else None
 
 

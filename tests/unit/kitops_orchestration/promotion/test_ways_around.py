@@ -478,3 +478,17 @@ def test_a_promotion_of_the_same_stage_elsewhere_is_not_one_here(team):
     team.client.copy(kits[0].reference, "us/iris:1.0.0", referrers=True)
     with pytest.raises(CheckFailedError, match="was in production before"):
         team.client.rollback("us/iris", stage="production", to="1.0.0", reason="hurry")
+
+
+@pytest.mark.parametrize("by", ["stranger", ""])
+def test_a_record_of_ones_own_that_counts_for_nothing_spares_no_check(team, by):
+    packed, policy = team.pack(), team.policy(HIGH)
+    team.client.copy(packed.reference, "prod/iris:production")
+    place = str(team.client.reference("prod/iris:production").with_digest(packed.digest))
+    forged = Promotion("x", place, packed.digest, "production", timestamp=LATER)
+    signer = team.signer(by) if by else None
+    team.client.attach("prod/iris:production", forged, signer=signer)
+
+    for trust in (team.trust, None):
+        with pytest.raises(CheckFailedError, match="accuracy"):
+            team.client.promote(packed.reference, stage="production", policy=policy, trust=trust, signer=signer)
