@@ -14,7 +14,7 @@ from kitops_orchestration.errors import SizeMismatchError, TransferCancelledErro
 from kitops_orchestration.oci.transfer_cancel import check_cancelled
 from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher
 from kitops_orchestration.oci.transport_body import filler
-from kitops_orchestration.oci.transport_splice import write_at
+from kitops_orchestration.oci.transport_splice import PIPE_BYTES, write_at
 
 SEGMENT_BYTES = 16 * 1024 * 1024
 OpenRange = Callable[[int, int], BinaryIO]
@@ -93,17 +93,15 @@ class RangedDownload:
         buffer = memoryview(bytearray(BLOCK_BYTES))
         position = start
         with self._open_range(start, end - start) as stream:
-            fill = filler(stream)
             while position < end:
                 if self._failure is not None:
                     return
                 check_cancelled(self._cancel)
-                count = fill(buffer[: end - position])
+                count = self._receive(stream, position, end, buffer)
                 if not count:
                     raise SizeMismatchError(
                         f"the blob ends at {position} of {self._size} bytes", advice="the source is damaged"
                     )
-                write_at(self._file, position, buffer[:count])
                 position += count
                 self._moved(count)
                 with self._changed:
@@ -112,6 +110,16 @@ class RangedDownload:
         with self._changed:
             del self._active[start]
             self._changed.notify()
+
+    def _receive(self, stream: BinaryIO, position: int, end: int, buffer: memoryview) -> int:
+        """Write what comes next, inside the kernel where that is possible; return how much it was."""
+        move = getattr(stream, "move_into", None)
+        moved = move(self._file, position, min(PIPE_BYTES, end - position)) if move is not None else None
+        if moved is not None:
+            return int(moved)
+        count = filler(stream)(buffer[: end - position])
+        write_at(self._file, position, buffer[:count])
+        return count
 
     def _wait_beyond(self, frontier: int) -> int:
         with self._changed:
