@@ -1,4 +1,4 @@
-"""Export of one MLflow run with a large model: by hand (download, then push the files) and by ``export_run``.
+"""Export of one MLflow run with a large model: by hand (download, then push), by ``export_run``, and by ``kitctl``.
 
     python benchmarks/mlflow_export.py [--gib 2] [--keep DIR]
 
@@ -49,6 +49,22 @@ before, started = peak_mib(), time.perf_counter()
 result = KitClient().export_run({run_id!r}, {reference!r}, tracking_uri={uri!r}, write_back=False)
 report(before, result.digest, result.pack.uploaded_bytes)
 """
+KITCTL = """
+import contextlib, io
+from kitops_orchestration.cli.main import _run
+from kitops_orchestration.mlflow_bridge.light_import import import_without_frames
+{measure}
+import_without_frames()  # as kitctl does, before its verb
+import mlflow
+mlflow.MlflowClient({uri!r}).get_run({run_id!r})
+before, started = peak_mib(), time.perf_counter()
+printed = io.StringIO()
+with contextlib.redirect_stdout(printed):
+    options = ["--push", "--tracking-uri", {uri!r}, "--no-write-back", "--json"]
+    _run(["export-run", {run_id!r}, "-t", {reference!r}, *options])
+facts = json.loads(printed.getvalue())
+report(before, facts["digest"], facts["uploaded"])
+"""
 MEASURE = """
 import json, pathlib, time
 def peak_mib():  # not ru_maxrss: that starts at what the parent process had
@@ -71,8 +87,9 @@ def main() -> None:
     try:
         uri, run_id = train(root, int(options.gib * 1024 * MIB))
         with registry(root) as host:
-            for name, code in (("download, then push", BY_HAND), ("export_run", EXPORT_RUN)):
-                reference = f"{host}/bench/{name.split(',')[0].replace('_', '-')}:v1"
+            ways = (("download, then push", BY_HAND), ("export_run", EXPORT_RUN), ("kitctl export-run", KITCTL))
+            for name, code in ways:
+                reference = f"{host}/bench/{name.split(',')[0].replace('_', '-').replace(' ', '-')}:v1"
                 measured = run(root, code.format(measure=MEASURE, uri=uri, run_id=run_id, reference=reference))
                 show(name, measured)
     finally:
