@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from kitops_orchestration.client import Copied, KitClient
     from kitops_orchestration.mlflow_bridge.export import ExportResult
     from kitops_orchestration.mlflow_bridge.import_ import ImportResult
+    from kitops_orchestration.mlflow_bridge.write_back import AliasSync
     from kitops_orchestration.modelkit.diff import ModelKitDiff
     from kitops_orchestration.modelkit.inspect import ModelKit
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.modelkit.unpack import UnpackResult
     from kitops_orchestration.oci.reference import Reference
+    from kitops_orchestration.promotion.promote import PromotionResult
 
 
 class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
@@ -108,6 +110,14 @@ class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
     def get_conn(self) -> KitClient:
         """Return :attr:`client`, Airflow's name for it."""
         return self.client
+
+    def follow_alias(self, result: PromotionResult, registered_model: str | bool) -> AliasSync | None:
+        """Let the stage's alias in MLflow follow; ``True`` takes the model that the ModelKit names.
+
+        The promotion is on record already: what goes wrong here is a warning in the log.
+        """
+        name = registered_model if isinstance(registered_model, str) else None
+        return self.client.follow_alias(result, registered_model=name, warn=self.log.warning)
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the registry whether it is there and takes the credentials."""

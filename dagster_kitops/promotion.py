@@ -41,6 +41,23 @@ class PromotionStage:
     """The promotion policy whose checks have to be green; read in the step, so it has to be on its machine."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further options of the core's ``promote``."""
+    mlflow_alias: str | bool = False
+    """Let the stage's alias in MLflow follow: ``True`` for the registered model that the ModelKit names, or its name.
+
+    MLflow is where ``MLFLOW_TRACKING_URI`` says; when it does not answer, that is a warning, for the promotion is on
+    record already.
+    """
+
+    def follow_alias(
+        self,
+        context: dg.AssetExecutionContext | dg.OpExecutionContext,
+        result: "PromotionResult",
+        kitops: KitOpsResource,
+    ) -> None:
+        """Move the alias after a promotion or a rollback, where that is wanted."""
+        if self.mlflow_alias:
+            name = self.mlflow_alias if isinstance(self.mlflow_alias, str) else None
+            kitops.get_client().follow_alias(result, registered_model=name, warn=context.log.warning)
 
     def policy(self) -> "PromotionPolicy | None":
         """Read the policy; raises ``PromotionError`` with the place of what is wrong."""
@@ -138,7 +155,7 @@ def move_to_stage(
 ) -> "PromotionResult":
     """Promote what is at ``origin`` to ``stage``, as the step of ``context``; the core decides whether it may."""
     with translated(context):
-        return kitops.get_client().promote(
+        result = kitops.get_client().promote(
             origin,
             **stage.place(kitops, partition),
             trust=kitops.get_trust(),
@@ -147,6 +164,8 @@ def move_to_stage(
             reason=reason,
             **stage.options,
         )
+        stage.follow_alias(context, result, kitops)
+        return result
 
 
 def promotion_metadata(

@@ -141,6 +141,7 @@ def build_rollback_job(
                 signer=kitops.get_signer(),
                 run_context=run_context(context),
             )
+            stage.follow_alias(context, result, kitops)
         _record(context, key, result, present, config)
 
     return _job(roll_back, name, "Give a stage the ModelKit back that it had before, with a reason.")

@@ -24,6 +24,8 @@ class KitPromoteOperator(KitProducingOperator):
     :param policy: file of the promotion policy; without one nothing is checked, and the record says so.
     :param destination: another repository, or tag; empty means the same repository and the stage's own tag.
     :param reason: why, for the record.
+    :param mlflow_alias: let the stage's alias in MLflow follow: ``True`` for the registered model that the ModelKit
+        names, or its name. MLflow is where ``MLFLOW_TRACKING_URI`` says; when it does not answer, that is a warning.
     :return: ``reference``, ``digest``, ``repository``, ``tag``, ``stage``, ``previous_digest``, ``is_new``.
     """
 
@@ -34,6 +36,7 @@ class KitPromoteOperator(KitProducingOperator):
         "policy",
         "destination",
         "reason",
+        "mlflow_alias",
     )
 
     def __init__(
@@ -44,6 +47,7 @@ class KitPromoteOperator(KitProducingOperator):
         policy: str | None = None,
         destination: str | Mapping[str, Any] | None = None,
         reason: str | None = None,
+        mlflow_alias: str | bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -52,6 +56,7 @@ class KitPromoteOperator(KitProducingOperator):
         self.policy = policy
         self.destination = destination
         self.reason = reason
+        self.mlflow_alias = mlflow_alias
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote and return where the ModelKit is now."""
@@ -63,4 +68,6 @@ class KitPromoteOperator(KitProducingOperator):
             reason=self.reason,
             run_context=run_context(context),
         )
+        if self.mlflow_alias:
+            self.hook.follow_alias(result, self.mlflow_alias)
         return self.announce(context, results.promoted(result))

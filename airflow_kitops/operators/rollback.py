@@ -21,6 +21,7 @@ class KitRollbackOperator(KitProducingOperator):
     :param reason: why, for those who look back.
     :param to: ``previous``, a digest or a tag of the repository.
     :param policy: file of the promotion policy; its checks hold, except those that it skips on rollback.
+    :param mlflow_alias: as for :class:`KitPromoteOperator`.
     :return: as :class:`KitPromoteOperator`.
     """
 
@@ -31,6 +32,7 @@ class KitRollbackOperator(KitProducingOperator):
         "reason",
         "to",
         "policy",
+        "mlflow_alias",
     )
 
     def __init__(
@@ -41,6 +43,7 @@ class KitRollbackOperator(KitProducingOperator):
         reason: str,
         to: str = "previous",
         policy: str | None = None,
+        mlflow_alias: str | bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -49,6 +52,7 @@ class KitRollbackOperator(KitProducingOperator):
         self.reason = reason
         self.to = to
         self.policy = policy
+        self.mlflow_alias = mlflow_alias
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Roll back and return what the stage has now."""
@@ -60,4 +64,6 @@ class KitRollbackOperator(KitProducingOperator):
             policy=self.policy,
             run_context=run_context(context),
         )
+        if self.mlflow_alias:
+            self.hook.follow_alias(result, self.mlflow_alias)
         return self.announce(context, results.promoted(result))

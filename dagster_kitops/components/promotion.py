@@ -29,10 +29,16 @@ class StageModel(dg.Model, dg.Resolvable):
         examples=["promotion.yaml"],
     )
 
+    mlflow_alias: bool | str = Field(
+        default=False,
+        description="Let the stage's alias in MLflow follow: true for the registered model that the ModelKit names, "
+        "or its name.",
+    )
+
     def stage(self, directory: Path) -> PromotionStage:
         """Return the stage that these fields describe; ``directory`` is the component's."""
         policy_path = str(directory / self.policy) if self.policy is not None else None
-        return PromotionStage(self.name, self.destination, self.tag, policy_path)
+        return PromotionStage(self.name, self.destination, self.tag, policy_path, mlflow_alias=self.mlflow_alias)
 
 
 class PromotionModel(dg.Model, dg.Resolvable):

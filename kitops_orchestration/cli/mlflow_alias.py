@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kitops_orchestration.cli.output import print_warning
-from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
     from kitops_orchestration.client import KitClient
@@ -48,13 +47,9 @@ def alias_of(in_mlflow: bool, mlflow_model: str | None, tracking_uri: str | None
 
 
 def follow(client: KitClient, result: PromotionResult, options: AliasOptions) -> AliasSync | None:
-    """Move the stage's alias after a promotion, which is on record already: a failure is a warning."""
+    """Move the stage's alias after a promotion where that is wanted."""
     if not options.is_wanted:
         return None
-    try:
-        return client.sync_alias(
-            result.reference, stage=result.stage, registered_model=options.model, tracking_uri=options.tracking_uri
-        )
-    except KitOpsError as error:
-        print_warning(f"promoted, but the alias in MLflow did not move: {error}")
-        return None
+    return client.follow_alias(
+        result, registered_model=options.model, tracking_uri=options.tracking_uri, warn=print_warning
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kitops_orchestration.client.bound import Bound
-from kitops_orchestration.errors import AuthenticationError, InvalidReferenceError
+from kitops_orchestration.errors import AuthenticationError, InvalidReferenceError, KitOpsError
 from kitops_orchestration.oci.reference import Reference
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.mlflow_bridge.write_back import AliasSync
     from kitops_orchestration.modelkit.import_ import ImportResult as ImportedSource
     from kitops_orchestration.oci.prune import PruneResult
+    from kitops_orchestration.promotion.promote import PromotionResult
 
 _HUB = "https://huggingface.co/"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -53,6 +55,21 @@ class MachineVerbs(Bound):
         pinned = self.resolve(reference)
         name = registered_model or registered_model_of(self.repository(pinned), pinned.target)
         return sync_alias(name, stage, str(pinned.digest), **options)
+
+    def follow_alias(
+        self,
+        result: PromotionResult,
+        *,
+        registered_model: str | None = None,
+        warn: Callable[[str], None],
+        **options: Any,
+    ) -> AliasSync | None:
+        """Do :meth:`sync_alias` after a promotion or rollback, which is on record already: a failure is a warning."""
+        try:
+            return self.sync_alias(result.reference, stage=result.stage, registered_model=registered_model, **options)
+        except KitOpsError as error:
+            warn(f"promoted, but the alias in MLflow did not move: {error}")
+            return None
 
     def import_source(
         self,
