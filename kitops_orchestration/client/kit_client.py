@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.modelkit.unpack import UnpackResult
     from kitops_orchestration.oci.copy import CopyResult
+    from kitops_orchestration.oci.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +117,19 @@ class KitClient(EvidenceVerbs, PromotionVerbs, MachineVerbs):
         return diff_with_files(self.repository(one), one.target, self.repository(two), two.target)
 
     def copy(
-        self, source: str | Reference, destination: str | Reference, *, referrers: bool = False, **options: Any
+        self,
+        source: str | Reference,
+        destination: str | Reference,
+        *,
+        referrers: bool = False,
+        from_kit: bool = False,
+        to_kit: bool = False,
+        **options: Any,
     ) -> Copied:
         """Copy a ModelKit to another repository or tag: push, pull and mirror are this one verb.
 
-        A destination without a tag keeps the source's.  ``referrers=True`` takes its evidence along.
+        A destination without a tag keeps the source's.  ``referrers=True`` takes its evidence along.  With
+        ``from_kit`` or ``to_kit`` that side is the Kit CLI's own storage on this machine.
 
         Raises:
             RegistryError: ``side`` says which end failed.
@@ -130,15 +139,20 @@ class KitClient(EvidenceVerbs, PromotionVerbs, MachineVerbs):
         where, to = self.reference(source), self.reference(destination)
         tag = to.tag or where.tag
         result = copy(
-            self.repository(where),
+            self._kit_storage(where) if from_kit else self.repository(where),
             where.target,
-            self.repository(to),
+            self._kit_storage(to) if to_kit else self.repository(to),
             tag=tag,
             referrers=referrers,
             **self._moving(options),
         )
         pinned = Reference(to.registry, to.repository, tag, result.descriptor.digest)
         return Copied(pinned, result)
+
+    def _kit_storage(self, where: Reference) -> Repository:
+        from kitops_orchestration.modelkit.kit_storage import KitStorageRepository
+
+        return KitStorageRepository(where, limits=self.limits)
 
     def push(self, source: str | Reference, destination: str | Reference, **options: Any) -> Copied:
         """Copy from a folder registry to a registry."""

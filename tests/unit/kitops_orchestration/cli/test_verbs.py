@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kitops_orchestration.modelkit import kit_storage
+from kitops_orchestration.modelkit.kit_storage import KitStorageRepository
+
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -63,6 +66,19 @@ def test_copy_between_folders_keeps_the_digest(kitctl, packed, here) -> None:
         answer = kitctl(verb, packed, there, "--json").ok().json
         assert answer["digest"] == source["digest"]
         assert answer["reference"].startswith(there + "@")
+
+
+def test_copy_reaches_the_storage_of_the_kit_cli(kitctl, packed, here, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("KITOPS_HOME", str(tmp_path / "kit"))
+    there = kitctl("copy", packed, "localhost/iris:v1", "--to-kit", "--json").ok().json
+    (listed,) = kit_storage.repositories()
+    assert str(listed) == "localhost/iris"
+    assert there["digest"] == KitStorageRepository(listed).resolve("v1").digest
+
+    back = kitctl("copy", "localhost/iris:v1", f"file://{here}/back/iris", "--from-kit", "--json").ok().json
+    assert back["digest"] == there["digest"]
+    assert back["reference"].startswith(f"file://{here}/back/iris:v1@")
+    kitctl("copy", "localhost/nobody:v1", f"file://{here}/back/nobody", "--from-kit").refused()
 
 
 def test_tag_and_remove_move_no_bytes(kitctl, packed, repository) -> None:
