@@ -53,11 +53,11 @@ def test_a_reader_that_goes_away_is_no_error(kit, tmp_path, kitctl, environment)
     assert done.stderr == ""
 
 
-def test_bars_are_drawn_on_a_terminal_and_gone_at_the_end(kit, tmp_path, environment) -> None:
-    (kit / "model.bin").write_bytes(os.urandom(64 * 1024 * 1024))
-    code, shown = on_terminal(
-        environment, "pack", str(kit), "-t", f"file://{tmp_path}/models/iris:v1", "--progress", "fancy"
-    )
+def test_bars_are_drawn_on_a_terminal_and_gone_at_the_end(kit, environment, embedded_registry) -> None:
+    (kit / "model.bin").write_bytes(os.urandom(24 * 1024 * 1024))
+    embedded_registry.behaviour.bytes_per_second = 8 * 1024 * 1024  # long enough for a rate on any machine
+    where = f"{embedded_registry.host}/team/iris:v1"
+    code, shown = on_terminal(environment, "pack", str(kit), "-t", where, "--push", "--progress", "fancy")
     assert code == 0
     assert "MiB/s" in shown
     assert "model.bin" in shown

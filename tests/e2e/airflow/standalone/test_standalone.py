@@ -12,6 +12,9 @@ import requests
 from kitops_orchestration.signing.keys import load_private_key
 from kitops_orchestration.testing.builders import make_context_dir
 
+SETTLING_SECONDS = 10
+"""Airflow 3.3.2 marks a task as failed when what it waits for overtakes the executor's word of its first half's end."""
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
@@ -102,8 +105,7 @@ def test_only_who_may_approves_and_the_record_says_who(airflow, client) -> None:
         "somebody is asked",
         lambda: airflow.task("approve_and_promote", run, "approve")["state"] in ("awaiting_input", "failed"),
     )
-    # Airflow 3.3.2 marks a task as failed when the answer overtakes the executor's word of the first half's end.
-    time.sleep(8)
+    time.sleep(SETTLING_SECONDS)
     asked = airflow.call("GET", path)
     digest = str(client.resolve("team/wine:v1.0.0").digest)
     assert digest in asked["body"]
@@ -128,7 +130,7 @@ def test_a_rejection_is_on_record_and_nothing_moves(airflow, client, tmp_path) -
         "somebody is asked",
         lambda: airflow.task("approve_and_promote", run, "approve")["state"] in ("awaiting_input", "failed"),
     )
-    time.sleep(8)  # see above
+    time.sleep(SETTLING_SECONDS)
     answer = {"chosen_options": ["Reject"], "params_input": {"comment": "too bitter", "ticket": None}}
     assert airflow.call("PATCH", path, user="bob", ok=False, json=answer) == 200
     assert airflow.finish("approve_and_promote", run) == "success"
@@ -143,6 +145,7 @@ def test_waiting_for_a_signature_and_a_promotion_holds_no_worker(airflow, client
     run = airflow.trigger("waiting", version="v4", digest=str(digest))
     for name in ("signed", "promoted"):
         airflow.wait(f"{name} waits", lambda name=name: airflow.task("waiting", run, name)["state"] == "deferred")
+    time.sleep(SETTLING_SECONDS)
     key, password = (connection["extra"][f"signing_private_key{end}"] for end in ("", "_password"))
     client.sign("team/wine:v4", load_private_key(key, password))
     client.promote("team/wine:v4", stage="blessed")
