@@ -11,7 +11,7 @@ from airflow_kitops.sensors import KitSignatureSensor, KitTagSensor
 
 @dag(schedule=None, catchup=False, params={"version": "v1", "digest": ""})
 def waiting():
-    # Retries: Airflow 3.3.2 takes a task for killed that is resumed before the executor's word of its first half arrives.
+    # Retries: Airflow 3.3.2 takes a task for killed that is resumed before it has heard of its first half's end.
     patience = {
         "deferrable": True,
         "poke_interval": 2,
