@@ -55,10 +55,11 @@ def store_content(
         fill = filler(stream)
         while count := fill(buffer := hasher.buffer()):
             check_cancelled(cancel)
-            if is_hole(buffer[:count]):
-                hasher.skip(buffer, count)
-            else:
-                with place.errors("push blob"):
+            with place.errors("push blob"):
+                # Either may bring the news of a write before it that failed.
+                if is_hole(buffer[:count]):
+                    hasher.skip(buffer, count)
+                else:
                     hasher.write(partial.file_descriptor, done, buffer, count)
             done += count
             progress(ProgressEvent("hash", "content", "moved", done, source.size))

@@ -64,3 +64,15 @@ def follow_and_give_up(file_descriptor: int, size: int) -> None:
     with hashing("sha256", is_threaded=True) as hasher:
         hasher.follow(file_descriptor, 0, size)
         raise KeyboardInterrupt
+
+
+def test_a_failure_of_any_kind_ends_the_wait_for_a_buffer(tmp_path):
+    """The thread must not die of it: whoever asks for a buffer would wait for ever."""
+    path = tmp_path / "file"
+    path.touch()
+    with path.open("r+b") as file, hashing("sha256", is_threaded=True) as hasher:
+        with pytest.raises(OverflowError):
+            for _ in range(100):
+                hasher.write(file.fileno(), 1 << 70, hasher.buffer(), BLOCK_BYTES)
+        with pytest.raises(OverflowError):
+            hasher.hexdigest()
