@@ -14,7 +14,7 @@ def value_text(value: Any) -> str:
 
 
 def size_text(size_bytes: float | None) -> str:
-    """Return a size in binary units with one decimal, floored, as the Kit CLI shows it: ``5.7 KiB``; ``-`` is absent."""
+    """Return a size in binary units with one decimal, floored, as the Kit CLI does (``5.7 KiB``); ``-`` is absent."""
     if size_bytes is None:
         return "-"
     amount = float(size_bytes)
