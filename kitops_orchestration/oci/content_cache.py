@@ -32,7 +32,11 @@ class ContentCache:
             content = b"" if path is None else path.read_bytes()
         except OSError:
             return None
-        return content if path is not None and Digest.of(content) == digest else None
+        if path is None or Digest.of(content) != digest:
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # what is used stays when the cache is pruned
+        return content
 
     def put(self, digest: str, content: bytes) -> None:
         """Keep content. A cache that cannot be written is no reason to fail."""

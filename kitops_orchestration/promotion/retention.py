@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.promotion.policy import PromotionPolicy
     from kitops_orchestration.signing.trust import TrustPolicy
 
+_MOST_DAYS = 100_000
 _ADVICE = "say how many of the newest to keep (keep_last), for how many days (keep_days), or both"
 
 
@@ -58,6 +59,8 @@ class RetentionRule:
         for name, value in (("keep_last", self.keep_last), ("keep_days", self.keep_days)):
             if value is not None and not value >= 0:
                 raise InvalidReferenceError(f"{name} is {value}", advice="use 0 or more")
+        if self.keep_days is not None and self.keep_days > _MOST_DAYS:
+            raise InvalidReferenceError(f"keep_days is {self.keep_days:g}", advice=f"use {_MOST_DAYS} or less")
         for text in (self.matches, *self.keep_tags):
             TagSelector.parse(text)
 

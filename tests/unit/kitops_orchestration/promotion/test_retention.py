@@ -235,7 +235,13 @@ def test_an_empty_repository_has_nothing_to_let_go(team):
 
 @pytest.mark.parametrize(
     "rule",
-    [{}, {"keep_last": -1}, {"keep_days": float("nan")}, {"keep_last": 1, "keep_tags": ("",)}],
+    [
+        {},
+        {"keep_last": -1},
+        {"keep_days": float("nan")},
+        {"keep_days": float("inf")},
+        {"keep_last": 1, "keep_tags": ("",)},
+    ],
 )
 def test_a_rule_that_cannot_be_meant_is_refused(rule):
     with pytest.raises(InvalidReferenceError):
