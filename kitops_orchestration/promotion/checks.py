@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.lineage.statements import TestResult
+from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.promotion.facts import Facts, kitfile_metrics, kitfile_mlflow, newest, signers
-from kitops_orchestration.promotion.history import resolve_or_none
 from kitops_orchestration.promotion.policy import CheckSpec
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.signed_files import choose_files

@@ -21,9 +21,10 @@ from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.referrers import LEGACY_SUFFIXES, fallback_tag
 from kitops_orchestration.oci.repository import ManifestRemover
+from kitops_orchestration.oci.resolve import tags_by_digest
 from kitops_orchestration.oci.tag_selector import TagSelector, precedence
 from kitops_orchestration.oci.transfer_cancel import check_cancelled
-from kitops_orchestration.promotion.held_versions import HeldVersion, held_versions, tags_by_digest
+from kitops_orchestration.promotion.held_versions import HeldVersion, held_versions
 from kitops_orchestration.promotion.retention_holds import Holds, parents
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.timestamps import now
