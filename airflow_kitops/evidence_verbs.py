@@ -231,7 +231,7 @@ def load_policy(path: str) -> PromotionPolicy:
 
 
 def _facts(found: Passport) -> str:
-    from kitops_orchestration.lineage.report import table
+    from kitops_orchestration.modelkit.markdown import table
 
     rows = [
         ("ModelKit", f"{found.name} {found.version_name}"),

@@ -12,7 +12,7 @@ import dagster as dg
 from dagster_kitops._compat import clean_name
 from dagster_kitops._errors import translated
 from dagster_kitops.event_log import RecordedModelKit, require_modelkit
-from dagster_kitops.resources import KitOpsResource
+from dagster_kitops.registry_access import RegistryAccess
 
 if TYPE_CHECKING:
     from kitops_orchestration.client import KitClient
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class CheckedModelKit:
     """The ModelKit under a check; what several checks ask is fetched once."""
 
-    def __init__(self, kitops: KitOpsResource, recorded: RecordedModelKit) -> None:
+    def __init__(self, kitops: RegistryAccess, recorded: RecordedModelKit) -> None:
         self.kitops = kitops
         self.recorded = recorded
         self.answers: dict[Any, Any] = {}
@@ -103,7 +103,7 @@ def build_modelkit_checks(
 
     @dg.multi_asset_check(specs=specs, can_subset=True, name=step, required_resource_keys={resource_key})
     def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        kitops: KitOpsResource = getattr(context.resources, resource_key)
+        kitops: RegistryAccess = getattr(context.resources, resource_key)
         step_context = context.op_execution_context
         partition = step_context.partition_key if step_context.has_partition_key else None
         for key in asset_keys:
@@ -124,7 +124,7 @@ def _key(asset: dg.AssetsDefinition | dg.AssetSpec | dg.AssetKey | str) -> dg.As
 
 def answers(
     context: dg.AssetExecutionContext,
-    kitops: KitOpsResource,
+    kitops: RegistryAccess,
     recorded: RecordedModelKit,
     checks: Sequence[ModelKitCheck],
     key: dg.AssetKey,

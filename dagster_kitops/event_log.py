@@ -63,21 +63,22 @@ def modelkit_history(
     """Return the newest events of ``key`` that name a ModelKit, newest first."""
     asset_key = dg.AssetKey.from_coercible(key)
     records_filter = dg.AssetRecordsFilter(asset_key=asset_key, asset_partitions=[partition] if partition else None)
-    found: list[RecordedModelKit] = []
-    for fetch in (instance.fetch_materializations, instance.fetch_observations):
-        found += itertools.islice(_modelkits(fetch, records_filter), limit)
+    found = [*itertools.islice(_modelkits(instance.fetch_materializations, records_filter), limit)]
+    # Observations older than all of these are not asked for: others may have made thousands.
+    oldest = found[-1].timestamp if found and len(found) == limit else 0.0
+    found += itertools.islice(_modelkits(instance.fetch_observations, records_filter, since=oldest), limit)
     return sorted(found, key=lambda event: event.timestamp, reverse=True)[:limit]
 
 
 def _modelkits(
-    fetch: Callable[..., dg.EventRecordsResult], records: dg.AssetRecordsFilter
+    fetch: Callable[..., dg.EventRecordsResult], records: dg.AssetRecordsFilter, *, since: float = 0.0
 ) -> Iterator[RecordedModelKit]:
-    """Yield what names a ModelKit, newest first, past the events of others on the same asset."""
+    """Yield what names a ModelKit, newest first, past the events of others on the same asset, back to ``since``."""
     cursor = None
     while True:
         page = fetch(records, limit=_PAGE, cursor=cursor)
         yield from (found for record in page.records if (found := recorded_modelkit(record)) is not None)
-        if not page.has_more:
+        if not page.has_more or (page.records and page.records[-1].timestamp < since):
             return
         cursor = page.cursor
 

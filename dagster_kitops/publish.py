@@ -31,7 +31,7 @@ from dagster_kitops.partitions import PARTITION_ANNOTATION, PLACEHOLDER, filled_
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
-    from dagster_kitops.resources import KitOpsResource
+    from dagster_kitops.registry_access import RegistryAccess
     from kitops_orchestration.mlflow_bridge.export import ExportResult
     from kitops_orchestration.mlflow_bridge.record import RunRecord
     from kitops_orchestration.modelkit.kitfile import Kitfile
@@ -71,7 +71,7 @@ class Target:
 
 def publish(
     context: dg.AssetExecutionContext,
-    kitops: KitOpsResource,
+    kitops: RegistryAccess,
     value: Any,
     target: Target,
     *,
@@ -135,7 +135,7 @@ def is_unchanged(previous: RecordedModelKit | None, packed: PackResult) -> bool:
 
 def _provenance(
     context: dg.AssetExecutionContext,
-    kitops: KitOpsResource,
+    kitops: RegistryAccess,
     packed: PackResult,
     previous: RecordedModelKit | None,
     key: dg.AssetKey,
@@ -149,7 +149,7 @@ def _provenance(
 
 def materialized(
     context: dg.AssetExecutionContext,
-    kitops: KitOpsResource,
+    kitops: RegistryAccess,
     result: PackResult,
     *,
     key: dg.AssetKey | None = None,
@@ -225,7 +225,7 @@ def partition_annotation(context: dg.AssetExecutionContext) -> dict[str, str]:
     return {PARTITION_ANNOTATION: str(key)} if key is not None else {}
 
 
-def difference(kitops: KitOpsResource, previous: RecordedModelKit | None, result: PackResult) -> dict[str, Any]:
+def difference(kitops: RegistryAccess, previous: RecordedModelKit | None, result: PackResult) -> dict[str, Any]:
     """Return what changed since the version before, as far as that can be found out."""
     if previous is None or previous.digest == str(result.digest):
         return {}

@@ -12,6 +12,7 @@ import click
 
 from kitops_orchestration.cli.printable import printable
 from kitops_orchestration.cli.table import format_table
+from kitops_orchestration.modelkit.value_text import size_text
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.attach import Attached
@@ -60,13 +61,7 @@ def terminal_width() -> int | None:
 
 def human_bytes(size: int | float) -> str:
     """Return a size in binary units with one decimal, floored, as the Kit CLI shows it: ``5.7 KiB``."""
-    units = ("B", "KiB", "MiB", "GiB", "TiB")
-    value = float(size)
-    for unit in units:
-        if value < 1024 or unit == units[-1]:
-            return f"{int(value)} B" if unit == "B" else f"{int(value * 10) / 10} {unit}"
-        value /= 1024
-    raise AssertionError  # unreachable: the last unit always returns
+    return size_text(size)
 
 
 def print_answer(answer: Any, *, as_json: bool, as_markdown: bool = False, reference: Reference | None = None) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-_CONTROLS = dict.fromkeys((*range(32), *range(127, 160), *range(8232, 8239), *range(8294, 8298)))
+from kitops_orchestration.modelkit.markdown import CONTROLS
+
 _KEPT = {"\n": "\n", "\t": " "}
-_TABLE = _CONTROLS | str.maketrans(_KEPT)
+_TABLE = CONTROLS | str.maketrans(_KEPT)
 
 
 def printable(text: object) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STYLES = ("auto", "fancy", "plain", "none")
 _DONE = {"finished": "", "skipped": " already there", "mounted": " mounted, no bytes moved"}
+_OVER = {**_DONE, "failed": " failed"}
 _MAX_ITEM = 32
 _SAY_AGAIN_SECONDS = 30.0
 _LONG_SECONDS = 2.0
@@ -63,21 +64,25 @@ class _Lines:
 
     def _line(self, event: ProgressEvent, now: float) -> str | None:
         key = (event.verb, event.item)
-        is_over = event.state in _DONE or event.state == "failed"
+        if event.state in _OVER:
+            with self._lock:
+                began, _ = self._since.pop(key, (now, now))
+            return _last_line(event, now - began)
         with self._lock:
-            began, spoken = self._since.pop(key, (now, now)) if is_over else self._since.setdefault(key, (now, now))
-            if not is_over and now - spoken < _SAY_AGAIN_SECONDS:
+            began, spoken = self._since.setdefault(key, (now, now))
+            if now - spoken < _SAY_AGAIN_SECONDS:
                 return None
-            if not is_over:
-                self._since[key] = (began, now)
-        total = human_bytes(event.bytes_total) if event.bytes_total is not None else ""
-        if not is_over:
-            rate = human_bytes(event.bytes_done / (now - began))
-            return f"{human_bytes(event.bytes_done)}{f' of {total}' if total else ''}, {rate}/s"
-        took = f" in {now - began:.0f} s" if now - began >= _LONG_SECONDS else ""
-        if event.verb == "hash" and not took and event.state != "failed":
-            return None  # the same blob is about to move
-        return f"{total}{took}{' failed' if event.state == 'failed' else _DONE[event.state]}".lstrip()
+            self._since[key] = (began, now)
+        of_total = f" of {human_bytes(event.bytes_total)}" if event.bytes_total is not None else ""
+        return f"{human_bytes(event.bytes_done)}{of_total}, {human_bytes(event.bytes_done / (now - began))}/s"
+
+
+def _last_line(event: ProgressEvent, seconds: float) -> str | None:
+    is_long = seconds >= _LONG_SECONDS
+    if event.verb == "hash" and event.state != "failed" and not is_long:
+        return None  # the same blob is about to move
+    total = human_bytes(event.bytes_total) if event.bytes_total is not None else ""
+    return f"{total}{f' in {seconds:.0f} s' if is_long else ''}{_OVER[event.state]}".lstrip()
 
 
 class _Bars:

@@ -19,6 +19,7 @@ from kitops_orchestration.errors import KitOpsError
 LOCKS = "locks"
 """Never removed: two processes that lock different files of one name do not see each other."""
 _LOCK_SUFFIX = ".lock"
+_OF_SMALL_FILES = ("layer-digests", "evidence")
 _DAY_SECONDS = 86_400
 _GRACE_SECONDS = 3_600
 
@@ -77,16 +78,17 @@ def _items() -> Iterator[_Item]:
         if not part.is_dir() or part.is_symlink():
             yield _Item(part.name, part, _used_at(part), is_leftover=False)
             continue
-        # Digests are thousands of small files, each for itself; elsewhere a folder is one thing.
-        found = (file for folder in part.iterdir() for file in folder.iterdir()) if _is_nested(part) else part.iterdir()
-        for path in sorted(found):
+        for path in _entries(part):
             if path.suffix != _LOCK_SUFFIX:
                 is_leftover = part.name in ("spool", "views") or path.name.startswith(".")
                 yield _Item(part.name, path, _used_at(path), is_leftover)
 
 
-def _is_nested(part: Path) -> bool:
-    return part.name == "layer-digests"
+def _entries(part: Path) -> list[Path]:
+    """Return what is used as a whole: mostly a folder; in some parts one of thousands of small files in folders."""
+    if part.name not in _OF_SMALL_FILES:
+        return sorted(part.iterdir())
+    return sorted(file for folder in part.iterdir() if folder.is_dir() for file in folder.iterdir())
 
 
 def _used_at(path: Path) -> float:

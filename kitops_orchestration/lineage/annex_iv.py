@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from kitops_orchestration.lineage.passport import Passport
+    from kitops_orchestration.lineage.passport_facts import PassportFacts
 
 Status = Literal["filled", "partly", "text needed"]
 
@@ -68,7 +68,7 @@ class AnnexPoint:
         }
 
 
-def annex_points(passport: Passport) -> tuple[AnnexPoint, ...]:
+def annex_points(passport: PassportFacts) -> tuple[AnnexPoint, ...]:
     """Return the nine points for one ModelKit."""
     return (
         _point(
@@ -88,14 +88,14 @@ def annex_points(passport: Passport) -> tuple[AnnexPoint, ...]:
     )
 
 
-def _point(number: int, facts: tuple[str, ...], needed: str | None, passport: Passport) -> AnnexPoint:
+def _point(number: int, facts: tuple[str, ...], needed: str | None, passport: PassportFacts) -> AnnexPoint:
     documents = tuple(f"document in the ModelKit: {path}" for path in _documents(passport, number))
     if documents or (facts and needed is None):
         return AnnexPoint(number, "filled", (*facts, *documents), None)
     return AnnexPoint(number, "partly" if facts else "text needed", facts, needed or "nothing is on record yet")
 
 
-def _documents(passport: Passport, number: int) -> list[str]:
+def _documents(passport: PassportFacts, number: int) -> list[str]:
     words = _DOCUMENTS.get(number)
     marks = rf"annex[ _-]?iv[ _.-]*{number}\b" + (rf"|\b(?:{words})" if words else "")
     pattern = re.compile(marks, re.IGNORECASE)
@@ -103,7 +103,7 @@ def _documents(passport: Passport, number: int) -> list[str]:
     return [item.path for item in docs if pattern.search(f"{item.path} {item.description}".replace("_", " "))]
 
 
-def _general(passport: Passport) -> tuple[str, ...]:
+def _general(passport: PassportFacts) -> tuple[str, ...]:
     docs = passport.version.kit.kitfile.docs
     return (
         f"{passport.name} {passport.version_name}, digest {passport.version.kit.digest.short}",
@@ -113,7 +113,7 @@ def _general(passport: Passport) -> tuple[str, ...]:
     )
 
 
-def _development(passport: Passport) -> tuple[str, ...]:
+def _development(passport: PassportFacts) -> tuple[str, ...]:
     lineage, facts = passport.version.lineage, []
     if lineage.provenance is not None:
         facts.append("provenance of the build: run, code, parameters")
@@ -128,7 +128,7 @@ def _development(passport: Passport) -> tuple[str, ...]:
     return tuple(facts)
 
 
-def _metrics(passport: Passport) -> tuple[str, ...]:
+def _metrics(passport: PassportFacts) -> tuple[str, ...]:
     bounds = [metric for test in passport.version.lineage.tests for metric in test.predicate.metrics]
     return tuple(
         f"{metric.name} {metric.value}"
@@ -137,7 +137,7 @@ def _metrics(passport: Passport) -> tuple[str, ...]:
     )
 
 
-def _changes(passport: Passport) -> tuple[str, ...]:
+def _changes(passport: PassportFacts) -> tuple[str, ...]:
     facts = []
     if len(passport.history) > 1:
         facts.append(f"{len(passport.history)} versions on record, any two of which can be compared")
@@ -146,7 +146,7 @@ def _changes(passport: Passport) -> tuple[str, ...]:
     return tuple(facts)
 
 
-def _service(passport: Passport) -> tuple[str, ...]:
+def _service(passport: PassportFacts) -> tuple[str, ...]:
     return tuple(f"in service: {item.environment}, {item.target.shown}" for item in passport.running)
 
 

@@ -14,12 +14,12 @@ from kitops_orchestration._version import __version__
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.dependencies import Dependency
-    from kitops_orchestration.lineage.passport import Passport
+    from kitops_orchestration.lineage.passport_facts import PassportFacts
 
 _SPEC_VERSION = "1.6"
 
 
-def bill_of_materials(passport: Passport) -> dict[str, Any]:
+def bill_of_materials(passport: PassportFacts) -> dict[str, Any]:
     """Return the document; attach it with ``attest(repository, target, "bom", document)``."""
     model = _model(passport)
     parts = [*_data(passport), *_base_models(passport), *_code(passport)]
@@ -42,7 +42,7 @@ def bill_of_materials(passport: Passport) -> dict[str, Any]:
     }
 
 
-def package_url(passport: Passport) -> str:
+def package_url(passport: PassportFacts) -> str:
     """Return ``pkg:oci/name@sha256%3A…?repository_url=…``."""
     reference = passport.reference
     name = quote(reference.repository.rpartition("/")[2].lower(), safe="")
@@ -50,7 +50,7 @@ def package_url(passport: Passport) -> str:
     return f"pkg:oci/{name}@{quote(passport.digest, safe='')}?repository_url={quote(reference.name, safe='')}{tag}"
 
 
-def _model(passport: Passport) -> dict[str, Any]:
+def _model(passport: PassportFacts) -> dict[str, Any]:
     kitfile = passport.version.kit.kitfile
     card: dict[str, Any] = {
         "modelParameters": {
@@ -79,7 +79,7 @@ def _model(passport: Passport) -> dict[str, Any]:
     return {key: value for key, value in component.items() if value is not None}
 
 
-def _data(passport: Passport) -> list[dict[str, Any]]:
+def _data(passport: PassportFacts) -> list[dict[str, Any]]:
     found = []
     for use in passport.data.data:
         contents = {"url": use.data.uri} if use.data.uri else None
@@ -95,11 +95,11 @@ def _data(passport: Passport) -> list[dict[str, Any]]:
     return found
 
 
-def _base_models(passport: Passport) -> list[dict[str, Any]]:
+def _base_models(passport: PassportFacts) -> list[dict[str, Any]]:
     return [_component("machine-learning-model", "base", item) for item in passport.data.base_models]
 
 
-def _code(passport: Passport) -> list[dict[str, Any]]:
+def _code(passport: PassportFacts) -> list[dict[str, Any]]:
     return [_component("application", "code", item) for item in passport.version.lineage.source]
 
 

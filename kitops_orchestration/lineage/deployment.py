@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kitops_orchestration.errors import NotFoundError, RegistryResponseError
@@ -21,6 +22,7 @@ from kitops_orchestration.lineage.attach import Attached, attach
 from kitops_orchestration.lineage.recorded import Recorded, counted, read
 from kitops_orchestration.lineage.statements import Deployment, DeploymentTarget, RunContext
 from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.evidence import read_evidence
@@ -145,7 +147,7 @@ def record_deployment(
     """
     digest = repository.resolve(target).digest
     pointer = pointer_tag(environment, place)
-    before = _resolve(repository, pointer)
+    before = resolve_or_none(repository, pointer)
     context = run_context or RunContext()
     moment = deployed_on or context.started_on or now()
     statement = Deployment(
@@ -187,7 +189,7 @@ def where_deployed(
     """
     pointers = [tag for tag in repository.tags() if tag.startswith(POINTER)]
     with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
-        resolved = dict(zip(pointers, pool.map(lambda tag: _resolve(repository, tag), pointers), strict=True))
+        resolved = dict(zip(pointers, pool.map(partial(resolve_or_none, repository), pointers), strict=True))
         digests = sorted({digest for digest in resolved.values() if digest})
 
         def newest(digest: str) -> Mapping[str, Recorded[Deployment]]:
@@ -223,10 +225,3 @@ def _newest_by_pointer(
     # The plain form, deploy-<environment>, is what people set by hand where an environment is one place.
     plain = {f"{POINTER}{item.predicate.environment}": item for item in records}
     return {**plain, **{pointer_tag(item.predicate.environment, item.predicate.target): item for item in records}}
-
-
-def _resolve(repository: Repository, tag: str) -> str | None:
-    try:
-        return repository.resolve(tag).digest
-    except NotFoundError:
-        return None

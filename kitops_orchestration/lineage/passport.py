@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.lineage.annex_iv import NOTICE, AnnexPoint, annex_points
-from kitops_orchestration.lineage.deployment import POINTER, RunningModelKit, where_deployed
-from kitops_orchestration.lineage.diff import Version, metrics_of, read_version
-from kitops_orchestration.lineage.sign_offs import SignOffs, sign_offs
-from kitops_orchestration.lineage.training_data import OpenBase, TrainingData, training_data
+from kitops_orchestration.lineage.deployment import POINTER, where_deployed
+from kitops_orchestration.lineage.diff import metrics_of, read_version
+from kitops_orchestration.lineage.passport_facts import PassportFacts, PastVersion
+from kitops_orchestration.lineage.sign_offs import sign_offs
+from kitops_orchestration.lineage.training_data import OpenBase, training_data
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.timestamps import format_timestamp
-from kitops_orchestration.signing.verify import VerifyResult, check_signatures
+from kitops_orchestration.signing.verify import check_signatures
 
 if TYPE_CHECKING:
-    from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.oci.repository import Repository
     from kitops_orchestration.signing.trust import TrustPolicy
 
@@ -31,64 +31,8 @@ MAX_HISTORY = 12
 
 
 @dataclass(frozen=True, slots=True)
-class PastVersion:
-    """A version among the others, with what it measured."""
-
-    tag: str
-    digest: str
-    time: str | None
-    metrics: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Passport:
-    """One version of a model, as the registry knows it."""
-
-    version: Version
-    data: TrainingData
-    sign_offs: SignOffs
-    running: tuple[RunningModelKit, ...]
-    """Places where this digest is in service."""
-    history: tuple[PastVersion, ...]
-    """Versions of the repository in their order, this one among them."""
-    verdict: VerifyResult | None
-    """``None`` where no trust policy was given."""
-
-    @property
-    def reference(self) -> Reference:
-        """Pinned by digest."""
-        return self.version.kit.reference
-
-    @property
-    def digest(self) -> str:
-        """The manifest's digest."""
-        return self.version.kit.digest
-
-    @property
-    def name(self) -> str:
-        """The Kitfile's package name, else the repository's."""
-        return self.version.kit.kitfile.package.name or self.reference.repository.rpartition("/")[2]
-
-    @property
-    def version_name(self) -> str:
-        """The tag that was asked for, else the Kitfile's version, else the digest in short."""
-        return self.reference.tag or self.version.kit.kitfile.package.version or self.version.kit.digest.short
-
-    @property
-    def description(self) -> str:
-        """What the Kitfile says the ModelKit is for."""
-        return self.version.kit.kitfile.package.description
-
-    @property
-    def licence(self) -> str:
-        """The package's licence, else the model's."""
-        kitfile = self.version.kit.kitfile
-        return kitfile.package.license or (kitfile.model.license if kitfile.model else "")
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """Metric to value, as the run or the Kitfile states it."""
-        return metrics_of(self.version)
+class Passport(PassportFacts):
+    """One version of a model, as the registry knows it, in the forms that people and programs read."""
 
     @property
     def annex_iv(self) -> tuple[AnnexPoint, ...]:

@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kitops_orchestration.lineage.passport import Passport
+    from kitops_orchestration.lineage.passport_facts import PassportFacts
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 300, 120, 14, 16, 22
 MAX_CHARTS = 6
@@ -32,7 +32,7 @@ class Course:
         return None if not at else self.points[at][1] - self.points[at - 1][1]
 
 
-def courses(passport: Passport) -> list[Course]:
+def courses(passport: PassportFacts) -> list[Course]:
     """Return the metrics that are numbers, those with a demanded bound first."""
     bounds = {
         metric.name: (_number(metric.threshold), metric.comparator or "", metric.value)

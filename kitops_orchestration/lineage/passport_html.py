@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.lineage import passport_chart, passport_picture
-from kitops_orchestration.lineage.annex_iv import NOTICE
+from kitops_orchestration.lineage.annex_iv import NOTICE, annex_points
 from kitops_orchestration.lineage.passport_elements import Html, chip, code, facts_list, strong, table
 from kitops_orchestration.lineage.passport_style import CSS
 from kitops_orchestration.oci.reference import Reference
@@ -19,7 +19,7 @@ from kitops_orchestration.signing import predicate_types
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.dependencies import Dependency
-    from kitops_orchestration.lineage.passport import Passport
+    from kitops_orchestration.lineage.passport_facts import PassportFacts
     from kitops_orchestration.lineage.predicates import Deployment, TestResult
     from kitops_orchestration.lineage.recorded import Recorded
     from kitops_orchestration.lineage.sign_offs import SignOff
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.signing.evidence import Evidence
 
 
-def render(passport: Passport) -> str:
+def render(passport: PassportFacts) -> str:
     """Return the page."""
     title = escape(f"{passport.name} {passport.version_name}: model passport")
     body = "\n".join(
@@ -48,7 +48,7 @@ def render(passport: Passport) -> str:
     )
 
 
-def _header(passport: Passport) -> str:
+def _header(passport: PassportFacts) -> str:
     tiles = "".join(_tile(*tile) for tile in _tiles(passport))
     description = f'<p class="lead">{escape(passport.description)}</p>' if passport.description else ""
     return (
@@ -66,11 +66,11 @@ def _tile(label: str, verdict: str, detail: str, mood: str) -> str:
     )
 
 
-def _tiles(passport: Passport) -> list[tuple[str, str, str, str]]:
+def _tiles(passport: PassportFacts) -> list[tuple[str, str, str, str]]:
     return [_signature_tile(passport), _origin_tile(passport), _sign_off_tile(passport), _service_tile(passport)]
 
 
-def _signature_tile(passport: Passport) -> tuple[str, str, str, str]:
+def _signature_tile(passport: PassportFacts) -> tuple[str, str, str, str]:
     verdict = passport.verdict
     if verdict is None:
         return "Signature", "Not checked", "no trust policy was given", "warn"
@@ -81,7 +81,7 @@ def _signature_tile(passport: Passport) -> tuple[str, str, str, str]:
     return "Signature", "Does not verify" if verdict.signatures else "Not signed", verdict.reason, "bad"
 
 
-def _origin_tile(passport: Passport) -> tuple[str, str, str, str]:
+def _origin_tile(passport: PassportFacts) -> tuple[str, str, str, str]:
     builds = passport.version.lineage.builds
     if not builds:
         return "Origin", "Not declared", "no provenance that counts", "warn"
@@ -93,7 +93,7 @@ def _origin_tile(passport: Passport) -> tuple[str, str, str, str]:
     return "Origin", "Verified" if is_good else "Declared, not checked", detail, "good" if is_good else "warn"
 
 
-def _sign_off_tile(passport: Passport) -> tuple[str, str, str, str]:
+def _sign_off_tile(passport: PassportFacts) -> tuple[str, str, str, str]:
     offs = passport.sign_offs
     if not offs.environments:
         return "Sign-off", "None", "nobody decided about this version", "warn"
@@ -109,7 +109,7 @@ def _sign_off_tile(passport: Passport) -> tuple[str, str, str, str]:
     return "Sign-off", "Not approved", f"{offs.threshold} approvals are needed", "warn"
 
 
-def _service_tile(passport: Passport) -> tuple[str, str, str, str]:
+def _service_tile(passport: PassportFacts) -> tuple[str, str, str, str]:
     count = len(passport.running)
     if not count:
         return "In service", "Nowhere", "no deployment is on record", ""
@@ -119,7 +119,7 @@ def _service_tile(passport: Passport) -> tuple[str, str, str, str]:
     return "In service", places, ", ".join(environments), "good" if is_good else "warn"
 
 
-def _picture(passport: Passport) -> str:
+def _picture(passport: PassportFacts) -> str:
     legend = (
         '<div class="legend"><span><i class="v"></i>checked against the trust policy</span>'
         '<span><i class="o"></i>on record, not checked</span></div>'
@@ -127,7 +127,7 @@ def _picture(passport: Passport) -> str:
     return f'<section class="sheet"><h2>Lineage</h2>{passport_picture.draw(passport)}{legend}</section>'
 
 
-def _metrics(passport: Passport) -> str:
+def _metrics(passport: PassportFacts) -> str:
     cards = []
     for course in passport_chart.courses(passport):
         change = (
@@ -141,7 +141,7 @@ def _metrics(passport: Passport) -> str:
     return f'<section class="sheet"><h2>Metrics</h2>{body}</section>'
 
 
-def _origins(passport: Passport) -> str:
+def _origins(passport: PassportFacts) -> str:
     lineage, kit = passport.version.lineage, passport.version.kit
     rows = [
         *map(_data_row, passport.data.data),
@@ -183,12 +183,12 @@ def _base_name(item: Dependency) -> Html:
     return Html(f'<span class="name" title="{escape(str(reference), quote=True)}">{escape(shown)}</span>')
 
 
-def _file_count(passport: Passport) -> str:
+def _file_count(passport: PassportFacts) -> str:
     files = passport.version.files
     return "" if files is None else f"{len(files.files.files)}, each by digest, list signed by {_who(files.evidence)}"
 
 
-def _run(passport: Passport) -> str:
+def _run(passport: PassportFacts) -> str:
     build = passport.version.lineage.provenance
     if build is None:
         return '<p class="note">No provenance is on record.</p>'
@@ -203,7 +203,7 @@ def _run(passport: Passport) -> str:
     return facts_list(facts)
 
 
-def _trust(passport: Passport) -> str:
+def _trust(passport: PassportFacts) -> str:
     lineage = passport.version.lineage
     rows = [
         *(_row("signature", item, "on the ModelKit") for item in lineage.signatures),
@@ -268,7 +268,7 @@ def _moment(time: str | None) -> Html:
     return Html(f'<span class="nowrap">{escape((time or "").replace("T", " ").removesuffix(":00Z"))}</span>')
 
 
-def _annex(passport: Passport) -> str:
+def _annex(passport: PassportFacts) -> str:
     moods = {"filled": "good", "partly": "warn", "text needed": ""}
     rows = [
         (
@@ -278,13 +278,13 @@ def _annex(passport: Passport) -> str:
             Html("<br>".join(map(escape, point.facts))),
             point.needed or "",
         )
-        for point in passport.annex_iv
+        for point in annex_points(passport)
     ]
     body = table(("", "point", "status", "on record", "somebody has to write"), rows)
     return f'<section class="sheet"><h2>EU AI Act, Annex IV</h2><p class="note">{escape(NOTICE)}</p>{body}</section>'
 
 
-def _footer(passport: Passport) -> str:
+def _footer(passport: PassportFacts) -> str:
     command = f"kitctl passport {passport.reference}"
     return (
         "<footer>Made from the registry alone, without reading a weight, and as true as what is signed there. "

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kitops_orchestration.lineage import report
-from kitops_orchestration.lineage.annex_iv import NOTICE
+from kitops_orchestration.lineage.annex_iv import NOTICE, annex_points
 from kitops_orchestration.lineage.recorded import vouched
 
 if TYPE_CHECKING:
-    from kitops_orchestration.lineage.passport import Passport
+    from kitops_orchestration.lineage.passport_facts import PassportFacts
 
 
-def render(passport: Passport) -> str:
+def render(passport: PassportFacts) -> str:
     """Return the page."""
     lineage = passport.version.lineage
     return report.page(
@@ -34,7 +34,7 @@ def render(passport: Passport) -> str:
     )
 
 
-def _identity(passport: Passport) -> list[tuple[str, object]]:
+def _identity(passport: PassportFacts) -> list[tuple[str, object]]:
     kit, verdict = passport.version.kit, passport.verdict
     model = kit.kitfile.model
     return [
@@ -48,7 +48,7 @@ def _identity(passport: Passport) -> list[tuple[str, object]]:
     ]
 
 
-def _metrics(passport: Passport) -> str:
+def _metrics(passport: PassportFacts) -> str:
     names = sorted({name for item in passport.history for name in item.metrics} | set(passport.metrics))
     rows = [(item.tag, *(item.metrics.get(name, "") for name in names)) for item in passport.history]
     if not names:
@@ -56,7 +56,7 @@ def _metrics(passport: Passport) -> str:
     return report.table(("version", *names), rows or [(passport.version_name, *passport.metrics.values())])
 
 
-def _origins(passport: Passport) -> str:
+def _origins(passport: PassportFacts) -> str:
     lineage = passport.version.lineage
     rows: list[tuple[object, ...]] = [("code", item.shown, item.identity, "provenance") for item in lineage.source]
     for use in passport.data.data:
@@ -66,7 +66,7 @@ def _origins(passport: Passport) -> str:
     return report.table(("", "name", "identity", "said by"), rows)
 
 
-def _tests(passport: Passport) -> str:
+def _tests(passport: PassportFacts) -> str:
     rows = [
         (
             test.time,
@@ -81,7 +81,7 @@ def _tests(passport: Passport) -> str:
     return report.table(("time", "result", "metric", "value", "wanted"), rows)
 
 
-def _sign_offs(passport: Passport) -> str:
+def _sign_offs(passport: PassportFacts) -> str:
     rows = [
         (
             item.record.predicate.environment,
@@ -95,20 +95,20 @@ def _sign_offs(passport: Passport) -> str:
     return report.table(("environment", "decision", "by", "time", "verdict"), rows)
 
 
-def _running(passport: Passport) -> str:
+def _running(passport: PassportFacts) -> str:
     rows = [
         (item.environment, item.target.shown, item.record.time, item.record.believed()) for item in passport.running
     ]
     return report.table(("environment", "place", "since", "who says so"), rows)
 
 
-def _reports(passport: Passport) -> list[tuple[object, ...]]:
+def _reports(passport: PassportFacts) -> list[tuple[object, ...]]:
     return [(item.predicate_type, vouched(item)) for item in passport.version.lineage.reports]
 
 
-def _annex(passport: Passport) -> str:
+def _annex(passport: PassportFacts) -> str:
     rows = [
         (point.number, point.title, point.status, "; ".join(point.facts), point.needed or "")
-        for point in passport.annex_iv
+        for point in annex_points(passport)
     ]
     return NOTICE + "\n\n" + report.table(("", "point", "status", "on record", "to be written"), rows)

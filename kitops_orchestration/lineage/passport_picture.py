@@ -13,7 +13,7 @@ from kitops_orchestration.signing import predicate_types
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.dependencies import Dependency
     from kitops_orchestration.lineage.deployment import RunningModelKit
-    from kitops_orchestration.lineage.passport import Passport
+    from kitops_orchestration.lineage.passport_facts import PassportFacts
     from kitops_orchestration.lineage.recorded import Recorded
     from kitops_orchestration.lineage.statements import TestResult
     from kitops_orchestration.signing.evidence import Evidence
@@ -57,7 +57,7 @@ class _Placed:
         return self.x + self.width
 
 
-def draw(passport: Passport) -> str:
+def draw(passport: PassportFacts) -> str:
     """Return ``<svg>…</svg>``; empty columns are left out."""
     columns = [(head, _shortened(boxes)) for head, boxes in _columns(passport) if boxes]
     rows = max(len(boxes) for _, boxes in columns)
@@ -72,7 +72,7 @@ def draw(passport: Passport) -> str:
     )
 
 
-def _columns(passport: Passport) -> list[tuple[str, list[Box]]]:
+def _columns(passport: PassportFacts) -> list[tuple[str, list[Box]]]:
     lineage = passport.version.lineage
     build = lineage.builds[-1] if lineage.builds else None
     said = build.evidence.is_verified if build else None
@@ -110,7 +110,7 @@ def _where(item: RunningModelKit) -> str:
     return " · ".join(part for part in (item.environment, item.target.cluster or item.target.namespace) if part)
 
 
-def _runs(passport: Passport) -> list[Box]:
+def _runs(passport: PassportFacts) -> list[Box]:
     lineage = passport.version.lineage
     if lineage.provenance is None:
         return []
@@ -126,7 +126,7 @@ def _runs(passport: Passport) -> list[Box]:
     return found
 
 
-def _vouchers(passport: Passport) -> list[Box]:
+def _vouchers(passport: PassportFacts) -> list[Box]:
     lineage = passport.version.lineage
     boxes = [
         Box(

@@ -31,6 +31,8 @@ def export_scratch(parent_dir: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="kitops-export-", dir=parent_dir, ignore_cleanup_errors=True) as name:
             yield Path(name)
     except OSError as error:
+        if error.errno is None:
+            raise  # of a network library, whose errors are OSErrors too: not about a disk
         raise RunExportError(
             f"cannot write the export's scratch folder in {place}: {error.strerror or error}",
             advice="free some space there, or name a scratch folder that has room and can be written (or set TMPDIR)",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kitops_orchestration.modelkit import schema
+from kitops_orchestration.modelkit import notebook, schema
 from kitops_orchestration.modelkit.inspect import ModelKit, ModelKitLayer
+from kitops_orchestration.modelkit.markdown import table
+from kitops_orchestration.modelkit.value_text import size_text, value_text
 
 Change = Literal["added", "removed", "changed"]
 _ABSENT = object()
@@ -112,7 +113,7 @@ class ModelKitDiff:
         for title, changes in (("Kitfile", self.fields), ("Metrics", self.metrics), ("Parameters", self.parameters)):
             if changes:
                 rows = [(change.field, value_text(change.left), value_text(change.right)) for change in changes]
-                lines += _table((title, "left", "right"), rows)
+                lines += [table((title, "left", "right"), rows), ""]
         layers = [
             (
                 f"{layer.kind} {layer.path}",
@@ -122,19 +123,17 @@ class ModelKitDiff:
             )
             for layer in self.layers
         ]
-        lines += _table(("Layer", "change", "left", "right"), layers)
+        lines += [table(("Layer", "change", "left", "right"), layers), ""]
         if self.files:
             files = [
                 (file.path, file.change, size_text(file.left_size_bytes), size_text(file.right_size_bytes))
                 for file in self.files
             ]
-            lines += _table(("File", "change", "left", "right"), files)
+            lines += [table(("File", "change", "left", "right"), files), ""]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        from kitops_orchestration.modelkit.notebook import render_diff
-
-        return render_diff(self)
+        return _notebook_view(self)
 
 
 def diff(
@@ -252,30 +251,29 @@ def _field_json(change: FieldChange) -> dict[str, Any]:
     return {"field": change.field, "change": change.change, "left": change.left, "right": change.right}
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    lines += [f"| {' | '.join(_escape(cell) for cell in row)} |" for row in rows]
-    return [*lines, ""]
-
-
-def value_text(value: Any) -> str:
-    """Return a Kitfile value as text for people; ``-`` is absent."""
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def size_text(size_bytes: int | None) -> str:
-    """Return a size as text for people; ``-`` is absent."""
-    if size_bytes is None:
-        return "-"
-    amount, unit = float(size_bytes), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024 or unit == "TiB":
-            break
-        amount /= 1024
-    return f"{size_bytes} B" if unit == "B" else f"{amount:.1f} {unit}"
+def _notebook_view(diff: ModelKitDiff) -> str:
+    """Return what changed; layers that both sides share are counted, not listed."""
+    changed = [layer for layer in diff.layers if layer.change != "same"]
+    facts = [
+        ("left", diff.left),
+        ("right", diff.right),
+        ("same layers", str(len(diff.layers) - len(changed))),
+        ("difference", "none" if diff.is_same else ""),
+    ]
+    fields = [
+        notebook.table(
+            (title, "left", "right"), [(item.field, value_text(item.left), value_text(item.right)) for item in changes]
+        )
+        for title, changes in (("Kitfile", diff.fields), ("metric", diff.metrics), ("parameter", diff.parameters))
+    ]
+    parts = [
+        notebook.table(
+            (title, "path", "change", "left", "right"),
+            [(kind, path, change, size_text(left), size_text(right)) for kind, path, change, left, right in rows],
+        )
+        for title, rows in (
+            ("layer", [(i.kind, i.path, i.change, i.left_size_bytes, i.right_size_bytes) for i in changed]),
+            ("file", [("", i.path, i.change, i.left_size_bytes, i.right_size_bytes) for i in diff.files or ()]),
+        )
+    ]
+    return notebook.section("ModelKit diff", notebook.facts_table(facts), *fields, *parts)

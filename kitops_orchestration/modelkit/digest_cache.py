@@ -6,12 +6,10 @@ before it was read that a second change could hide in the same clock tick is nev
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import struct
-import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,10 +19,10 @@ from kitops_orchestration import settings
 from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.modelkit.walk import Entry
 from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.oci.small_files import SmallFiles
 
 _FORMAT = b"layer-digests-1"
 _TICK_NS = 2_000_000_000  # the coarsest file clock in use (FAT) ticks every two seconds
-_MAX_PER_FOLDER = 512
 _STAMP = struct.Struct("<qqQQQI?")
 
 
@@ -59,43 +57,23 @@ def is_settled(entries: Iterable[Entry], *, now_ns: int | None = None) -> bool:
 
 
 class DigestCache:
-    """A folder of small files; safe for many processes, each file is written whole or not at all."""
+    """Digests by key; safe for many processes."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or settings.cache_dir() / "layer-digests"
+        self._files = SmallFiles(folder or settings.cache_dir() / "layer-digests")
 
     def get(self, key: str) -> CachedDigests | None:
         """Return what is known for ``key``; a damaged file counts as nothing."""
-        path = self._path(key)
-        try:
-            value = json.loads(path.read_bytes())
-            found = CachedDigests(Digest(value["digest"]), Digest(value["diffId"]), int(value["size"]))
-            path.touch()
-        except (OSError, ValueError, KeyError, TypeError, InvalidReferenceError):
+        content = self._files.get(key)
+        if content is None:
             return None
-        return found
+        try:
+            value = json.loads(content)
+            return CachedDigests(Digest(value["digest"]), Digest(value["diffId"]), int(value["size"]))
+        except (ValueError, KeyError, TypeError, InvalidReferenceError, RecursionError):
+            return None
 
     def put(self, key: str, digests: CachedDigests) -> None:
         """Remember digests. A cache that cannot be written is no reason to fail."""
-        path = self._path(key)
         value = {"digest": digests.digest, "diffId": digests.diff_id, "size": digests.size}
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
-            try:
-                with os.fdopen(handle, "w") as file:
-                    json.dump(value, file)
-                Path(temporary).replace(path)
-            except OSError:
-                Path(temporary).unlink(missing_ok=True)
-            self._trim(path.parent)
-
-    def _path(self, key: str) -> Path:
-        return self._folder / key[:2] / key[2:]
-
-    @staticmethod
-    def _trim(folder: Path) -> None:
-        names = list(folder.iterdir())
-        if len(names) > _MAX_PER_FOLDER:
-            for old in sorted(names, key=lambda path: path.stat().st_mtime)[: len(names) // 2]:
-                old.unlink(missing_ok=True)
+        self._files.put(key, json.dumps(value).encode())

@@ -122,11 +122,18 @@ def work_folder(key: str) -> Iterator[Path]:
 def _remove_forgotten(root: Path) -> None:
     limit = time.time() - _WEEK_SECONDS
     for folder in root.iterdir():
-        if not folder.is_dir() or folder.stat().st_mtime > limit:
+        if not folder.is_dir() or _changed_at(folder) > limit:
             continue
         with contextlib.suppress(OSError), folder.with_name(f"{folder.name}.lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another process may be at it
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _changed_at(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return time.time()  # another import has just finished with it
 
 
 def remove_tree(folder: Path) -> None:

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from kitops_orchestration.errors import ModelKitError, UnsupportedModelKitError
-from kitops_orchestration.modelkit import media_types, modelpack
+from kitops_orchestration.modelkit import media_types, modelpack, notebook
 from kitops_orchestration.modelkit.kitfile import Entry, Kitfile
 from kitops_orchestration.modelkit.kitfile_rules import clean
 from kitops_orchestration.modelkit.manifest_profile import created_of
 from kitops_orchestration.modelkit.media_types import LayerType
+from kitops_orchestration.modelkit.value_text import size_text
 from kitops_orchestration.oci.descriptor import Descriptor, Digest, VerifyingReader
 from kitops_orchestration.oci.manifest import Index, Manifest
 from kitops_orchestration.oci.reference import Reference
@@ -90,9 +91,7 @@ class ModelKit:
         }
 
     def _repr_html_(self) -> str:
-        from kitops_orchestration.modelkit.notebook import render_modelkit
-
-        return render_modelkit(self)
+        return _notebook_view(self)
 
 
 def inspect(repository: Repository, target: str, *, limits: Limits = Limits()) -> ModelKit:
@@ -203,3 +202,21 @@ def _take_entry(entries: list[Entry], descriptor: Descriptor) -> Entry | None:
         # By identity: two entries may be equal.
         del entries[next(index for index, entry in enumerate(entries) if entry is chosen)]
     return chosen
+
+
+def _notebook_view(kit: ModelKit) -> str:
+    """Return what a ModelKit is, and its layers."""
+    model = kit.kitfile.model
+    facts = [
+        ("reference", str(kit.reference)),
+        ("version", kit.version),
+        ("licence", kit.kitfile.package.license or (model.license if model else "")),
+        ("created", kit.created.isoformat() if kit.created else ""),
+        ("size", size_text(kit.size_bytes)),
+    ]
+    layers = [
+        (layer.kind, layer.path, layer.name, size_text(layer.descriptor.size), layer.descriptor.digest.short)
+        for layer in kit.layers
+    ]
+    listed = notebook.table(("layer", "path", "name", "size", "digest"), layers)
+    return notebook.section(kit.name or "ModelKit", notebook.facts_table(facts), listed)

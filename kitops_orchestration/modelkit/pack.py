@@ -155,24 +155,33 @@ def pack(
         annotations=annotations or EMPTY,
         null_layers=strict == "kit",
     )
-    uploaded = [layer for layer in layers if layer.is_uploaded]
     where = repository.reference.with_tag(tag) if tag else repository.reference
-    result = PackResult(
-        reference=where.with_digest(manifest.digest),
+    result = _result(where.with_digest(manifest.digest), manifest, filled, layers, warnings)
+    attach_list = partial(_attach_files, repository, sources) if attach_files else None
+    steps = [step for step in (attach_list, before_tag) if step is not None]
+    _store_manifest(repository, result, tag, extra_tags, steps)
+    return result
+
+
+def _result(
+    reference: Reference,
+    manifest: Manifest,
+    kitfile: Kitfile,
+    layers: tuple[PackedLayer, ...],
+    warnings: Sequence[str],
+) -> PackResult:
+    uploaded = [layer.descriptor.size for layer in layers if layer.is_uploaded]
+    return PackResult(
+        reference=reference,
         digest=manifest.digest,
         manifest=manifest,
-        kitfile=filled,
+        kitfile=kitfile,
         layers=layers,
         size_bytes=sum(layer.descriptor.size for layer in layers),
-        uploaded_bytes=sum(layer.descriptor.size for layer in uploaded),
+        uploaded_bytes=sum(uploaded),
         uploaded_layers=len(uploaded),
         warnings=tuple(warnings),
     )
-    steps = [before_tag] if before_tag is not None else []
-    if attach_files:
-        steps.insert(0, partial(_attach_files, repository, sources))
-    _store_manifest(repository, result, tag, extra_tags, steps)
-    return result
 
 
 def _store_manifest(

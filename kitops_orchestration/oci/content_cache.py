@@ -6,54 +6,40 @@ the registry each time; only what they say comes from here, and its digest is ch
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 
 from kitops_orchestration import settings
 from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.oci.small_files import SmallFiles
 
 MAX_BYTES = 256 * 1024
 """What is larger is fetched each time."""
 
 
 class ContentCache:
-    """A folder of small files; safe for many processes, each file is written whole or not at all."""
+    """Small content by digest; safe for many processes."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or settings.cache_dir() / "evidence"
+        self._files = SmallFiles(folder or settings.cache_dir() / "evidence")
 
     def get(self, digest: str) -> bytes | None:
         """Return the content, or ``None``; a file that was damaged or changed counts as nothing."""
-        path = self._path(digest)
-        try:
-            content = b"" if path is None else path.read_bytes()
-        except OSError:
-            return None
-        return content if path is not None and Digest.of(content) == digest else None
+        name = _name(digest)
+        content = self._files.get(name) if name is not None else None
+        return content if content is not None and Digest.of(content) == digest else None
 
     def put(self, digest: str, content: bytes) -> None:
         """Keep content. A cache that cannot be written is no reason to fail."""
-        path = self._path(digest)
-        if path is None or len(content) > MAX_BYTES:
-            return
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                Path(temporary).replace(path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+        name = _name(digest)
+        if name is not None and len(content) <= MAX_BYTES:
+            self._files.put(name, content)
 
-    def _path(self, digest: str) -> Path | None:
-        try:
-            checked = Digest(digest)
-        except InvalidReferenceError:
-            return None
-        # Only sha256 is checked when it is read, so nothing else is kept.
-        return self._folder / checked.hex[:2] / checked.hex if checked.algorithm == "sha256" else None
+
+def _name(digest: str) -> str | None:
+    try:
+        checked = Digest(digest)
+    except InvalidReferenceError:
+        return None
+    # Only sha256 is checked when it is read, so nothing else is kept.
+    return checked.hex if checked.algorithm == "sha256" else None

@@ -11,6 +11,7 @@ from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Index, Node
 from kitops_orchestration.oci.referrers import LEGACY_SUFFIXES, fallback_tag
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.oci.transfer_cancel import stopped_by
 from kitops_orchestration.progress import ProgressCallback, Verb, ignore_progress
 from kitops_orchestration.settings import Limits
@@ -173,7 +174,7 @@ def _move_legacy_tags(graph: _Graph, destination: Repository) -> int:
     for tag, digest in graph.legacy_tags.items():
         with on_side("destination"):
             # A destination that has signatures of its own at this tag keeps them.
-            if _resolve(destination, tag) is None:
+            if resolve_or_none(destination, tag) is None:
                 destination.push_manifest(graph.node(digest), tag=tag)
                 moved += 1
     return moved
@@ -184,12 +185,5 @@ def _move_tag(destination: Repository, root: Node, tag: str | None) -> None:
         return
     with on_side("destination"):
         # A registry with immutable tags refuses even the same digest: leave a tag that is right.
-        if _resolve(destination, tag) != root.digest:
+        if resolve_or_none(destination, tag) != root.digest:
             destination.push_manifest(root, tag=tag)
-
-
-def _resolve(repository: Repository, target: str) -> Digest | None:
-    try:
-        return repository.resolve(target).digest
-    except NotFoundError:
-        return None

@@ -45,6 +45,7 @@ class LayoutRepository(Repository):
         self._limits = limits
         self._place = Place(reference.layout_dir, self._reference.name)
         self._index = LayoutIndex(self._place)
+        self._blob_sizes = layout_content.BlobSizes(self.directory / "blobs" / "sha256")
         self._nodes: dict[Digest, tuple[Digest | None, Descriptor]] = {}
 
     def __repr__(self) -> str:
@@ -116,13 +117,14 @@ class LayoutRepository(Repository):
 
         Small content, and content of a size that a blob here has already, is hashed before anything is written.
         """
-        blobs_dir = self.directory / "blobs" / "sha256"
-        if not layout_content.is_probably_new(blobs_dir, source.size):
+        if not self._blob_sizes.is_probably_new(source.size):
             digest = hash_source(source, progress=progress, cancel=cancel)
             descriptor = Descriptor(media_type, digest, source.size)
             return PushedBlob(descriptor, self.push_blob(descriptor, source))
         self._index.ensure()
+        blobs_dir = self.directory / "blobs" / "sha256"
         digest, is_new = layout_content.store_content(self._place, blobs_dir, source, progress=progress, cancel=cancel)
+        self._blob_sizes.add(source.size)
         return PushedBlob(Descriptor(media_type, digest, source.size), is_new)
 
     def receive_blob(self, descriptor: Descriptor, fetch: Callable[[Path], None]) -> bool:

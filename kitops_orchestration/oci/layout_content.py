@@ -19,18 +19,42 @@ ONE_PASS_BYTES = 1024 * 1024
 """Less than this is quicker hashed first than written in vain."""
 
 
-def is_probably_new(blobs_dir: Path, size: int) -> bool:
-    """Tell whether content of this size is worth writing before its digest is known.
+class BlobSizes:
+    """The sizes of the blobs in a folder, looked at once: a ModelKit may have a thousand layers.
 
-    A blob of exactly the same size mostly is the same content, packed again: reading is cheaper than writing then.
+    What other processes add meanwhile is not known; it is then written in vain, and found out at its end.
     """
-    if size < ONE_PASS_BYTES:
-        return False
+
+    def __init__(self, blobs_dir: Path) -> None:
+        self._blobs_dir = blobs_dir
+        self._lock = threading.Lock()
+        self._sizes: set[int] | None = None
+
+    def is_probably_new(self, size: int) -> bool:
+        """Tell whether content of this size is worth writing before its digest is known.
+
+        A blob of exactly the same size mostly is the same content, packed again: reading is cheaper than writing then.
+        """
+        if size < ONE_PASS_BYTES:
+            return False
+        with self._lock:
+            if self._sizes is None:
+                self._sizes = _sizes_in(self._blobs_dir)
+            return size not in self._sizes
+
+    def add(self, size: int) -> None:
+        """Remember a blob that was stored."""
+        with self._lock:
+            if self._sizes is not None:
+                self._sizes.add(size)
+
+
+def _sizes_in(folder: Path) -> set[int]:
     try:
-        with os.scandir(blobs_dir) as entries:
-            return all(entry.stat(follow_symlinks=False).st_size != size for entry in entries)
+        with os.scandir(folder) as entries:
+            return {entry.stat(follow_symlinks=False).st_size for entry in entries}
     except OSError:
-        return True  # no such folder yet, or one that the write itself will complain about
+        return set()  # no such folder yet, or one that the write itself will complain about
 
 
 def store_content(
@@ -55,10 +79,11 @@ def store_content(
         fill = filler(stream)
         while count := fill(buffer := hasher.buffer()):
             check_cancelled(cancel)
-            if is_hole(buffer[:count]):
-                hasher.skip(buffer, count)
-            else:
-                with place.errors("push blob"):
+            with place.errors("push blob"):
+                # Either may bring the news of a write before it that failed.
+                if is_hole(buffer[:count]):
+                    hasher.skip(buffer, count)
+                else:
                     hasher.write(partial.file_descriptor, done, buffer, count)
             done += count
             progress(ProgressEvent("hash", "content", "moved", done, source.size))

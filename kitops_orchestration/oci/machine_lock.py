@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from kitops_orchestration.settings import cache_dir
 
@@ -21,24 +21,32 @@ def machine_lock(name: str) -> Iterator[None]:
     Raises:
         OSError: the cache folder cannot be written to.
     """
-    path = cache_dir() / "locks" / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.lock"
+    with _locked(_digits(name)[:32]):
+        yield
+
+
+@contextmanager
+def brief_machine_lock(name: str) -> Iterator[None]:
+    """Hold a lock for one change of an index; where the cache folder cannot be written to, go on without it.
+
+    There is a subject, and so a name, for every version that anybody ever signed: names share 4096 files, which are
+    never removed.  So hold one of these at a time.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):  # what follows is looked at again in any case
+            stack.enter_context(_locked(f"brief-{_digits(name)[:3]}"))
+        yield
+
+
+def _digits(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+@contextmanager
+def _locked(file_name: str) -> Iterator[None]:
+    path = cache_dir() / "locks" / f"{file_name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     # flock, not lockf: POSIX locks belong to the process, and threads would walk through them.
     with path.open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-@contextmanager
-def machine_lock_if_possible(name: str) -> Iterator[None]:
-    """The same; where the cache folder cannot be written to, go on without it."""
-    try:
-        lock = machine_lock(name)
-        lock.__enter__()
-    except OSError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        lock.__exit__(None, None, None)

@@ -17,7 +17,7 @@ from kitops_orchestration.errors import NotFoundError, RegistryUnavailableError
 from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import EMPTY, BlobSource, Descriptor, Digest
-from kitops_orchestration.oci.machine_lock import machine_lock_if_possible
+from kitops_orchestration.oci.machine_lock import brief_machine_lock
 from kitops_orchestration.oci.manifest import Index, Manifest, Node
 from kitops_orchestration.oci.reference import Reference
 
@@ -143,7 +143,7 @@ def add_to_fallback(
         RegistryUnavailableError: other writers won every attempt.
     """
     tag = fallback_tag(subject_digest)
-    with machine_lock_if_possible(f"{repository.reference.name}:{tag}"):
+    with brief_machine_lock(f"{repository.reference.name}:{tag}"):
         for attempt in range(_FALLBACK_ATTEMPTS):
             begun = time.monotonic()
             listed = fallback_referrers(repository, subject_digest)

@@ -23,10 +23,13 @@ from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
 from kitops_orchestration.oci.transfer_push import PushedBlob, hash_source
 from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
+from kitops_orchestration.settings import MIB
 
 _CANNOT_MOUNT = (400, 404, 405, 501)
 STREAK = 4
 """After so many blobs in a row that were not there, the next ones are probably new as well."""
+SMALL_BYTES = 4 * MIB
+"""A registry that mounts nothing says "no" to every mount: a blob sent again for that has to be small."""
 
 
 @dataclass(slots=True)
@@ -185,9 +188,11 @@ class RemoteBlobs:
     def _is_there(self, descriptor: Descriptor) -> bool:
         """Tell whether the blob is in the repository; among new ones, by the request that opens its upload.
 
-        A mount from the repository itself is a question too, and its "no" an open upload: one round trip less.
+        A mount from the repository itself is a question too, and its "no" an open upload: one round trip less,
+        which counts for small blobs only.
         """
-        is_there = self._is_mounted_from_itself(descriptor) if self._streak.absent >= STREAK else None
+        may_be_mounted = self._streak.absent >= STREAK and descriptor.size <= SMALL_BYTES
+        is_there = self._is_mounted_from_itself(descriptor) if may_be_mounted else None
         if is_there is None:
             is_there = self._has(descriptor, ("pull", "push"))
         self._streak.absent = 0 if is_there else self._streak.absent + 1

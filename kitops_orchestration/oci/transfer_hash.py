@@ -84,8 +84,9 @@ class ThreadedHasher:
         self._hash = hashlib.new(algorithm)
         self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
         self._work: queue.SimpleQueue[tuple[int, int, int, memoryview | None] | None] = queue.SimpleQueue()
-        self._failure: OSError | None = None
+        self._failure: BaseException | None = None
         self._is_abandoned = False
+        self._scratch = memoryview(bytearray(BLOCK_BYTES))
         for _ in range(_RING):
             self._free.put(memoryview(bytearray(BLOCK_BYTES)))
         self._thread = threading.Thread(target=self._run, name="kitops-hash", daemon=True)
@@ -127,26 +128,23 @@ class ThreadedHasher:
             raise self._failure
 
     def _run(self) -> None:
-        scratch = memoryview(bytearray(BLOCK_BYTES))
         while (work := self._work.get()) is not None:
             file_descriptor, position, count, buffer = work
             if self._failure is None and not self._is_abandoned:
                 try:
-                    self._do(file_descriptor, position, count, buffer, scratch)
-                except OSError as error:
+                    self._do(file_descriptor, position, count, buffer)
+                except BaseException as error:  # noqa: BLE001 - raised where the bytes come from, see _check
                     self._failure = error
             if buffer is not None:
                 self._free.put(buffer)
 
-    def _do(
-        self, file_descriptor: int, position: int, count: int, buffer: memoryview | None, scratch: memoryview
-    ) -> None:
+    def _do(self, file_descriptor: int, position: int, count: int, buffer: memoryview | None) -> None:
         if buffer is not None:
             if file_descriptor != _NO_FILE:
                 write_at(file_descriptor, position, buffer[:count])
             self._hash.update(buffer[:count])
             return
-        for part in _parts(scratch, file_descriptor, position, count):
+        for part in _parts(self._scratch, file_descriptor, position, count):
             if self._is_abandoned:
                 return
             self._hash.update(part)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from kitops_orchestration.errors import (
     ModelKitError,
-    NotFoundError,
     PromotionError,
     SignatureMissingError,
     VerificationError,
@@ -19,6 +18,7 @@ from kitops_orchestration.oci.archive import ArchivedEntry, ArchiveRepository, A
 from kitops_orchestration.oci.copy import CopyResult, copy
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.trust_file import self_contained
@@ -128,7 +128,7 @@ def import_archive(
     signers = [_signers(archive, entry, destination, trust) for entry, destination in places]
     imported = []
     for (entry, destination), signed_by in zip(places, signers, strict=True):
-        before = None if entry.tag is None else _resolve(destination, entry.tag)
+        before = None if entry.tag is None else resolve_or_none(destination, entry.tag)
         done = copy(
             archive,
             entry.descriptor.digest,
@@ -178,13 +178,6 @@ def _signers(
             advice="export it again once it is signed; nothing was imported",
         )
     return verdict.signers
-
-
-def _resolve(repository: Repository, tag: str) -> Digest | None:
-    try:
-        return repository.resolve(tag).digest
-    except NotFoundError:
-        return None
 
 
 def trust_of(path: Path) -> bytes | None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.lineage.statements import TestResult
+from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.promotion.facts import Facts, kitfile_metrics, kitfile_mlflow, newest, signers
-from kitops_orchestration.promotion.history import resolve_or_none
 from kitops_orchestration.promotion.policy import CheckSpec
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.signed_files import choose_files
@@ -122,25 +122,32 @@ def check_signature(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
 def check_attestation(facts: Facts, arguments: Mapping[str, Any]) -> Outcome:
     """A verified statement of the type is there; ``builder`` narrows it, and ``result`` is that of the newest."""
     wanted = predicate_types.full_name(arguments["type"])
-    builder, result, count = arguments.get("builder"), arguments.get("result"), facts.threshold(wanted)
-    limits = [f"by {builder}" if builder else "", f"with result {result}" if result else ""]
-    people = f"from {count} identities" if count > 1 else ""
-    expected = " ".join(filter(None, [f"a verified {arguments['type']} statement", *limits, people]))
+    result, count = arguments.get("result"), facts.threshold(wanted)
+    expected = _expected_statement(arguments, count)
     if facts.trust is None:
         return False, expected, NO_TRUST, ()
     found = facts.verified(wanted)
-    good = [item for item in found if item.statement and _is_by(item.statement.predicate, builder)]
+    good = [item for item in found if item.statement and _is_by(item.statement.predicate, arguments.get("builder"))]
     said = _last_results(good) if result is not None else {}
     if good and len(signers(good)) >= count and not set(said) - {result}:
         return True, expected, f"{len(good)} found", good
-    others = [item.reason for item in facts.evidence if item.predicate_type == wanted and not item.is_verified]
     if said:
-        reason = f"the last result is {' and '.join(sorted(said))}"
-    elif found:
-        reason = f"{len(found)} found, {len(good) or 'none'} fit{'' if len(good) > 1 else 's'}"
-    else:
-        reason = others[0] if others else "none is attached"
-    return False, expected, reason, found
+        return False, expected, f"the last result is {' and '.join(sorted(said))}", found
+    if found:
+        return False, expected, f"{len(found)} found, {len(good) or 'none'} fit{'' if len(good) > 1 else 's'}", found
+    others = [item.reason for item in facts.evidence if item.predicate_type == wanted and not item.is_verified]
+    return False, expected, _first(others, "none is attached"), found
+
+
+def _expected_statement(arguments: Mapping[str, Any], count: int) -> str:
+    builder, result = arguments.get("builder"), arguments.get("result")
+    words = [
+        f"a verified {arguments['type']} statement",
+        f"by {builder}" if builder else "",
+        f"with result {result}" if result else "",
+        f"from {count} identities" if count > 1 else "",
+    ]
+    return " ".join(filter(None, words))
 
 
 def _last_results(found: Sequence[Evidence]) -> dict[str, list[Evidence]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from kitops_orchestration.errors import KitOpsError, NotFoundError
 from kitops_orchestration.modelkit.inspect import ModelKit, inspect
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.manifest import Node
+from kitops_orchestration.oci.resolve import tags_by_digest
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.evidence import Evidence, is_fault_of_content, read_evidence
 from kitops_orchestration.signing.timestamps import parse_timestamp
@@ -57,24 +57,12 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def tags_by_digest(repository: Repository, *, limits: Limits = Limits()) -> Mapping[Digest, tuple[str, ...]]:
-    """Return every tagged digest with its tags; one request for the list, and one for each tag."""
-    names = list(repository.tags())
-    with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
-        digests = list(pool.map(lambda tag: _resolve(repository, tag), names))
-    found: dict[Digest, tuple[str, ...]] = {}
-    for name, digest in zip(names, digests, strict=True):
-        if digest is not None:
-            found[digest] = (*found.get(digest, ()), name)
-    return found
-
-
 def held_versions(
     repository: Repository, *, trust: TrustPolicy | None = None, limits: Limits = Limits()
 ) -> list[HeldVersion]:
     """Return what the repository holds under tags, with Kitfile and evidence; no layer is fetched.
 
-    Requests: those of :func:`tags_by_digest`; then for each version two for manifest and Kitfile, one for its
+    Requests: the list of tags and one for each tag; then for each version two for manifest and Kitfile, one for its
     referrers, and two for each statement.
     """
     tags = tags_by_digest(repository, limits=limits)
@@ -98,11 +86,4 @@ def _kit(repository: Repository, digest: Digest, limits: Limits) -> ModelKit | N
     except KitOpsError as error:
         if not is_fault_of_content(error):
             raise
-        return None
-
-
-def _resolve(repository: Repository, tag: str) -> Digest | None:
-    try:
-        return repository.resolve(tag).digest
-    except NotFoundError:
         return None

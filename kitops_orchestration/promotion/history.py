@@ -17,6 +17,7 @@ from kitops_orchestration.lineage.recorded import Recorded, counted, read
 from kitops_orchestration.lineage.statements import Promotion
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import predicate_types
 
@@ -167,11 +168,3 @@ def _place(entry: HistoryEntry) -> tuple[str, str | None] | None:
     except InvalidReferenceError:
         return None
     return found.name, found.tag
-
-
-def resolve_or_none(repository: Repository, target: str) -> Digest | None:
-    """Return what a tag or digest points at, or ``None`` when it is not there."""
-    try:
-        return repository.resolve(target).digest
-    except NotFoundError:
-        return None

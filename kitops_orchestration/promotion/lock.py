@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from kitops_orchestration.errors import PromotionError
 from kitops_orchestration.oci.machine_lock import machine_lock
 from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.settings import cache_dir
 
 
 @contextmanager
@@ -22,8 +23,9 @@ def promotion_lock(destination: Reference, tag: str) -> Iterator[None]:
         try:
             stack.enter_context(machine_lock(f"{destination.name}:{tag}"))
         except OSError as error:
+            place = error.filename or cache_dir()
             raise PromotionError(
                 f"cannot lock the promotion to {destination.name}:{tag}: {error.strerror}",
-                advice=f"make {error.filename} writable, or set KITOPS_ORCHESTRATION_CACHE to a folder that is",
+                advice=f"make {place} writable, or set KITOPS_ORCHESTRATION_CACHE to a folder that is",
             ) from error
         yield

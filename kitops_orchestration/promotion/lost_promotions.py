@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kitops_orchestration.promotion.history import HistoryEntry, StageHistory, into, promotions_of, resolve_or_none
+from kitops_orchestration.oci.resolve import tags_by_digest
+from kitops_orchestration.promotion.history import HistoryEntry, StageHistory, into, promotions_of
 from kitops_orchestration.settings import Limits
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ def with_lost_promotions(
     promotions only.
     """
     with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
-        found = pool.map(lambda tag: resolve_or_none(repository, tag), repository.tags())
-        digests = sorted({digest for digest in found if digest is not None})
+        digests = sorted(tags_by_digest(repository, limits=limits))
         one_by_one = replace(limits, concurrency=1)  # digests are asked for side by side already
         promotions = pool.map(lambda digest: promotions_of(repository, digest, trust=trust, limits=one_by_one), digests)
         recorded = [entry for entries in promotions for entry in entries]

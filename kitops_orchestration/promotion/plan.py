@@ -16,10 +16,11 @@ from kitops_orchestration.errors import ApprovalMissingError, CheckFailedError, 
 from kitops_orchestration.lineage import report
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.promotion.checks import CheckResult, run_check
 from kitops_orchestration.promotion.facts import Facts, OpenStage, gather
 from kitops_orchestration.promotion.freeze import why_frozen
-from kitops_orchestration.promotion.history import events_of, into, resolve_or_none
+from kitops_orchestration.promotion.history import events_of, into
 from kitops_orchestration.promotion.policy import CheckSpec, PromotionPolicy, Stage
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.timestamps import format_timestamp, now

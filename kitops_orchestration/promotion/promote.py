@@ -19,9 +19,10 @@ from kitops_orchestration.lineage.attach import Attached, attach
 from kitops_orchestration.lineage.statements import Promotion, RunContext, VerificationResult
 from kitops_orchestration.oci.copy import CopyResult, copy
 from kitops_orchestration.oci.manifest import Manifest
+from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.promotion.approvals import policy_resource
-from kitops_orchestration.promotion.history import HistoryEntry, events_of, into, resolve_or_none
+from kitops_orchestration.promotion.history import HistoryEntry, events_of, into
 from kitops_orchestration.promotion.lock import promotion_lock
 from kitops_orchestration.promotion.plan import PromotionPlan, plan
 from kitops_orchestration.promotion.predicate_types import VERIFIER

@@ -9,7 +9,7 @@ A version is a digest with every tag that points at it, and it goes as a whole o
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from kitops_orchestration.errors import InvalidReferenceError, NotFoundError, RegistryResponseError
 from kitops_orchestration.lineage import report
 from kitops_orchestration.lineage.deployment import POINTER
-from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.referrers import LEGACY_SUFFIXES, fallback_tag
 from kitops_orchestration.oci.repository import ManifestRemover
+from kitops_orchestration.oci.resolve import tags_by_digest
 from kitops_orchestration.oci.tag_selector import TagSelector, precedence
 from kitops_orchestration.oci.transfer_cancel import check_cancelled
-from kitops_orchestration.promotion.held_versions import HeldVersion, held_versions, tags_by_digest
+from kitops_orchestration.promotion.held_versions import HeldVersion, held_versions
 from kitops_orchestration.promotion.retention_holds import Holds, parents
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.timestamps import now
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.promotion.policy import PromotionPolicy
     from kitops_orchestration.signing.trust import TrustPolicy
 
+_MOST_DAYS = 100_000
 _ADVICE = "say how many of the newest to keep (keep_last), for how many days (keep_days), or both"
 
 
@@ -58,6 +60,8 @@ class RetentionRule:
         for name, value in (("keep_last", self.keep_last), ("keep_days", self.keep_days)):
             if value is not None and not value >= 0:
                 raise InvalidReferenceError(f"{name} is {value}", advice="use 0 or more")
+        if self.keep_days is not None and self.keep_days > _MOST_DAYS:
+            raise InvalidReferenceError(f"keep_days is {self.keep_days:g}", advice=f"use {_MOST_DAYS} or less")
         for text in (self.matches, *self.keep_tags):
             TagSelector.parse(text)
 
@@ -151,9 +155,10 @@ def retain(
     deployed; what a version that stays names as its parent; what an index lists; what is no ModelKit; and what
     nobody knows the age of.
 
-    Versions go one after another, each with all its tags in one step, and its evidence after it.  Tags are looked at
-    once more right before; a version whose tags changed meanwhile stays.  Space becomes free when the registry
-    collects its garbage, or by ``prune`` in a folder.
+    Versions go one after another, each with all its tags in one step, and its evidence after it.  All tags are looked
+    at once more before the first goes, and the evidence of each right before it does; a version that got another tag
+    or statement meanwhile stays.  Space becomes free when the registry collects its garbage, or by ``prune`` in a
+    folder.
 
     Args:
         repository: where.
@@ -177,7 +182,8 @@ def retain(
     decided = _Decision(rule, repository.reference, versions, held, at or now()).verdicts()
     if not dry_run and any(not verdict.is_kept for verdict in decided):
         present = tags_by_digest(repository, limits=limits)
-        decided = [_remove(repository, verdict, present, cancel) for verdict in decided]
+        known = {version.digest: {item.descriptor.digest for item in version.evidence} for version in versions}
+        decided = [_remove(repository, verdict, present, known, cancel) for verdict in decided]
     return RetentionResult(repository.reference, dry_run, rule, tuple(decided))
 
 
@@ -288,6 +294,7 @@ def _remove(
     repository: Repository,
     verdict: RetainedVersion,
     present: Mapping[Digest, tuple[str, ...]],
+    known: Mapping[Digest, Collection[Digest]],
     cancel: threading.Event | None,
 ) -> RetainedVersion:
     if verdict.is_kept:
@@ -295,7 +302,11 @@ def _remove(
     check_cancelled(cancel)
     if present.get(verdict.digest) != verdict.tags:
         return replace(verdict, is_kept=True, reason="its tags changed while this ran")
-    evidence = [digest for digest in _evidence_of(repository, verdict.digest) if digest not in present]
+    referrers = repository.referrers(verdict.digest)
+    if any(item.digest not in known[verdict.digest] for item in referrers):
+        # Whoever promotes or deploys it says so before a tag moves.
+        return replace(verdict, is_kept=True, reason="its evidence changed while this ran")
+    evidence = [digest for digest in _evidence_of(repository, verdict.digest, referrers) if digest not in present]
     remover: Any = repository  # a ManifestRemover, as was asked before
     remover.delete_manifest(verdict.digest)
     for digest in evidence:
@@ -306,11 +317,11 @@ def _remove(
     return verdict
 
 
-def _evidence_of(repository: Repository, digest: Digest) -> list[Digest]:
+def _evidence_of(repository: Repository, digest: Digest, referrers: Sequence[Descriptor]) -> list[Digest]:
     """Return what refers to a manifest, what refers to that, and the tags that only list it; farthest first."""
     found = []
-    for descriptor in repository.referrers(digest):
-        found += [*_evidence_of(repository, descriptor.digest), descriptor.digest]
+    for each in (descriptor.digest for descriptor in referrers):
+        found += [*_evidence_of(repository, each, repository.referrers(each)), each]
     for suffix in ("", *LEGACY_SUFFIXES):
         try:
             found.append(repository.resolve(fallback_tag(digest) + suffix).digest)

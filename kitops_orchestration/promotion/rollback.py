@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kitops_orchestration.errors import PromotionError
 from kitops_orchestration.oci.descriptor import Digest
-from kitops_orchestration.promotion.history import history, resolve_or_none
+from kitops_orchestration.oci.resolve import resolve_or_none
+from kitops_orchestration.promotion.history import history
 from kitops_orchestration.promotion.promote import PromotionResult, promote
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kitops_orchestration.errors import NotFoundError, RegistryUnavailableError, SignatureError
 from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
-from kitops_orchestration.oci.machine_lock import machine_lock_if_possible
+from kitops_orchestration.oci.machine_lock import brief_machine_lock
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.referrers import fallback_tag
 from kitops_orchestration.signing.evidence import read_blob
@@ -84,7 +84,7 @@ def add_signature(
     layer = Descriptor(SIMPLE_SIGNING, Digest.of(payload), len(payload), {ANNOTATION_SIGNATURE: signature})
     repository.push_blob(layer, BytesSource(payload))
     is_new = False
-    with machine_lock_if_possible(f"{repository.reference.name}:{signature_tag(digest)}"):
+    with brief_machine_lock(f"{repository.reference.name}:{signature_tag(digest)}"):
         for _ in range(_ATTEMPTS):
             existing = _manifest(repository, digest)
             layers = () if existing is None else existing.layers

@@ -29,6 +29,7 @@ from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote import RemoteRepository
+from kitops_orchestration.oci.remote_blobs import SMALL_BYTES, STREAK
 from kitops_orchestration.oci.transfer import download_blob
 from kitops_orchestration.oci.transfer_checkpoint import FileCheckpoint
 from kitops_orchestration.oci.transfer_push import push_content
@@ -111,6 +112,18 @@ def test_among_new_blobs_the_question_is_the_upload(embedded_registry, remote):
     assert embedded_registry.count(method="HEAD") < len(contents)
     assert embedded_registry.count(method="PUT") == len(contents) - 1, "what was there was not sent again"
     assert sum(record.method in ("HEAD", "POST", "PUT") for record in embedded_registry.requests) < 3 * len(contents)
+
+
+def test_a_large_blob_is_not_sent_again_where_the_registry_mounts_nothing(embedded_registry, remote):
+    """Such a registry says 202 to every mount, whether the blob is there or not."""
+    embedded_registry.behaviour.mounts = False
+    large = random_bytes(SMALL_BYTES + 1)
+    push_bytes(remote, large)
+    for content in blobs_of(STREAK):
+        push_bytes(remote, content)
+    before = embedded_registry.blob_bodies
+    push_bytes(remote, large)
+    assert embedded_registry.blob_bodies == before
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 501])

@@ -186,6 +186,34 @@ def specs():
     ]
 
 
+class Asked:
+    """An instance that counts the pages of observations it was asked for."""
+
+    def __init__(self, instance):
+        self.instance = instance
+        self.pages = 0
+
+    def fetch_materializations(self, *args, **options):
+        return self.instance.fetch_materializations(*args, **options)
+
+    def fetch_observations(self, *args, **options):
+        self.pages += 1
+        return self.instance.fetch_observations(*args, **options)
+
+
+def test_old_observations_of_others_are_not_all_read(run, kitops, instance, context_dir):
+    run([kit_asset(context_dir)])
+    earlier = latest_modelkit(instance, "tiny")
+    for number in range(250):
+        instance.report_runless_asset_event(dg.AssetObservation("tiny", metadata={"rows": number}))
+    assert latest_modelkit(instance, "tiny").digest == earlier.digest  # past those that came after it
+    run([kit_asset(make_context_dir(context_dir.parent / "newer", name="newer"))])
+
+    asked = Asked(instance)
+    assert latest_modelkit(asked, "tiny").digest != earlier.digest
+    assert asked.pages == 1
+
+
 def test_several_kits_come_from_one_function_and_can_be_chosen(run, kitops, instance, tmp_path):
     @modelkit_assets(specs=specs())
     def models(context: dg.AssetExecutionContext, kitops: KitOpsResource):

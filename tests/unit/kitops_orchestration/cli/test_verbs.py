@@ -16,6 +16,8 @@ import yaml
 
 from kitops_orchestration.modelkit import kit_storage
 from kitops_orchestration.modelkit.kit_storage import KitStorageRepository
+from kitops_orchestration.oci.content_cache import ContentCache
+from kitops_orchestration.oci.descriptor import Digest
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -331,6 +333,21 @@ def test_cache_is_pruned_of_what_nobody_used_lately_and_nobody_holds(kitctl, tmp
     for holder in holders:
         os.close(holder)
     assert kitctl("cache", "clear", "--json").ok().json["freed"] == 2048
+
+
+def test_of_cached_evidence_what_is_still_read_stays(kitctl, tmp_path) -> None:
+    folder = tmp_path / "cache" / "kitops-orchestration" / "evidence"
+    cache, old = ContentCache(folder), time.time() - 40 * 86_400
+    contents = [b"read today", b"read long ago"]
+    for content in contents:
+        cache.put(Digest.of(content), content)
+    for path in folder.rglob("*"):
+        os.utime(path, (old, old))
+    assert cache.get(Digest.of(contents[0])) == contents[0]
+
+    kitctl("cache", "prune").ok()
+
+    assert [cache.get(Digest.of(content)) for content in contents] == [contents[0], None]
 
 
 def test_list_of_a_folder_shows_every_repository_with_its_author(kitctl, packed, tmp_path) -> None:

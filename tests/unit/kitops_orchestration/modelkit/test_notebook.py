@@ -53,6 +53,9 @@ def test_hostile_names_cannot_become_markup(make_context, repository) -> None:
         assert "<script" not in shown
         assert "<img" not in shown
         assert "&lt;script&gt;" in shown
+    page = diff(old, new).to_markdown()
+    assert "<script" not in page
+    assert "<img" not in page
 
 
 def test_long_tables_and_texts_are_cut() -> None:

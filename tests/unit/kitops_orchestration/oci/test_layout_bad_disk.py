@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.copy import copy
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.layout_files import UPLOADS
@@ -23,6 +24,7 @@ from kitops_orchestration.oci.prune import prune
 from kitops_orchestration.oci.reference import Reference, folder_registry
 from kitops_orchestration.oci.referrers import attach, fallback_tag
 from kitops_orchestration.oci.schemes import open_repository
+from kitops_orchestration.oci.transfer_push import push_content
 from kitops_orchestration.testing.builders import push_bytes, push_random_modelkit, random_bytes
 
 NOBODY = 65534
@@ -120,6 +122,20 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_file(open_dir):
     assert message.startswith("cannot push blob in folder")
     assert advice
     assert files_in(open_dir) == before
+
+
+def test_a_disk_that_fills_up_before_a_run_of_zeros_is_the_same_error(open_dir):
+    """What the second thread could not write may come to light at a part that is not written at all."""
+    layout = layout_at(open_dir)
+
+    def push() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        push_content(layout, BytesSource(random_bytes(300_000) + bytes(20_000_000)), "a/b")
+
+    message, advice = in_process(push)
+    assert message.startswith("cannot push blob in folder")
+    assert advice
+    assert list((layout.directory / UPLOADS).iterdir()) == []
 
 
 def test_a_disk_too_full_for_the_index_keeps_the_old_one(open_dir):

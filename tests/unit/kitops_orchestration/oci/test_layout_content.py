@@ -74,6 +74,19 @@ def test_other_content_of_the_same_size_is_stored(repository: LayoutRepository) 
     assert repository.blob_path(pushed.descriptor.digest).read_bytes() == other
 
 
+def test_what_another_process_stored_meanwhile_is_written_in_vain_and_not_twice(repository: LayoutRepository) -> None:
+    push_content(repository, CountingSource(LARGE + b"1"), "a/b")  # has looked at the folder
+    elsewhere = LayoutRepository(repository.reference)
+    path = elsewhere.blob_path(push_content(elsewhere, CountingSource(LARGE), "a/b").descriptor.digest)
+    before = path.stat().st_ino
+
+    again = push_content(repository, CountingSource(LARGE), "a/b")
+
+    assert again.is_new is False
+    assert path.stat().st_ino == before
+    assert files_in(repository, ".uploads") == []
+
+
 @pytest.mark.parametrize("content", [b"", b"small", b"\0" * 100])
 def test_small_content_is_stored_too(content: bytes, repository: LayoutRepository) -> None:
     pushed = push_content(repository, CountingSource(content), "a/b")

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, hashing
+from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher, hashing
 from kitops_orchestration.testing.builders import random_bytes
 
 CONTENT = random_bytes(5 * BLOCK_BYTES + 3)
@@ -64,3 +64,19 @@ def follow_and_give_up(file_descriptor: int, size: int) -> None:
     with hashing("sha256", is_threaded=True) as hasher:
         hasher.follow(file_descriptor, 0, size)
         raise KeyboardInterrupt
+
+
+def test_a_failure_of_any_kind_ends_the_wait_for_a_buffer(tmp_path):
+    """The thread must not die of it: whoever asks for a buffer would wait for ever."""
+    path = tmp_path / "file"
+    path.touch()
+    with path.open("r+b") as file, hashing("sha256", is_threaded=True) as hasher:
+        with pytest.raises(OverflowError):
+            write_without_end(file.fileno(), hasher)
+        with pytest.raises(OverflowError):
+            hasher.hexdigest()
+
+
+def write_without_end(file_descriptor: int, hasher: FileHasher) -> None:
+    while True:
+        hasher.write(file_descriptor, 1 << 70, hasher.buffer(), BLOCK_BYTES)

@@ -9,7 +9,7 @@ import pytest
 from kitops_orchestration.errors import InvalidReferenceError, TransferCancelledError
 from kitops_orchestration.lineage.statements import Deployment, DeploymentTarget, Promotion, Statement
 from kitops_orchestration.oci.manifest import Index
-from kitops_orchestration.promotion.held_versions import tags_by_digest
+from kitops_orchestration.oci.resolve import tags_by_digest
 from kitops_orchestration.promotion.retention import RetentionRule, retain
 from kitops_orchestration.signing import predicate_types
 
@@ -217,6 +217,26 @@ def test_a_version_whose_tags_change_while_it_is_decided_about_stays(team, repos
     assert "production" in list(repository.tags())
 
 
+def test_a_version_that_somebody_speaks_for_meanwhile_stays(team, repository):
+    pack(team, "1.0.0", "1.1.0", "1.2.0")
+
+    class Promoting(type(repository)):
+        """Somebody else is about to promote a version: the record comes first, the tag later."""
+
+        removed = 0
+
+        def delete_manifest(self, digest):
+            self.removed += 1
+            if self.removed == 1:
+                team.client.attest("staging/iris:1.0.0", "https://example.com/promoting/v1", {"to": "production"})
+            super().delete_manifest(digest)
+
+    result = retain(Promoting(repository.reference), RetentionRule("*", keep_last=1))
+    assert gone(result) == ["1.1.0"]
+    assert reasons(result)["1.0.0"] == "its evidence changed while this ran"
+    assert team.client.inspect("staging/iris:1.0.0")
+
+
 def test_a_stop_comes_before_the_next_version(team, repository):
     import threading
 
@@ -235,7 +255,13 @@ def test_an_empty_repository_has_nothing_to_let_go(team):
 
 @pytest.mark.parametrize(
     "rule",
-    [{}, {"keep_last": -1}, {"keep_days": float("nan")}, {"keep_last": 1, "keep_tags": ("",)}],
+    [
+        {},
+        {"keep_last": -1},
+        {"keep_days": float("nan")},
+        {"keep_days": float("inf")},
+        {"keep_last": 1, "keep_tags": ("",)},
+    ],
 )
 def test_a_rule_that_cannot_be_meant_is_refused(rule):
     with pytest.raises(InvalidReferenceError):
