@@ -24,6 +24,7 @@ from airflow.providers.common.compat.sdk import (
     XCom,
     conf,
     determine_kwargs,
+    get_current_context,
     task_decorator_factory,
 )
 from airflow.sdk import AssetWatcher
@@ -59,6 +60,7 @@ __all__ = [
     "conf",
     "determine_kwargs",
     "get_async_connection",
+    "get_current_context",
     "mask_secret",
     "task_decorator_factory",
 ]

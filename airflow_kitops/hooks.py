@@ -22,6 +22,7 @@ from airflow_kitops.evidence_verbs import EvidenceVerbs
 from airflow_kitops.hook_lineage import tell_lineage
 from airflow_kitops.masking import MaskedCredentials, mask_lines
 from airflow_kitops.results import reference_text
+from airflow_kitops.task_state import upload_checkpoint
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
             tls=settings.tls,
             limits=settings.limits,
             cancel=self.cancel,
+            checkpoint=upload_checkpoint(),
         )
 
     async def aget_client(self) -> KitClient:
