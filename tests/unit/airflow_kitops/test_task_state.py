@@ -110,7 +110,7 @@ def test_without_a_next_try_the_upload_is_taken_back(
     remote: EmbeddedRegistry, big: Path, state: State | None, max_tries: int
 ) -> None:
     for method in ("PATCH", "PUT"):  # sent while it is hashed, and again when that broke
-        remote.add_fault(Fault(method, "/blobs/uploads/", drops=True, after_bytes=BREAKS_AT))
+        remote.add_fault(Fault(method, "/blobs/uploads/", times=9, drops=True, after_bytes=BREAKS_AT))
     with running(state, max_tries=max_tries) as context, pytest.raises(AirflowException):
         pack(big, context)
     assert remote.count(method="DELETE", path_contains="/blobs/uploads/") >= 1
