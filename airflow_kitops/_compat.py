@@ -1,4 +1,4 @@
-"""Every name this package takes from Airflow, so that one module knows the supported releases (3.1 and later).
+"""Every name this package takes from Airflow, so that one module knows the supported releases (3.1.8 and later).
 
 The bases of triggers are not here: they cost a DAG file a quarter of a second, and only ``triggers`` needs them.
 """
