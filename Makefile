@@ -72,14 +72,13 @@ test: $(STAMP) programs ## Run the whole suite
 test-unit: $(STAMP) ## Run what needs no network and no other program
 	@$(PYTEST) $(wildcard tests/unit tests/architecture)
 
-# Airflow 3.1 with the lowest releases of what else is asked for directly, in a folder that is gone afterwards. Of 3.1 itself
-# the newest patch: 3.1.0 does not start with today's structlog.
+# Airflow 3.1 with the lowest releases of what else is asked for directly, in a folder that is gone afterwards.
 .PHONY: test-lowest
 test-lowest: .tools/uv-$(UV_VERSION).dist-info/METADATA ## Run Airflow's unit tests on the lowest releases supported
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	$(UV) venv --quiet --python $(PYTHON) "$$folder/venv" && \
 	$(UV) pip install --quiet --python "$$folder/venv/bin/python" --resolution lowest-direct --editable '.[airflow,signing]' \
-		'apache-airflow>=3.1.8,<3.2' 'pytest>=8.2' 'pytest-timeout>=2.3' 'jsonschema>=4.21' && \
+		'apache-airflow<3.2' 'hypothesis>=6.100' 'pytest>=8.2' 'pytest-timeout>=2.3' 'jsonschema>=4.21' && \
 	$(UV) pip list --quiet --python "$$folder/venv/bin/python" | grep -E '^apache-airflow' && \
 	"$$folder/venv/bin/python" -m pytest -q -p no:cacheprovider tests/unit/airflow_kitops
 

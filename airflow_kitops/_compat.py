@@ -1,4 +1,4 @@
-"""Every name this package takes from Airflow, so that one module knows the supported releases (3.1 and later).
+"""Every name this package takes from Airflow, so that one module knows the supported releases (3.1.8 and later).
 
 The bases of triggers are not here: they cost a DAG file a quarter of a second, and only ``triggers`` needs them.
 """
@@ -24,6 +24,7 @@ from airflow.providers.common.compat.sdk import (
     XCom,
     conf,
     determine_kwargs,
+    get_current_context,
     task_decorator_factory,
 )
 from airflow.sdk import AssetWatcher
@@ -59,6 +60,7 @@ __all__ = [
     "conf",
     "determine_kwargs",
     "get_async_connection",
+    "get_current_context",
     "mask_secret",
     "task_decorator_factory",
 ]

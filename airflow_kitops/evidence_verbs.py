@@ -64,6 +64,15 @@ class EvidenceVerbs:
         """True when the connection has a signing key."""
         return self.settings.signing_private_key is not None
 
+    def signing(self, sign: bool | None) -> dict[str, Any]:
+        """Return the core's ``signer`` and ``sign`` for a new ModelKit; ``None`` means where there is a key.
+
+        Raises:
+            SignatureError: ``sign`` without a key.
+        """
+        signer = self._required_signer() if sign else self.signer
+        return {"signer": signer, "sign": signer is not None if sign is None else sign}
+
     @cached_property
     def trust(self) -> TrustPolicy | None:
         """Whose signatures count; ``None`` without a trust policy."""

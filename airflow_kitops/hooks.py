@@ -22,10 +22,12 @@ from airflow_kitops.evidence_verbs import EvidenceVerbs
 from airflow_kitops.hook_lineage import tell_lineage
 from airflow_kitops.masking import MaskedCredentials, mask_lines
 from airflow_kitops.results import reference_text
+from airflow_kitops.task_state import upload_checkpoint
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
     from kitops_orchestration.client import Copied, KitClient
+    from kitops_orchestration.lineage.publish import MakeStatement, Published
     from kitops_orchestration.mlflow_bridge.export import ExportResult
     from kitops_orchestration.mlflow_bridge.import_ import ImportResult
     from kitops_orchestration.mlflow_bridge.write_back import AliasSync
@@ -89,6 +91,7 @@ class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
             tls=settings.tls,
             limits=settings.limits,
             cancel=self.cancel,
+            checkpoint=upload_checkpoint(),
         )
 
     async def aget_client(self) -> KitClient:
@@ -147,9 +150,30 @@ class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
             return self.client.resolve(self.complete(reference))
 
     def pack(self, context_dir: Path | str, reference: str | Mapping[str, Any], **options: Any) -> PackResult:
-        """Pack a folder into the repository of ``reference``; ``options`` are those of the core's ``pack``."""
+        """Pack a folder into ``reference``, which needs a tag; ``options`` are those of the core's ``pack``."""
         with airflow_errors():
-            result = self.client.pack(Path(context_dir), self.complete(reference), **options)
+            result = self.client.pack(Path(context_dir), self.complete(reference).require_tag(), **options)
+            tell_lineage(self, wrote=result.reference)
+            return result
+
+    def publish(
+        self,
+        context_dir: Path | str,
+        reference: str | Mapping[str, Any],
+        *,
+        statement: MakeStatement | None = None,
+        sign: bool | None = None,
+        **options: Any,
+    ) -> Published:
+        """Pack a folder, attach what ``statement`` says of it, sign, and move the tags last.
+
+        ``sign=None`` means where the connection has a key.  ``options`` are those of the core's ``pack``.
+        """
+        with airflow_errors():
+            where = self.complete(reference).require_tag()
+            is_plain = statement is None and sign is False  # then nobody has to open the key
+            signing = {} if is_plain else self.signing(sign)
+            result = self.client.publish(Path(context_dir), where, statement=statement, **signing, **options)
             tell_lineage(self, wrote=result.reference)
             return result
 
@@ -190,10 +214,16 @@ class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
             tell_lineage(self, read=self.complete(source), wrote=result.reference)
             return result
 
-    def export_run(self, source: str, reference: str | Mapping[str, Any], **options: Any) -> ExportResult:
-        """Make a ModelKit of an MLflow run, logged model or registered version."""
+    def export_run(
+        self, source: str, reference: str | Mapping[str, Any], *, sign: bool | None = False, **options: Any
+    ) -> ExportResult:
+        """Make a ModelKit of an MLflow run, logged model or registered version; its tags move last.
+
+        ``sign=None`` means where the connection has a key.
+        """
         with airflow_errors():
-            result = self.client.export_run(source, self.complete(reference), **options)
+            where, signing = self.complete(reference).require_tag(), self.signing(sign)
+            result = self.client.export_run(source, where, **signing, **options)
             tell_lineage(self, wrote=result.reference)
             return result
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kitops_orchestration.client import Copied
+    from kitops_orchestration.lineage.publish import Published
     from kitops_orchestration.mlflow_bridge.export import ExportResult
     from kitops_orchestration.mlflow_bridge.record import RunRecord
     from kitops_orchestration.modelkit.inspect import ModelKit
@@ -45,6 +46,15 @@ def packed(result: PackResult) -> dict[str, Any]:
     }
 
 
+def published(result: Published | ExportResult) -> dict[str, Any]:
+    """Return what was packed, what was attached to it, and whether it is signed."""
+    return {
+        **packed(result.pack),
+        "provenance_digest": result.provenance and str(result.provenance.descriptor.digest),
+        "is_signed": result.signature is not None,
+    }
+
+
 def copied(result: Copied) -> dict[str, Any]:
     """Return where a copy went and what had to move for it."""
     return {
@@ -69,7 +79,7 @@ def unpacked(result: UnpackResult) -> dict[str, Any]:
 def exported(result: ExportResult) -> dict[str, Any]:
     """Return the ModelKit that a run became, which run it was, and the run's last metrics."""
     return {
-        **packed(result.pack),
+        **published(result),
         "run_id": result.record.run_id,
         "run_url": _run_url(result.record),
         "metrics": {name: metric.last for name, metric in list(result.record.metrics.items())[:_MOST_METRICS]},

@@ -23,9 +23,10 @@ class KitExportRunOperator(KitProducingOperator):
     :param tracking_uri: MLflow's tracking server; empty means the worker's own setting.
     :param registry_uri: MLflow's model registry, where it is another.
     :param name: the ModelKit's name in its Kitfile.
+    :param sign: sign with the connection's key, before a tag points at it; ``None`` means where there is a key.
     :param export_options: more arguments of the core's ``export_run``, for example ``{"datasets": "copy"}``.
     :return: ``reference``, ``digest``, ``repository``, ``tag``, ``run_id``, ``size_bytes``, ``uploaded_bytes``,
-        ``layers``.
+        ``layers``, ``provenance_digest``, ``is_signed``.
     """
 
     template_fields: Sequence[str] = (
@@ -47,6 +48,7 @@ class KitExportRunOperator(KitProducingOperator):
         tracking_uri: str | None = None,
         registry_uri: str | None = None,
         name: str | None = None,
+        sign: bool | None = False,
         export_options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -56,6 +58,7 @@ class KitExportRunOperator(KitProducingOperator):
         self.tracking_uri = tracking_uri
         self.registry_uri = registry_uri
         self.name = name
+        self.sign = sign
         self.export_options = export_options
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -66,6 +69,7 @@ class KitExportRunOperator(KitProducingOperator):
             tracking_uri=self.tracking_uri or None,
             registry_uri=self.registry_uri or None,
             name=self.name or None,
+            sign=self.sign,
             run_context=run_context(context),
             **(self.export_options or {}),
         )

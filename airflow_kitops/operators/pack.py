@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from kitops_orchestration.modelkit.pack import PackResult
+    from kitops_orchestration.signing.statement import Statement
 
 
 class KitPackOperator(KitProducingOperator):
@@ -29,7 +31,10 @@ class KitPackOperator(KitProducingOperator):
     :param extra_tags: more tags for the same digest.
     :param annotations: added to the manifest.
     :param pack_options: more arguments of the core's ``pack``, for example ``{"compression": "zstd"}``.
-    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``size_bytes``, ``uploaded_bytes``, ``layers``.
+    :param sign: sign with the connection's key, before a tag points at it; ``None`` means where there is a key.
+    :param attach_provenance: attach which DAG, task and run made it, before a tag points at it.
+    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``size_bytes``, ``uploaded_bytes``, ``layers``,
+        ``provenance_digest``, ``is_signed``.
     """
 
     template_fields: Sequence[str] = (
@@ -50,6 +55,8 @@ class KitPackOperator(KitProducingOperator):
         extra_tags: Sequence[str] = (),
         annotations: Mapping[str, str] | None = None,
         pack_options: Mapping[str, Any] | None = None,
+        sign: bool | None = False,
+        attach_provenance: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -59,49 +66,44 @@ class KitPackOperator(KitProducingOperator):
         self.extra_tags = extra_tags
         self.annotations = annotations
         self.pack_options = pack_options
+        self.sign = sign
+        self.attach_provenance = attach_provenance
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Pack and return where the ModelKit is."""
-        return self.announce(context, results.packed(self._pack()))
-
-    def _pack(self) -> PackResult:
+        """Pack, attach and sign as far as it is wanted, tag, and return where the ModelKit is."""
         with local_folder(self.context_dir) as folder:
-            result = self.hook.pack(
+            result = self.hook.publish(
                 folder,
                 self.push_to,
+                statement=partial(_provenance, context) if self.attach_provenance else None,
+                sign=self.sign,
                 kitfile=Path(self.kitfile) if self.kitfile else None,
                 extra_tags=tuple(self.extra_tags),
                 annotations=self.annotations,
                 **(self.pack_options or {}),
             )
-        for warning in result.warnings:
+        for warning in result.pack.warnings:
             self.log.warning("%s", warning)
-        return result
+        return self.announce(context, results.published(result))
 
 
 class KitPackAndPushOperator(KitPackOperator):
     """Pack straight into a registry, say where it comes from, and sign it: all in one task.
 
-    The default where workers share no disk.  The provenance names this DAG, task and run; a retry adds nothing.
+    The default where workers share no disk.  The tags move last: whoever finds the ModelKit finds the provenance,
+    which names this DAG, task and run, and the signature, too.  A retry adds nothing.
 
     :param push_to: reference of the ModelKit in a registry, with a tag.
     :param sign: sign with the connection's key; ``None`` means where there is one.
-    :return: as :class:`KitPackOperator`, with ``provenance_digest`` and ``is_signed``.
+    :param attach_provenance: attach which DAG, task and run made it.
+    :return: as :class:`KitPackOperator`.
     """
 
-    def __init__(self, *, sign: bool | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.sign = sign
+    def __init__(self, *, sign: bool | None = None, attach_provenance: bool = True, **kwargs: Any) -> None:
+        super().__init__(sign=sign, attach_provenance=attach_provenance, **kwargs)
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Pack, attach the provenance, sign, and return where the ModelKit is."""
-        from kitops_orchestration.lineage.provenance import provenance
 
-        packed = self._pack()
-        pinned = str(packed.reference)
-        attached = self.hook.attest(pinned, provenance(packed, run_context(context)))
-        is_wanted = self.hook.has_signer if self.sign is None else self.sign
-        if is_wanted:
-            self.hook.sign(pinned)
-        facts = {"provenance_digest": str(attached.descriptor.digest), "is_signed": is_wanted}
-        return self.announce(context, {**results.packed(packed), **facts})
+def _provenance(context: Context, packed: PackResult) -> Statement:
+    from kitops_orchestration.lineage.provenance import provenance
+
+    return provenance(packed, run_context(context))

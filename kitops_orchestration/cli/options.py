@@ -12,7 +12,7 @@ import click
 from kitops_orchestration.cli.interruption import stoppable
 from kitops_orchestration.cli.progress_bar import STYLES, show_progress
 from kitops_orchestration.client import KitClient
-from kitops_orchestration.errors import InvalidReferenceError, NotFoundError
+from kitops_orchestration.errors import NotFoundError
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.settings import Limits
 
@@ -48,12 +48,7 @@ def push_option(function: F) -> F:
 
 def new_reference(client: KitClient, text: str, *, push: bool) -> Reference:
     """Return where a new ModelKit goes; it needs a tag, and ``--push`` when that is a registry."""
-    where = client.reference(text)
-    if where.tag is None:
-        raise InvalidReferenceError(
-            f"the reference has no tag, so nobody would find the ModelKit: {where}",
-            advice=f"add one, for example {where.name}:latest",
-        )
+    where = client.reference(text).require_tag()
     if not where.is_folder and not push:
         raise click.UsageError(
             f"{where.registry} is a registry: add --push, or name a folder: -t file:///folder/repository:tag"

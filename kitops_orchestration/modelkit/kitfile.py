@@ -159,9 +159,13 @@ class Kitfile:
         try:
             text = path.read_bytes().decode("utf-8-sig")
         except OSError as error:
-            raise KitfileError(f"cannot read the Kitfile {path}: {error.strerror}", path=str(path)) from error
+            raise KitfileError(
+                f"cannot read the Kitfile {path}: {error.strerror}",
+                path=str(path),
+                advice="give a Kitfile, or a directory that has one",
+            ) from error
         except UnicodeDecodeError as error:
-            raise KitfileError(f"{path}: not UTF-8 text", path=str(path)) from error
+            raise KitfileError(f"{path}: not UTF-8 text", path=str(path), advice="save it as UTF-8") from error
         return cls.parse(text, path=str(path))
 
     @classmethod

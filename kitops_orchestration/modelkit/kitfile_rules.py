@@ -43,7 +43,12 @@ def check(kitfile: Kitfile, *, path: str | None = None) -> None:
     problems = sorted(set(_problems(kitfile)))
     if problems:
         text = "".join(f"\n  * {problem}" for _, problem in problems)
-        raise KitfileError(f"{path or 'Kitfile'} is not valid:{text}", path=path, field=problems[0][0])
+        raise KitfileError(
+            f"{path or 'Kitfile'} is not valid:{text}",
+            path=path,
+            field=problems[0][0],
+            advice="correct these lines; paths start from the packed directory and stay inside of it",
+        )
 
 
 def _problems(kitfile: Kitfile) -> Iterator[tuple[str, str]]:

@@ -89,10 +89,14 @@ def compose(text: str, place: Place) -> Node:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         raise KitfileError(
-            f"{place.path or 'Kitfile'}{line}: not YAML: {error.problem or error.context}", path=place.path
+            f"{place.path or 'Kitfile'}{line}: not YAML: {error.problem or error.context}",
+            path=place.path,
+            advice="correct the file there; text with ': ' or ' #' in it needs quotes",
         ) from error
     except (yaml.YAMLError, ValueError) as error:
-        raise KitfileError(f"{place.path or 'Kitfile'}: not YAML: {error}", path=place.path) from error
+        raise KitfileError(
+            f"{place.path or 'Kitfile'}: not YAML: {error}", path=place.path, advice="write it as plain YAML text"
+        ) from error
     except RecursionError as error:
         raise place.error(None, "not YAML that can be read: nested too deeply") from error
     if root is None:

@@ -116,6 +116,19 @@ class Reference:
             f"the reference has neither tag nor digest: {self}", advice=f"add one, for example {self.name}:latest"
         )
 
+    def require_tag(self) -> Self:
+        """Return this reference, where a new ModelKit may go: under a digest alone nobody would find it.
+
+        Raises:
+            InvalidReferenceError: the reference has no tag.
+        """
+        if self.tag is None:
+            raise InvalidReferenceError(
+                f"the reference has no tag, so nobody would find the ModelKit: {self}",
+                advice=f"add one, for example {self.name}:latest",
+            )
+        return self
+
     def with_tag(self, tag: str) -> Self:
         """Return the same repository with another tag and no digest."""
         return replace(self, tag=tag, digest=None)

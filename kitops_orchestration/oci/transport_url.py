@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from kitops_orchestration.errors import RegistryError
 
+_UPLOAD = re.compile(r"(?<=/uploads/)[^/]+$")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -53,7 +55,10 @@ def is_loopback(host: str) -> bool:
 
 
 def redacted(url: str) -> str:
-    """Return an URL fit for messages: without user, password, query and fragment."""
+    """Return an URL fit for messages: without user, password, query, fragment, and the name of an open upload.
+
+    Whoever knows that name may be able to write to the upload.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -61,7 +66,8 @@ def redacted(url: str) -> str:
         return ""
     host = f"[{host}]" if ":" in host else host
     place = f"{host}:{port}" if port else host
-    return f"{parts.scheme}://{place}{parts.path}" if parts.scheme else f"{place}{parts.path}"
+    path = _UPLOAD.sub("…", parts.path)
+    return f"{parts.scheme}://{place}{path}" if parts.scheme else f"{place}{path}"
 
 
 def request_target(url: str) -> str:

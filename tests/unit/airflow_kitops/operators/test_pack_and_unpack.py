@@ -50,6 +50,12 @@ def test_a_kitfile_that_cannot_be_read_is_not_retried(context_dir: Path, registr
         pack(context_dir)
 
 
+def test_a_reference_without_a_tag_packs_nothing(context_dir: Path, registry: str) -> None:
+    with pytest.raises(AirflowFailException, match=r"no tag.*team/iris\nadd one, for example .*team/iris:latest"):
+        pack(context_dir, "team/iris")
+    assert not Path(registry.removeprefix("file://")).exists()
+
+
 def test_options_reach_the_core(context_dir: Path, registry: str) -> None:
     plain, zipped = pack(context_dir), pack(context_dir, "team/iris:zipped", pack_options={"compression": "gzip"})
     assert plain["digest"] != zipped["digest"]

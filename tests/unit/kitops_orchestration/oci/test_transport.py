@@ -24,6 +24,9 @@ REGISTRY = Origin("https", "reg.example", 443)
     ("url", "shown"),
     [
         ("https://user:secret@reg.example/v2/a?token=secret#secret", "https://reg.example/v2/a"),
+        ("https://reg.example/v2/a/blobs/uploads/secret?_state=secret", "https://reg.example/v2/a/blobs/uploads/…"),
+        ("https://reg.example/v2/a/blobs/uploads/", "https://reg.example/v2/a/blobs/uploads/"),
+        ("https://reg.example/v2/uploads/manifests/v1", "https://reg.example/v2/uploads/manifests/v1"),
         ("http://[::1]:5000/v2/", "http://[::1]:5000/v2/"),
         ("https://reg.example:8443/x", "https://reg.example:8443/x"),
         ("https://reg.example:notaport/secret", ""),
