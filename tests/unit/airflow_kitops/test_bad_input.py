@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -129,20 +126,7 @@ def test_a_folder_that_may_not_be_written(context_dir: Path, monkeypatch: pytest
     assert place.removeprefix("file://") in failed(pack(context_dir))
 
 
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let this process write no file longer than ``size``: what a full disk looks like to it."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
-
-
-def test_a_disk_that_is_full_while_packing(context_dir: Path, registry: str, scratch: Path) -> None:
+def test_a_disk_that_is_full_while_packing(context_dir: Path, registry: str, scratch: Path, largest_file) -> None:
     (context_dir / "model.bin").write_bytes(os.urandom(300 * 1024))
     with largest_file(100 * 1024):
         told = failed(pack(context_dir))
@@ -154,7 +138,7 @@ def test_a_disk_that_is_full_while_packing(context_dir: Path, registry: str, scr
     assert pack(context_dir)()["layers"] == 2
 
 
-def test_a_disk_that_is_full_while_unpacking(context_dir: Path, registry: str, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_while_unpacking(context_dir: Path, registry: str, tmp_path: Path, largest_file) -> None:
     (context_dir / "model.bin").write_bytes(os.urandom(300 * 1024))
     packed = pack(context_dir)()
     operator = KitUnpackOperator(task_id="unpack", reference=packed, target_dir=str(tmp_path / "there"))

@@ -1,10 +1,7 @@
 """Wrong input, as a Dagster user meets it: one failure that says what, where and what to do; nothing half-written."""
 
 import os
-import resource
-import signal
 import socket
-from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -142,20 +139,7 @@ def test_a_folder_that_may_not_be_written(failed, context_dir):
     assert retries == 0
 
 
-@contextmanager
-def largest_file(size):
-    """Let this process write no file longer than ``size``: what a full disk looks like to it."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
-
-
-def test_a_disk_that_is_full_while_packing(failed, kitops, context_dir):
+def test_a_disk_that_is_full_while_packing(failed, kitops, context_dir, largest_file):
     (context_dir / "model.bin").write_bytes(os.urandom(300 * 1024))
     with largest_file(100 * 1024):
         said, retries = failed([tiny(context_dir)])
@@ -164,7 +148,7 @@ def test_a_disk_that_is_full_while_packing(failed, kitops, context_dir):
     assert kitops.get_client().tags(kitops.reference("team/tiny")) == []
 
 
-def test_a_disk_that_is_full_while_loading(failed, kitops, run, context_dir, instance):
+def test_a_disk_that_is_full_while_loading(failed, kitops, run, context_dir, instance, largest_file):
     (context_dir / "model.bin").write_bytes(os.urandom(300 * 1024))
     resources = {"modelkits": ModelKitIOManager(kitops=kitops)}
     made = tiny(context_dir, io_manager_key="modelkits")

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,19 +14,6 @@ KILO = 1024
 
 def files_below(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let this process write no file longer than ``size``: what a full disk looks like to it."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def test_an_unknown_key_in_the_kitfile(kitctl, kit, repository, here) -> None:
@@ -135,7 +118,7 @@ def test_unpack_onto_a_file(kitctl, packed, here) -> None:
     assert "not a directory" in kitctl("unpack", packed, "-d", here / "out").refused()
 
 
-def test_a_disk_that_is_full_while_packing(kitctl, kit, repository) -> None:
+def test_a_disk_that_is_full_while_packing(kitctl, kit, repository, largest_file) -> None:
     (kit / "model.bin").write_bytes(os.urandom(300 * KILO))
     with largest_file(20 * KILO):
         err = kitctl("pack", kit, "-t", f"{repository}:v1").refused()
@@ -143,7 +126,7 @@ def test_a_disk_that_is_full_while_packing(kitctl, kit, repository) -> None:
     assert kitctl("list", repository, "--json").ok().json["modelkits"] == []
 
 
-def test_a_disk_that_is_full_while_unpacking(kitctl, kit, repository, here) -> None:
+def test_a_disk_that_is_full_while_unpacking(kitctl, kit, repository, here, largest_file) -> None:
     (kit / "model.bin").write_bytes(os.urandom(300 * KILO))
     kitctl("pack", kit, "-t", f"{repository}:v1").ok()
     with largest_file(20 * KILO):
@@ -152,7 +135,7 @@ def test_a_disk_that_is_full_while_unpacking(kitctl, kit, repository, here) -> N
     assert sorted(path.name for path in here.iterdir()) == ["kit"]
 
 
-def test_a_disk_that_is_full_while_a_page_is_written(kitctl, packed, here) -> None:
+def test_a_disk_that_is_full_while_a_page_is_written(kitctl, packed, here, largest_file) -> None:
     (here / "iris.html").write_text("before")
     with largest_file(2 * KILO):
         kitctl("passport", packed, "--html", here / "iris.html").refused()

@@ -105,3 +105,12 @@ def test_every_reference_survives_format_and_parse(host, name, tag, digest):
 def test_any_text_parses_or_raises_the_one_error(text):
     with contextlib.suppress(InvalidReferenceError):
         assert str(Reference.parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["reg.example/team/iris", f"reg.example/team/iris@sha256:{'0' * 64}"])
+def test_a_new_modelkit_needs_a_tag(text):
+    with pytest.raises(InvalidReferenceError, match="has no tag") as raised:
+        Reference.parse(text).require_tag()
+    assert raised.value.advice == "add one, for example reg.example/team/iris:latest"
+    tagged = Reference.parse("reg.example/team/iris:v1")
+    assert tagged.require_tag() is tagged
