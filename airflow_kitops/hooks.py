@@ -26,6 +26,7 @@ from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
     from kitops_orchestration.client import Copied, KitClient
+    from kitops_orchestration.lineage.publish import Published
     from kitops_orchestration.mlflow_bridge.export import ExportResult
     from kitops_orchestration.mlflow_bridge.import_ import ImportResult
     from kitops_orchestration.modelkit.diff import ModelKitDiff
@@ -140,6 +141,21 @@ class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
         """Pack a folder into the repository of ``reference``; ``options`` are those of the core's ``pack``."""
         with airflow_errors():
             result = self.client.pack(Path(context_dir), self.complete(reference), **options)
+            tell_lineage(self, wrote=result.reference)
+            return result
+
+    def publish(
+        self, context_dir: Path | str, reference: str | Mapping[str, Any], *, sign: bool = False, **options: Any
+    ) -> Published:
+        """Pack a folder, attach where it comes from, sign with the connection's key, and move the tags last.
+
+        ``options`` are those of :func:`kitops_orchestration.lineage.publish.publish`, and ``pack``'s.
+        """
+        with airflow_errors():
+            signer = self._required_signer() if sign else self.signer
+            result = self.client.publish(
+                Path(context_dir), self.complete(reference), signer=signer, sign=sign, **options
+            )
             tell_lineage(self, wrote=result.reference)
             return result
 

@@ -66,23 +66,27 @@ class KitPackOperator(KitProducingOperator):
 
     def _pack(self) -> PackResult:
         with local_folder(self.context_dir) as folder:
-            result = self.hook.pack(
-                folder,
-                self.push_to,
-                kitfile=Path(self.kitfile) if self.kitfile else None,
-                extra_tags=tuple(self.extra_tags),
-                annotations=self.annotations,
-                **(self.pack_options or {}),
-            )
+            return self._warned(self.hook.pack(folder, self.push_to, **self._options()))
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "kitfile": Path(self.kitfile) if self.kitfile else None,
+            "extra_tags": tuple(self.extra_tags),
+            "annotations": self.annotations,
+            **(self.pack_options or {}),
+        }
+
+    def _warned(self, result: PackResult) -> PackResult:
         for warning in result.warnings:
             self.log.warning("%s", warning)
         return result
 
 
 class KitPackAndPushOperator(KitPackOperator):
-    """Pack straight into a registry, say where it comes from, and sign it: all in one task.
+    """Pack straight into a registry, say where it comes from, and sign it: all in one task, the tags last.
 
     The default where workers share no disk.  The provenance names this DAG, task and run; a retry adds nothing.
+    Whoever finds the ModelKit by its tag finds provenance and signature; without them no tag moves.
 
     :param push_to: reference of the ModelKit in a registry, with a tag.
     :param sign: sign with the connection's key; ``None`` means where there is one.
@@ -94,14 +98,21 @@ class KitPackAndPushOperator(KitPackOperator):
         self.sign = sign
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Pack, attach the provenance, sign, and return where the ModelKit is."""
+        """Pack, attach the provenance, sign, tag, and return where the ModelKit is."""
         from kitops_orchestration.lineage.provenance import provenance
 
-        packed = self._pack()
-        pinned = str(packed.reference)
-        attached = self.hook.attest(pinned, provenance(packed, run_context(context)))
         is_wanted = self.hook.has_signer if self.sign is None else self.sign
-        if is_wanted:
-            self.hook.sign(pinned)
-        facts = {"provenance_digest": str(attached.descriptor.digest), "is_signed": is_wanted}
-        return self.announce(context, {**results.packed(packed), **facts})
+        with local_folder(self.context_dir) as folder:
+            published = self.hook.publish(
+                folder,
+                self.push_to,
+                statement=lambda packed: provenance(packed, run_context(context)),
+                sign=is_wanted,
+                **self._options(),
+            )
+        statement = published.provenance
+        facts = {
+            "provenance_digest": str(statement.descriptor.digest) if statement else None,
+            "is_signed": published.signature is not None,
+        }
+        return self.announce(context, {**results.packed(self._warned(published.pack)), **facts})
