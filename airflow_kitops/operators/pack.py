@@ -88,7 +88,7 @@ class KitPackOperator(KitProducingOperator):
 
 
 class KitPackAndPushOperator(KitPackOperator):
-    """Pack straight into a registry, say where it comes from, and sign it: all in one task.
+    """Pack straight into a registry, say where it comes from, and sign it: all in one task, the tags last.
 
     The default where workers share no disk.  The tags move last: whoever finds the ModelKit finds the provenance,
     which names this DAG, task and run, and the signature, too.  A retry adds nothing.

@@ -70,7 +70,7 @@ class Uploads:
         elif exchange.method == "GET":
             exchange.send(204, headers=self._headers(exchange, session))
         elif exchange.method == "DELETE":
-            del self._sessions[session]
+            self._sessions.pop(session).file.close()
             exchange.send(204)
         elif exchange.method == "PATCH":
             self._patch(exchange, session)
@@ -86,8 +86,7 @@ class Uploads:
         content = self._storage.open_blob(origin, digest)
         if content is None:
             return False
-        with content:
-            copy = self._storage.upload_file()
+        with content, self._storage.upload_file() as copy:
             while data := content.read(PIECE_BYTES):
                 copy.write(data)
             self._storage.put_blob(name, digest, copy)
@@ -117,10 +116,11 @@ class Uploads:
             return
         self._append(exchange, session_id)
         session = self._sessions.pop(session_id)
-        if _hash(session.file, digest.algorithm) != digest.hex:
-            exchange.send_error(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
-            return
-        self._storage.put_blob(session.name, digest, session.file)
+        with session.file:
+            if _hash(session.file, digest.algorithm) != digest.hex:
+                exchange.send_error(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
+                return
+            self._storage.put_blob(session.name, digest, session.file)
         exchange.send(201, headers={"Location": f"/v2/{session.name}/blobs/{digest}", "Docker-Content-Digest": digest})
 
     def _is_at_offset(self, exchange: Exchange, session_id: str) -> bool:

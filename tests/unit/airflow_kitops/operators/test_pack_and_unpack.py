@@ -15,6 +15,8 @@ from airflow_kitops.operators import (
     KitPackOperator,
     KitUnpackOperator,
 )
+from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.schemes import open_repository
 from kitops_orchestration.testing.registry import EmbeddedRegistry
 
 
@@ -111,6 +113,33 @@ def test_pack_and_push_says_where_it_comes_from_and_signs(context_dir: Path, sig
 def test_pack_and_push_without_a_key_attaches_unsigned_provenance(context_dir: Path, registry: str) -> None:
     operator = KitPackAndPushOperator(task_id="publish", context_dir=str(context_dir), push_to="team/iris:v1")
     assert not operator.execute({})["is_signed"]
+
+
+def test_pack_and_push_that_cannot_sign_moves_no_tag(context_dir: Path, registry: str) -> None:
+    operator = KitPackAndPushOperator(
+        task_id="publish", context_dir=str(context_dir), push_to="team/iris:v1", sign=True, extra_tags=["latest"]
+    )
+    with pytest.raises(AirflowFailException, match="no key to sign with"):
+        operator.execute({})
+    assert KitOpsHook().tags("team/iris") == []
+
+
+def test_pack_and_push_moves_the_tags_when_provenance_and_signature_are_there(
+    context_dir: Path, signing_connection: Path
+) -> None:
+    with EmbeddedRegistry() as remote:
+        reference = f"{remote.host}/team/iris:v1"
+        facts = KitPackAndPushOperator(
+            task_id="publish", context_dir=str(context_dir), push_to=reference, extra_tags=["latest"]
+        ).execute({})
+        written = [record.path for record in remote.requests if record.method == "PUT" and "/manifests/" in record.path]
+        listed = {item.digest for item in open_repository(Reference.parse(reference)).referrers(facts["digest"])}
+        tagged = next(number for number, path in enumerate(written) if path.endswith("/manifests/v1"))
+        before = {path.rpartition("/")[2] for path in written[:tagged]}
+    assert facts["is_signed"]
+    assert len(listed) == 2
+    assert listed <= before
+    assert "latest" not in before
 
 
 def test_a_folder_in_object_storage_is_packed_and_not_left_behind(
