@@ -197,8 +197,12 @@ class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
             return result
 
     def export_run(self, source: str, reference: str | Mapping[str, Any], **options: Any) -> ExportResult:
-        """Make a ModelKit of an MLflow run, logged model or registered version."""
+        """Make a ModelKit of an MLflow run, logged model or registered version.
+
+        Its provenance is signed where the connection has a key; with ``sign=True`` the ModelKit is, too.
+        """
         with airflow_errors():
+            options = {"signer": self._required_signer() if options.get("sign") else self.signer, **options}
             result = self.client.export_run(source, self.complete(reference), **options)
             tell_lineage(self, wrote=result.reference)
             return result
