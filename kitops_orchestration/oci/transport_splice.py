@@ -13,8 +13,7 @@ import ssl
 from kitops_orchestration.oci.transport_wait import SLICE_SECONDS, Watch, wait_for
 
 PIPE_BYTES = 512 * 1024
-"""Half of what Linux gives an ordinary user's pipe: larger writes get huge pages for the file's cache, and a virtual
-machine whose host has taken those back pays several times the transfer for them."""
+"""Half of what Linux gives an ordinary user's pipe: as fast as the whole, and steadier where it was measured."""
 
 
 def can_splice(sock: socket.socket | None) -> bool:
