@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 import pytest
+import requests
 
 from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.mlflow_bridge.staging import export_scratch
@@ -25,7 +26,6 @@ def test_a_full_disk_is_said_with_what_to_do(tmp_path) -> None:
 
 def test_an_error_of_the_network_is_not_blamed_on_the_disk(tmp_path) -> None:
     """``requests`` and ``urllib3`` derive theirs from OSError."""
-    requests = pytest.importorskip("requests")
     with pytest.raises(requests.ConnectionError):
         fail_inside(requests.ConnectionError("the server went away"), tmp_path)
     assert list(tmp_path.iterdir()) == []
