@@ -18,6 +18,7 @@ from typing import BinaryIO, cast
 
 from kitops_orchestration.errors import ModelKitError, TransferCancelledError, UnsafePathError
 from kitops_orchestration.modelkit.tar_reader import BUFFER_BYTES, PieceReader, safe_path
+from kitops_orchestration.oci.file_write import WRITE_BYTES
 from kitops_orchestration.oci.sparse import HOLE_BYTES, is_hole
 
 _PERMISSIONS = 0o777  # set-uid, set-gid and sticky are never given to unpacked files
@@ -199,7 +200,7 @@ class LayerSink:
             os.lseek(descriptor, len(piece), os.SEEK_CUR)
             return
         while piece:
-            piece = piece[os.write(descriptor, piece) :]
+            piece = piece[os.write(descriptor, piece[:WRITE_BYTES]) :]
 
 
 def _folds_case(root: Path) -> bool:

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, Self
 
 from kitops_orchestration.errors import DigestMismatchError, KitOpsError, RegistryError, SizeMismatchError
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor
+from kitops_orchestration.oci.file_write import WRITE_BYTES
 from kitops_orchestration.oci.sparse import is_hole
 
 BUFFER_BYTES = 1024 * 1024
@@ -84,7 +85,7 @@ class PartialFile:
                 self._file.seek(len(view), os.SEEK_CUR)
                 return
             while view:
-                view = view[self._file.write(view) :]
+                view = view[self._file.write(view[:WRITE_BYTES]) :]
 
     @property
     def file_descriptor(self) -> int:

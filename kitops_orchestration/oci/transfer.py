@@ -26,6 +26,7 @@ from kitops_orchestration.errors import (
     SizeMismatchError,
 )
 from kitops_orchestration.oci.descriptor import Descriptor
+from kitops_orchestration.oci.file_write import reserve
 from kitops_orchestration.oci.repository import BlobReader
 from kitops_orchestration.oci.transfer_hash import FileHasher, cores, hashing
 from kitops_orchestration.oci.transfer_pump import pump
@@ -152,6 +153,7 @@ def _download_large(job: _Job) -> None:
     with _Partial(job) as partial:
         while True:
             resumed = partial.resumable()
+            reserve(partial.descriptor, resumed, job.descriptor.size - resumed)
             try:
                 _fill(job, partial, resumed)
                 break
@@ -286,7 +288,9 @@ class _Partial:
         with contextlib.suppress(OSError, ValueError):
             size = min(size, int(self._mark.read_text(encoding="ascii")))
         size = size if size <= self._limit else 0
-        os.ftruncate(self.descriptor, size)
+        # ext4 takes an empty file that is truncated for one being replaced, and writes it all out when it is closed.
+        if size != os.fstat(self.descriptor).st_size:
+            os.ftruncate(self.descriptor, size)
         return size
 
     def complete_to(self, size: int) -> None:
@@ -309,8 +313,15 @@ class _Partial:
         self._mark.unlink(missing_ok=True)
         self._published = True
 
+    def _leave(self, *, is_worth_resuming: bool) -> None:
+        if is_worth_resuming:
+            # gives back what was reserved and not filled
+            os.ftruncate(self.descriptor, os.fstat(self.descriptor).st_size)
+            return
+        self._path.unlink(missing_ok=True)
+        self._mark.unlink(missing_ok=True)
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if not self._published and not isinstance(error, RegistryUnavailableError):
-            self._path.unlink(missing_ok=True)
-            self._mark.unlink(missing_ok=True)
+        if not self._published:
+            self._leave(is_worth_resuming=isinstance(error, RegistryUnavailableError))
         os.close(self.descriptor)

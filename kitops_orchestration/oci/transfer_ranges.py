@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from kitops_orchestration.errors import SizeMismatchError, TransferCancelledError
+from kitops_orchestration.oci.file_write import write_at
 from kitops_orchestration.oci.transfer_cancel import check_cancelled
 from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher
 from kitops_orchestration.oci.transport_body import filler
-from kitops_orchestration.oci.transport_splice import PIPE_BYTES, write_at
+from kitops_orchestration.oci.transport_splice import PIPE_BYTES
 
 SEGMENT_BYTES = 16 * 1024 * 1024
 OpenRange = Callable[[int, int], BinaryIO]

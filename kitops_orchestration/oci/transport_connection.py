@@ -13,7 +13,7 @@ import os
 import selectors
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, BinaryIO, cast
 
@@ -110,8 +110,26 @@ class Connection(http.client.HTTPConnection):
         return self.getresponse()
 
     def receive(self, buffer: memoryview) -> int:
-        """Read from the socket itself, past what http.client may have buffered; 0 when the other side has closed."""
-        return _receive(self.sock, buffer, self.watch, self.watch.silence_seconds)
+        """Fill ``buffer`` from the socket itself, past what http.client may have buffered.
+
+        Fewer bytes before a pause, the end or a failure, which the next call meets again; 0 at the end.
+        """
+        watch, read, filled = self.watch, _reader(self.sock), 0
+        try:
+            # TLS hands out its records one by one, some ten thousand in a second: as little as possible for each
+            while filled < len(buffer):
+                watch.check()
+                count = read(len(buffer) - filled, buffer[filled:])
+                if not count:
+                    break
+                filled += count
+        except OSError as error:
+            if filled:
+                return filled
+            if not isinstance(error, TimeoutError):
+                raise
+            filled = watch.repeat(partial(self.sock.recv_into, buffer))
+        return filled
 
     def is_stale(self) -> bool:
         """Tell whether a kept connection was closed, or spoken on, by the other side."""
@@ -184,6 +202,13 @@ class Connection(http.client.HTTPConnection):
     def _response(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         readable: Any = _Readable(sock, self.watch, self._patience)
         return http.client.HTTPResponse(readable, *args, **kwargs)
+
+
+def _reader(sock: socket.socket) -> Callable[[int, memoryview], int]:
+    """Return what reads up to so many bytes into a buffer, by the shortest way."""
+    if isinstance(sock, ssl.SSLSocket):
+        return cast(Callable[[int, memoryview], int], sock.read)
+    return lambda size, buffer: sock.recv_into(buffer, size)
 
 
 def _receive(sock: socket.socket, buffer: memoryview, watch: Watch, seconds: float) -> int:

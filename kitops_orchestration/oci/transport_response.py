@@ -13,9 +13,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from kitops_orchestration.errors import RegistryUnavailableError
+from kitops_orchestration.oci.file_write import write_at
 from kitops_orchestration.oci.transport_connection import Connection
 from kitops_orchestration.oci.transport_proxy import Proxy
-from kitops_orchestration.oci.transport_splice import Splice, can_splice, write_at
+from kitops_orchestration.oci.transport_splice import Splice, can_splice
 from kitops_orchestration.oci.transport_url import Origin, redacted
 
 _IDLE_PER_ORIGIN = 16
@@ -95,7 +96,8 @@ class Response:
         view = memoryview(buffer).cast("B")
         with self._losing():
             if self._is_drained and self._connection is not None:
-                count = self._fill(self._connection, view[: self._raw.length])
+                count = self._connection.receive(view[: self._raw.length])
+                self._passed(count)
             else:
                 count = self._raw.readinto(view[: self._buffered(len(view))])
             if not count and len(view) and self._raw.length:
@@ -103,18 +105,6 @@ class Response:
         if self._raw.isclosed():
             self._finish()
         return count
-
-    def _fill(self, connection: Connection, view: memoryview) -> int:
-        """Read into ``view`` past http.client, which would hand on a large body in small pieces."""
-        filled = 0
-        try:
-            while filled < len(view) and (count := connection.receive(view[filled:])):
-                filled += count
-        except LOST:
-            if not filled:  # what has arrived counts; the next call meets the failure again
-                raise
-        self._passed(filled)
-        return filled
 
     def _buffered(self, wanted: int) -> int:
         """Return how many of the ``wanted`` bytes http.client has to read; after its buffer we read ourselves."""

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from kitops_orchestration.errors import TransferCancelledError
-from kitops_orchestration.oci.transport_splice import PIPE_BYTES, Splice, can_splice, write_at
+from kitops_orchestration.oci.transport_splice import PIPE_BYTES, Splice, can_splice
 from kitops_orchestration.oci.transport_wait import SLICE_SECONDS, Watch
 from kitops_orchestration.testing.builders import random_bytes
 
@@ -92,11 +92,3 @@ def test_what_is_encrypted_cannot_be_moved_unread(sockets):
         sockets[0].dup(), do_handshake_on_connect=False, server_hostname="x"
     ) as tls:
         assert not can_splice(tls)
-
-
-def test_bytes_are_written_at_their_place(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"0123456789")
-    with path.open("r+b") as file:
-        write_at(file.fileno(), 2, memoryview(b"xyz"))
-    assert path.read_bytes() == b"01xyz56789"
