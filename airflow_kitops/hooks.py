@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.promotion.promote import PromotionResult
 
+_NO_ALIAS = ("False", "None", "")
+
 
 class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
     """Pack, move, read and promote ModelKits in the registry that a ``kitops`` connection names.
@@ -115,11 +117,14 @@ class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
         return self.client
 
     def follow_alias(self, result: PromotionResult, registered_model: str | bool) -> AliasSync | None:
-        """Let the stage's alias in MLflow follow; ``True`` takes the model that the ModelKit names.
+        """Let the stage's alias in MLflow follow; ``True`` takes the model that the ModelKit names, ``False`` none.
 
         The promotion is on record already: what goes wrong here is a warning in the log.
         """
-        name = registered_model if isinstance(registered_model, str) else None
+        text = str(registered_model)  # a template makes text of everything
+        if text in _NO_ALIAS:
+            return None
+        name = None if text == "True" else text
         return self.client.follow_alias(result, registered_model=name, warn=self.log.warning)
 
     def test_connection(self) -> tuple[bool, str]:

@@ -68,6 +68,5 @@ class KitPromoteOperator(KitProducingOperator):
             reason=self.reason,
             run_context=run_context(context),
         )
-        if self.mlflow_alias:
-            self.hook.follow_alias(result, self.mlflow_alias)
+        self.hook.follow_alias(result, self.mlflow_alias)
         return self.announce(context, results.promoted(result))

@@ -64,6 +64,5 @@ class KitRollbackOperator(KitProducingOperator):
             policy=self.policy,
             run_context=run_context(context),
         )
-        if self.mlflow_alias:
-            self.hook.follow_alias(result, self.mlflow_alias)
+        self.hook.follow_alias(result, self.mlflow_alias)
         return self.announce(context, results.promoted(result))

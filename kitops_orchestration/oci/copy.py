@@ -118,9 +118,10 @@ class _Graph:
                 found = self._source.referrers(subject)
             for descriptor in found:
                 try:
-                    self.add(self._fetch(descriptor.digest))
+                    node = self._fetch(descriptor.digest)
                 except NotFoundError:
                     continue  # a list may name what was deleted: there is nothing to take along
+                self.add(node)
                 self.referrers.setdefault(descriptor.digest, subject)
             self._add_legacy(subject)
             pending = [digest for digest in self._nodes if digest not in seen]

@@ -20,6 +20,7 @@ from kitops_orchestration.lineage.statements import Promotion, RunContext, Verif
 from kitops_orchestration.oci.copy import CopyResult, copy
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.resolve import resolve_or_none
+from kitops_orchestration.oci.transfer_cancel import check_cancelled
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.promotion.approvals import policy_resource
 from kitops_orchestration.promotion.history import HistoryEntry, events_of, into
@@ -159,6 +160,7 @@ def promote(
             verb="copy",
         )
         _verify(destination, found)
+        check_cancelled(cancel)
         attached = recorded or _record_and_move(order)
         _record_at_source(order, attached)
     reference = found.destination.with_digest(found.digest)

@@ -46,7 +46,7 @@ def test_a_failure_is_a_warning_and_the_promotion_stands(versions: list[Any]) ->
     assert client.resolve(result.reference.without_target().with_tag("production")).digest == exported.digest
 
 
-@pytest.mark.parametrize("alias", [True, "Clf"])
+@pytest.mark.parametrize("alias", [True, "True", "Clf"])
 def test_airflow_tasks_move_it(versions: list[Any], tracking: Any, alias: bool | str, monkeypatch: Any) -> None:
     from airflow_kitops.operators import KitPromoteOperator, KitRollbackOperator
 
@@ -60,6 +60,18 @@ def test_airflow_tasks_move_it(versions: list[Any], tracking: Any, alias: bool |
     back = KitRollbackOperator(task_id="back", repository=versions[0].repository, reason="worse", **places)
     back.execute({})
     assert champion(tracking) == "1"
+
+
+@pytest.mark.parametrize("alias", [False, "False", "None", ""])
+def test_airflow_tasks_leave_it_alone(versions: list[Any], tracking: Any, alias: Any, monkeypatch: Any) -> None:
+    from airflow_kitops.operators import KitPromoteOperator
+
+    connection = {"conn_type": "kitops", "host": versions[0].registry}
+    monkeypatch.setenv("AIRFLOW_CONN_KITOPS_DEFAULT", json.dumps(connection))
+    KitPromoteOperator(
+        task_id="promote", reference=str(versions[0]), stage="production", mlflow_alias=alias
+    ).execute({})
+    assert not tracking.get_registered_model("Clf").aliases
 
 
 def test_dagster_stages_move_it(versions: list[Any], tracking: Any) -> None:

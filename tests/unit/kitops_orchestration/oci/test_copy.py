@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from kitops_orchestration.errors import (
 )
 from kitops_orchestration.oci.copy import copy
 from kitops_orchestration.oci.layout import LayoutRepository
-from kitops_orchestration.oci.manifest import Index
+from kitops_orchestration.oci.manifest import Index, parse
 from kitops_orchestration.oci.reference import Reference, folder_registry
 from kitops_orchestration.oci.referrers import attach, fallback_tag
+from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.oci.schemes import open_repository
 from kitops_orchestration.progress import ProgressEvent
 from kitops_orchestration.settings import Limits
@@ -160,6 +162,18 @@ def test_a_list_that_names_what_was_deleted_stops_no_copy(folder):
 
     assert copied.referrers_copied == 1
     assert [item.digest for item in folder.referrers(built.descriptor.digest)] == [kept.descriptor.digest]
+
+
+def test_evidence_of_which_a_part_is_missing_is_not_passed_over(folder, remote):
+    built = push_random_modelkit(remote, tag="v1", layers=1)
+    part = push_random_modelkit(remote, seed=5).descriptor
+    plain = json.loads(Index.build([part]).content)
+    remote.push_manifest(parse(json.dumps({**plain, "subject": built.descriptor.to_json()}).encode()))
+    remote.delete_manifest(part.digest)
+    with pytest.raises(NotFoundError, match=str(part.digest)) as error:
+        copy(remote, "v1", folder, tag="v1", referrers=True)
+    assert error.value.side == "source"
+    assert resolve_or_none(folder, "v1") is None
 
 
 def test_signatures_of_the_destination_are_not_overwritten(folder, remote):

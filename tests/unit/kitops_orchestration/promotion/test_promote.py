@@ -8,7 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kitops_orchestration.errors import CheckFailedError, PromotionError, RegistryUnavailableError, TagMovedError
+from kitops_orchestration.errors import (
+    CheckFailedError,
+    PromotionError,
+    RegistryUnavailableError,
+    TagMovedError,
+    TransferCancelledError,
+)
 from kitops_orchestration.lineage.attach import load_evidence
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.promotion.plan import PromotionPlan, plan
@@ -280,6 +286,28 @@ def test_a_stage_that_somebody_tagged_by_hand_is_told_as_a_gap(team):
 
     assert found.entries == ()
     assert "no promotion statement" in found.gaps[0]
+
+
+def test_cancelled_when_all_is_copied_it_moves_no_tag(team):
+    first, second = team.pack("1.0.0"), team.pack("1.0.1", "b")
+    team.client.promote(first.reference, stage="production", destination="prod/iris")
+    cancel = threading.Event()
+
+    class CancelledLate(Faulty):
+        is_copied = False
+
+        def __getattr__(self, name):
+            self.is_copied = self.is_copied or name == "push_manifest"
+            if self.is_copied and name == "fetch_manifest":
+                cancel.set()
+            return getattr(self._inner, name)
+
+    source, destination = team.client.repository(second.reference), team.client.repository("prod/iris")
+    late = CancelledLate(destination, 0, is_done_first=False)
+    with pytest.raises(TransferCancelledError):
+        promote(source, second.digest, late, stage="production", cancel=cancel)
+    assert tag_of(team) == first.digest
+    assert len(team.client.history("prod/iris", stage="production").entries) == 1
 
 
 def test_planning_writes_nothing(team):
