@@ -339,7 +339,9 @@ def test_what_was_won_before_giving_up_is_kept_for_the_next_try(embedded_registr
     embedded_registry.add_fault(Fault("GET", "/blobs/", drops=True, after_bytes=2 * MIB))
     with pytest.raises(RegistryUnavailableError):
         download_blob(repository, BLOB, tmp_path / "blob")
-    assert not (tmp_path / "blob").exists()
+    (kept,) = tmp_path.iterdir()
+    assert kept.name == f".blob.{BLOB.digest.hex[:16]}.partial"
+    assert kept.stat().st_blocks * 512 < SIZE  # not what was reserved for the rest
     embedded_registry.clear_requests()
     download_blob(repository, BLOB, tmp_path / "blob")
     assert (tmp_path / "blob").read_bytes() == CONTENT
