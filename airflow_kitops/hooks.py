@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.promotion.promote import PromotionResult
 
-_NO_ALIAS = ("False", "None", "")
+_NO_ALIAS = ("false", "none", "")
 
 
 class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
@@ -121,10 +121,10 @@ class KitOpsHook(AsyncVerbs, EvidenceVerbs, BaseHook):
 
         The promotion is on record already: what goes wrong here is a warning in the log.
         """
-        text = str(registered_model)  # a template makes text of everything
-        if text in _NO_ALIAS:
+        text = str(registered_model).strip()  # a template makes text of everything
+        if text.casefold() in _NO_ALIAS:
             return None
-        name = None if text == "True" else text
+        name = None if text.casefold() == "true" else text
         return self.client.follow_alias(result, registered_model=name, warn=self.log.warning)
 
     def test_connection(self) -> tuple[bool, str]:

@@ -25,7 +25,8 @@ class KitPromoteOperator(KitProducingOperator):
     :param destination: another repository, or tag; empty means the same repository and the stage's own tag.
     :param reason: why, for the record.
     :param mlflow_alias: let the stage's alias in MLflow follow: ``True`` for the registered model that the ModelKit
-        names, or its name. MLflow is where ``MLFLOW_TRACKING_URI`` says; when it does not answer, that is a warning.
+        names, or its name; a template may give either. MLflow is where ``MLFLOW_TRACKING_URI`` says; when it does not
+        answer, that is a warning.
     :return: ``reference``, ``digest``, ``repository``, ``tag``, ``stage``, ``previous_digest``, ``is_new``.
     """
 

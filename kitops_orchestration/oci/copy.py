@@ -121,10 +121,21 @@ class _Graph:
                     node = self._fetch(descriptor.digest)
                 except NotFoundError:
                     continue  # a list may name what was deleted: there is nothing to take along
-                self.add(node)
+                self._add_evidence(node, subject)
                 self.referrers.setdefault(descriptor.digest, subject)
             self._add_legacy(subject)
             pending = [digest for digest in self._nodes if digest not in seen]
+
+    def _add_evidence(self, node: Node, subject: Digest) -> None:
+        try:
+            self.add(node)
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"{node.digest}, which refers to {subject}, is there only in part: {error}",
+                operation="copy",
+                side="source",
+                advice="delete it or push what is missing; or copy without referrers",
+            ) from error
 
     def _add_legacy(self, subject: Digest) -> None:
         for suffix in LEGACY_SUFFIXES:

@@ -26,8 +26,8 @@ from kitops_orchestration.errors import (
     SizeMismatchError,
 )
 from kitops_orchestration.oci.descriptor import Descriptor
-from kitops_orchestration.oci.file_write import reserve
 from kitops_orchestration.oci.repository import BlobReader
+from kitops_orchestration.oci.transfer_cancel import stopped_by
 from kitops_orchestration.oci.transfer_hash import FileHasher, cores, hashing
 from kitops_orchestration.oci.transfer_pump import pump
 from kitops_orchestration.oci.transfer_ranges import RangedDownload
@@ -153,7 +153,6 @@ def _download_large(job: _Job) -> None:
     with _Partial(job) as partial:
         while True:
             resumed = partial.resumable()
-            reserve(partial.descriptor, resumed, job.descriptor.size - resumed)
             try:
                 _fill(job, partial, resumed)
                 break
@@ -166,8 +165,8 @@ def _download_large(job: _Job) -> None:
 
 def _fill(job: _Job, partial: _Partial, resumed: int) -> None:
     wanted = job.descriptor
-    with hashing(wanted.digest.algorithm, is_threaded=cores() > 1) as hasher:
-        hasher.follow(partial.descriptor, 0, resumed)
+    with hashing(wanted.digest.algorithm, is_threaded=cores() > 1, cancel=job.cancel) as hasher:
+        hasher.catch_up(partial.descriptor, resumed)
         job.done = resumed
         _receive(job, partial, hasher)
         found = hasher.hexdigest()
@@ -222,7 +221,7 @@ def _opened(job: _Job, offset: int) -> AbstractContextManager[BinaryIO]:
         stream = repository.fetch_range(job.descriptor, offset, job.descriptor.size - offset, job.cancel)
         if stream is not None:
             return contextlib.closing(stream)
-    return contextlib.closing(repository.fetch_blob(job.descriptor, offset=offset))
+    return contextlib.closing(stopped_by(repository, job.cancel).fetch_blob(job.descriptor, offset=offset))
 
 
 def _counter(job: _Job) -> Callable[[int], None]:
@@ -288,7 +287,8 @@ class _Partial:
         with contextlib.suppress(OSError, ValueError):
             size = min(size, int(self._mark.read_text(encoding="ascii")))
         size = size if size <= self._limit else 0
-        # ext4 takes an empty file that is truncated for one being replaced, and writes it all out when it is closed.
+        # ext4 takes a file that is cut to nothing, even an empty one, for one that is being replaced, and writes all of
+        # it out when it is closed.
         if size != os.fstat(self.descriptor).st_size:
             os.ftruncate(self.descriptor, size)
         return size
@@ -316,7 +316,8 @@ class _Partial:
     def _leave(self, *, is_worth_resuming: bool) -> None:
         if is_worth_resuming:
             # gives back what was reserved and not filled
-            os.ftruncate(self.descriptor, os.fstat(self.descriptor).st_size)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self.descriptor, os.fstat(self.descriptor).st_size)
             return
         self._path.unlink(missing_ok=True)
         self._mark.unlink(missing_ok=True)

@@ -6,9 +6,9 @@ import threading
 from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from kitops_orchestration.errors import TransferCancelledError
-from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.repository import BlobReader
 
-_R = TypeVar("_R", bound=Repository)
+_R = TypeVar("_R", bound=BlobReader)
 
 
 @runtime_checkable

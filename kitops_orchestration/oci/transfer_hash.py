@@ -9,9 +9,12 @@ import os
 import queue
 import threading
 from collections.abc import Iterator
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from kitops_orchestration.oci.file_write import write_at
+from kitops_orchestration.oci.transfer_cancel import check_cancelled
+from kitops_orchestration.oci.transport_wait import SLICE_SECONDS
 
 # A buffer is received, written and hashed in turn: more than a core's second-level cache holds costs more
 # than fewer, larger calls win.
@@ -23,6 +26,7 @@ _AHEAD = 16
 """Deliveries that may wait for the hash: with more, the two that bring bytes take the processors from the one that is
 last to be done, and what is read back has left the cache."""
 _NO_FILE = -1
+_T = TypeVar("_T")
 
 
 class FileHasher(Protocol):
@@ -48,9 +52,24 @@ class FileHasher(Protocol):
         """Hash ``count`` bytes that the file already holds; it stays open until :meth:`hexdigest`."""
         ...
 
+    def catch_up(self, file_descriptor: int, count: int) -> None:
+        """Hash the first ``count`` bytes, which an earlier try left; others may come before that is done."""
+        ...
+
     def hexdigest(self) -> str:
         """Return the hash of everything that was taken; waits for it, and raises what :meth:`write` raises."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the thread has to do: write and hash a buffer, or hash what the file holds where there is none."""
+
+    file_descriptor: int
+    position: int
+    count: int
+    buffer: memoryview | None = None
+    is_counted: bool = False
 
 
 class InlineHasher:
@@ -78,22 +97,28 @@ class InlineHasher:
         for part in _parts(self._buffer, file_descriptor, position, count):
             self._hash.update(part)
 
+    def catch_up(self, file_descriptor: int, count: int) -> None:
+        """Read the first ``count`` bytes and hash them."""
+        self.follow(file_descriptor, 0, count)
+
     def hexdigest(self) -> str:
         """Return the hash so far."""
         return self._hash.hexdigest()
 
 
 class ThreadedHasher:
-    """Writes and hashes in a thread of its own, a few buffers behind the receiving."""
+    """Writes and hashes in a thread of its own, a few buffers behind the receiving; ``cancel`` ends waiting for it."""
 
-    def __init__(self, algorithm: str) -> None:
+    def __init__(self, algorithm: str, cancel: threading.Event | None = None) -> None:
+        self._cancel = cancel
         self._hash = hashlib.new(algorithm)
         self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
-        self._work: queue.SimpleQueue[tuple[int, int, int, memoryview | None] | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._failure: BaseException | None = None
         self._is_abandoned = False
         self._scratch = page_aligned(_FOLLOW_BYTES)
         self._ahead: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._is_catching_up = False
         for _ in range(_AHEAD):
             self._ahead.put(None)
         for _ in range(_RING):
@@ -103,29 +128,38 @@ class ThreadedHasher:
 
     def buffer(self) -> memoryview:
         """Return a buffer; waits until the thread is done with one."""
-        return self._free.get()
+        return self._wait_for(self._free)
 
     def write(self, file_descriptor: int, position: int, buffer: memoryview, count: int) -> None:
         """Hand ``count`` bytes to the thread."""
-        self._work.put((file_descriptor, position, count, buffer))
+        self._work.put(_Work(file_descriptor, position, count, buffer))
         self._check()
 
     def skip(self, buffer: memoryview, count: int) -> None:
         """Hand ``count`` bytes to the thread, for the hash alone."""
-        self._work.put((_NO_FILE, 0, count, buffer))
+        self._work.put(_Work(_NO_FILE, 0, count, buffer))
         self._check()
 
     def follow(self, file_descriptor: int, position: int, count: int) -> None:
         """Let the thread read ``count`` bytes back, soon: most likely they are still in memory."""
-        self._ahead.get()
-        for _ in range(count // _FOLLOW_BYTES - 1):  # while much of an older try is read again, as much may arrive
-            self._ahead.put(None)
-        self._work.put((file_descriptor, position, count, None))
+        is_counted = not self._is_catching_up
+        if is_counted:
+            self._wait_for(self._ahead)
+        self._work.put(_Work(file_descriptor, position, count, None, is_counted))
+        self._check()
+
+    def catch_up(self, file_descriptor: int, count: int) -> None:
+        """Let the thread read the first ``count`` bytes; until it has, nothing that follows has to wait for it."""
+        self._is_catching_up = True
+        self._work.put(_Work(file_descriptor, 0, count, None))
         self._check()
 
     def hexdigest(self) -> str:
         """Wait for the thread and return the hash."""
-        self.close()
+        self._work.put(None)
+        while self._thread.is_alive():
+            check_cancelled(self._cancel)
+            self._thread.join(SLICE_SECONDS)
         self._check()
         return self._hash.hexdigest()
 
@@ -139,38 +173,46 @@ class ThreadedHasher:
         if self._failure is not None:
             raise self._failure
 
+    def _wait_for(self, things: queue.SimpleQueue[_T]) -> _T:
+        while True:
+            check_cancelled(self._cancel)
+            with contextlib.suppress(queue.Empty):
+                return things.get(timeout=SLICE_SECONDS)
+
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
-            file_descriptor, position, count, buffer = work
             if self._failure is None and not self._is_abandoned:
                 try:
-                    self._do(file_descriptor, position, count, buffer)
+                    self._do(work)
                 except BaseException as error:  # noqa: BLE001 - raised where the bytes come from, see _check
                     self._failure = error
-            if buffer is not None:
-                self._free.put(buffer)
-            else:
+            if work.buffer is not None:
+                self._free.put(work.buffer)
+            elif work.is_counted:
                 self._ahead.put(None)
+            else:
+                self._is_catching_up = False
 
-    def _do(self, file_descriptor: int, position: int, count: int, buffer: memoryview | None) -> None:
-        if buffer is not None:
-            if file_descriptor != _NO_FILE:
-                write_at(file_descriptor, position, buffer[:count])
-            self._hash.update(buffer[:count])
+    def _do(self, work: _Work) -> None:
+        if work.buffer is not None:
+            data = work.buffer[: work.count]
+            if work.file_descriptor != _NO_FILE:
+                write_at(work.file_descriptor, work.position, data)
+            self._hash.update(data)
             return
-        for part in _parts(self._scratch, file_descriptor, position, count):
+        for part in _parts(self._scratch, work.file_descriptor, work.position, work.count):
             if self._is_abandoned:
                 return
             self._hash.update(part)
 
 
 @contextlib.contextmanager
-def hashing(algorithm: str, *, is_threaded: bool) -> Iterator[FileHasher]:
+def hashing(algorithm: str, *, is_threaded: bool, cancel: threading.Event | None = None) -> Iterator[FileHasher]:
     """Open a hasher, and make sure that its thread ends: soon, when nobody will ask for the hash."""
     if not is_threaded:
         yield InlineHasher(algorithm)
         return
-    hasher = ThreadedHasher(algorithm)
+    hasher = ThreadedHasher(algorithm, cancel)
     try:
         yield hasher
     except BaseException:
@@ -188,8 +230,8 @@ def _parts(buffer: memoryview, file_descriptor: int, position: int, count: int) 
 
 
 def page_aligned(size: int) -> memoryview:
-    """Return a buffer at the start of a page: what the system copies to or from another place is slower by a third."""
-    return memoryview(mmap.mmap(-1, size))
+    """Return a buffer at the start of a page, to and from which the system copies a little faster."""
+    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 def cores() -> int:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import BinaryIO
 
+from kitops_orchestration.oci.file_write import Room
 from kitops_orchestration.oci.transfer_cancel import check_cancelled
 from kitops_orchestration.oci.transfer_hash import FileHasher
 from kitops_orchestration.oci.transport_body import filler
@@ -36,8 +37,10 @@ def pump(
     """
     move = getattr(stream, "move_into", None)
     fill = filler(stream)
+    room = Room(file_descriptor, end)
     while position <= end:
         check_cancelled(cancel)
+        room.ahead_of(position)
         count = move(file_descriptor, position, PIPE_BYTES) if move is not None else None
         if count is not None:
             hasher.follow(file_descriptor, position, count)

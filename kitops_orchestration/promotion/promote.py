@@ -75,6 +75,7 @@ class _Order:
     trust: TrustPolicy | None
     limits: Limits
     moment: datetime
+    cancel: threading.Event | None
 
     @property
     def tag(self) -> str:
@@ -144,7 +145,7 @@ def promote(
             _require_same(approved_plan, found)
         if rollback_of is not None and not found.is_done and found.expected_current != rollback_of:
             raise _moved(found, rollback_of, found.expected_current)
-        order = _Order(source, destination, found, policy, signer, run_context, reason, trust, limits, now())
+        order = _Order(source, destination, found, policy, signer, run_context, reason, trust, limits, now(), cancel)
         recorded = _recorded(order)
         if recorded is None:
             found.require_ready()
@@ -160,7 +161,6 @@ def promote(
             verb="copy",
         )
         _verify(destination, found)
-        check_cancelled(cancel)
         attached = recorded or _record_and_move(order)
         _record_at_source(order, attached)
     reference = found.destination.with_digest(found.digest)
@@ -345,7 +345,9 @@ def _move_tag(order: _Order) -> None:
         return
     begun = time.monotonic()
     _require_tag(order, found.expected_current)
-    order.destination.set_tag(tag, order.destination.resolve(found.digest))
+    wanted = order.destination.resolve(found.digest)
+    check_cancelled(order.cancel)
+    order.destination.set_tag(tag, wanted)
     _require_tag(order, found.digest)
     time.sleep(min(_LONGEST_LOOK_SECONDS, _PATIENCE * (time.monotonic() - begun)))
     _require_tag(order, found.digest)

@@ -26,6 +26,7 @@ from kitops_orchestration.oci.blob_source import BytesSource, FileSource
 from kitops_orchestration.oci.copy import copy
 from kitops_orchestration.oci.credentials import Credential, StaticCredentials
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
+from kitops_orchestration.oci.file_write import reserve
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote import RemoteRepository
@@ -346,6 +347,23 @@ def test_what_was_won_before_giving_up_is_kept_for_the_next_try(embedded_registr
     download_blob(repository, BLOB, tmp_path / "blob")
     assert (tmp_path / "blob").read_bytes() == CONTENT
     assert sum(record.bytes_sent for record in embedded_registry.requests) < 2 * MIB
+
+
+def test_room_is_taken_before_the_bytes_come(remote, tmp_path):
+    with (tmp_path / "probe").open("wb") as probe:
+        if not reserve(probe.fileno(), 0, SIZE):
+            pytest.skip("this file system does not take room before it is written")
+    push_bytes(remote, CONTENT)
+    taken = []
+
+    def look(event: ProgressEvent) -> None:
+        if event.state == "moved" and event.bytes_done < SIZE:
+            (partial,) = tmp_path.glob(".blob.*.partial")
+            taken.append(partial.stat().st_blocks * 512)
+
+    download_blob(remote, BLOB, tmp_path / "blob", progress=look)
+    assert min(taken) >= SIZE
+    assert (tmp_path / "blob").stat().st_size == SIZE
 
 
 def test_two_downloads_of_one_file_do_not_disturb_each_other(remote, tmp_path):

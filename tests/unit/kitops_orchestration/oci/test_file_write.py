@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from kitops_orchestration.oci.file_write import WRITE_BYTES, reserve, write_at
+from kitops_orchestration.oci.file_write import STEP_BYTES, WRITE_BYTES, Room, reserve, write_at
 from kitops_orchestration.testing.builders import random_bytes
 
 SIZE = 10 * WRITE_BYTES + 1
@@ -49,16 +49,21 @@ def test_room_that_was_not_filled_is_given_back(reserved):
     assert on_disk(reserved) == 0
 
 
-@pytest.mark.parametrize("size", [0, -1])
-def test_nothing_is_reserved_for_nothing(file, size):
-    assert not reserve(file.fileno(), 0, size)
-    assert on_disk(file) == 0
+def test_a_file_that_may_not_be_written_gets_no_room(tmp_path):
+    (tmp_path / "file").touch()
+    with (tmp_path / "file").open("rb") as file:
+        assert not reserve(file.fileno(), 0, SIZE)
 
 
-def test_where_it_cannot_be_done_nothing_changes():
-    reading, writing = os.pipe()
-    try:
-        assert not reserve(writing, 0, SIZE)
-    finally:
-        os.close(reading)
-        os.close(writing)
+def test_room_is_taken_step_by_step(reserved):
+    end = STEP_BYTES + SIZE
+    room = Room(reserved.fileno(), end)
+    room.ahead_of(0)
+    assert STEP_BYTES <= on_disk(reserved) < end
+    room.ahead_of(STEP_BYTES - 1)
+    assert on_disk(reserved) < end
+    room.ahead_of(STEP_BYTES)
+    assert on_disk(reserved) >= end
+    taken = on_disk(reserved)
+    room.ahead_of(end)
+    assert on_disk(reserved) == taken

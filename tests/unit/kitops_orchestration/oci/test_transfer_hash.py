@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
 
 import pytest
 
+from kitops_orchestration.errors import TransferCancelledError
 from kitops_orchestration.oci.transfer_hash import BLOCK_BYTES, FileHasher, hashing
 from kitops_orchestration.testing.builders import random_bytes
 
@@ -80,3 +83,59 @@ def test_a_failure_of_any_kind_ends_the_wait_for_a_buffer(tmp_path):
 def write_without_end(file_descriptor: int, hasher: FileHasher) -> None:
     while True:
         hasher.write(file_descriptor, 1 << 70, hasher.buffer(), BLOCK_BYTES)
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """A file whose hash takes minutes."""
+    with (tmp_path / "endless").open("w+b") as file:
+        file.truncate(1 << 40)
+        yield file.fileno()
+
+
+def test_the_hash_is_not_left_far_behind_and_waiting_for_it_can_be_cancelled(endless):
+    cancel = threading.Event()
+    followed = []
+
+    def follow_on() -> None:
+        with pytest.raises(TransferCancelledError):
+            follow_without_end(endless, cancel, followed)
+
+    thread = threading.Thread(target=follow_on)
+    thread.start()
+    time.sleep(0.5)
+    assert len(followed) == 16
+    cancel.set()
+    thread.join(2)
+    assert not thread.is_alive()
+
+
+def follow_without_end(file_descriptor: int, cancel: threading.Event, followed: list[int]) -> None:
+    with hashing("sha256", is_threaded=True, cancel=cancel) as hasher:
+        while True:
+            hasher.follow(file_descriptor, 0, 1 << 40)
+            followed.append(1)
+
+
+def test_what_an_older_try_left_holds_nothing_up_and_its_hash_can_be_cancelled(endless):
+    cancel = threading.Event()
+    with pytest.raises(TransferCancelledError):
+        catch_up_without_end(endless, cancel)
+
+
+def catch_up_without_end(file_descriptor: int, cancel: threading.Event) -> None:
+    with hashing("sha256", is_threaded=True, cancel=cancel) as hasher:
+        hasher.catch_up(file_descriptor, 1 << 40)
+        for _ in range(100):
+            hasher.follow(file_descriptor, 0, 1)
+        threading.Timer(0.2, cancel.set).start()
+        hasher.hexdigest()
+
+
+def test_what_an_older_try_left_comes_first(tmp_path, is_threaded):
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    with path.open("rb") as file, hashing("sha256", is_threaded=is_threaded) as hasher:
+        hasher.catch_up(file.fileno(), BLOCK_BYTES)
+        hasher.follow(file.fileno(), BLOCK_BYTES, len(CONTENT) - BLOCK_BYTES)
+        assert hasher.hexdigest() == hashlib.sha256(CONTENT).hexdigest()

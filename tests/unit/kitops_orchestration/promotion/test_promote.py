@@ -288,7 +288,8 @@ def test_a_stage_that_somebody_tagged_by_hand_is_told_as_a_gap(team):
     assert "no promotion statement" in found.gaps[0]
 
 
-def test_cancelled_when_all_is_copied_it_moves_no_tag(team):
+@pytest.mark.parametrize("step", ["fetch_manifest", "set_tag"], ids=["all copied", "all recorded"])
+def test_cancelled_late_it_moves_no_tag_and_a_rerun_finishes(team, step):
     first, second = team.pack("1.0.0"), team.pack("1.0.1", "b")
     team.client.promote(first.reference, stage="production", destination="prod/iris")
     cancel = threading.Event()
@@ -298,7 +299,7 @@ def test_cancelled_when_all_is_copied_it_moves_no_tag(team):
 
         def __getattr__(self, name):
             self.is_copied = self.is_copied or name == "push_manifest"
-            if self.is_copied and name == "fetch_manifest":
+            if self.is_copied and name == step:
                 cancel.set()
             return getattr(self._inner, name)
 
@@ -307,7 +308,10 @@ def test_cancelled_when_all_is_copied_it_moves_no_tag(team):
     with pytest.raises(TransferCancelledError):
         promote(source, second.digest, late, stage="production", cancel=cancel)
     assert tag_of(team) == first.digest
-    assert len(team.client.history("prod/iris", stage="production").entries) == 1
+
+    promote(source, second.digest, destination, stage="production")
+    assert tag_of(team) == second.digest
+    assert len(team.client.history("prod/iris", stage="production").entries) == 2
 
 
 def test_planning_writes_nothing(team):
