@@ -73,9 +73,10 @@ class _Work:
 
 
 class InlineHasher:
-    """Writes and hashes in the calling thread."""
+    """Writes and hashes in the calling thread; ``cancel`` ends the reading back of much."""
 
-    def __init__(self, algorithm: str) -> None:
+    def __init__(self, algorithm: str, cancel: threading.Event | None = None) -> None:
+        self._cancel = cancel
         self._hash = hashlib.new(algorithm)
         self._buffer = page_aligned(BLOCK_BYTES)
 
@@ -95,6 +96,7 @@ class InlineHasher:
     def follow(self, file_descriptor: int, position: int, count: int) -> None:
         """Read ``count`` bytes back and hash them."""
         for part in _parts(self._buffer, file_descriptor, position, count):
+            check_cancelled(self._cancel)
             self._hash.update(part)
 
     def catch_up(self, file_descriptor: int, count: int) -> None:
@@ -210,7 +212,7 @@ class ThreadedHasher:
 def hashing(algorithm: str, *, is_threaded: bool, cancel: threading.Event | None = None) -> Iterator[FileHasher]:
     """Open a hasher, and make sure that its thread ends: soon, when nobody will ask for the hash."""
     if not is_threaded:
-        yield InlineHasher(algorithm)
+        yield InlineHasher(algorithm, cancel)
         return
     hasher = ThreadedHasher(algorithm, cancel)
     try:

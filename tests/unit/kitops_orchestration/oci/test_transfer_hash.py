@@ -117,18 +117,19 @@ def follow_without_end(file_descriptor: int, cancel: threading.Event, followed: 
             followed.append(1)
 
 
-def test_what_an_older_try_left_holds_nothing_up_and_its_hash_can_be_cancelled(endless):
+def test_what_an_older_try_left_holds_nothing_up_and_its_hash_can_be_cancelled(endless, is_threaded):
     cancel = threading.Event()
+    threading.Timer(0.3, cancel.set).start()
     with pytest.raises(TransferCancelledError):
-        catch_up_without_end(endless, cancel)
+        catch_up_without_end(endless, cancel, is_threaded=is_threaded)
 
 
-def catch_up_without_end(file_descriptor: int, cancel: threading.Event) -> None:
-    with hashing("sha256", is_threaded=True, cancel=cancel) as hasher:
+def catch_up_without_end(file_descriptor: int, cancel: threading.Event, *, is_threaded: bool) -> None:
+    with hashing("sha256", is_threaded=is_threaded, cancel=cancel) as hasher:
         hasher.catch_up(file_descriptor, 1 << 40)
         for _ in range(100):
             hasher.follow(file_descriptor, 0, 1)
-        threading.Timer(0.2, cancel.set).start()
+        assert not cancel.is_set()
         hasher.hexdigest()
 
 
