@@ -13,7 +13,7 @@ import os
 import selectors
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, BinaryIO, cast
 
@@ -114,12 +114,12 @@ class Connection(http.client.HTTPConnection):
 
         Fewer bytes before a pause, the end or a failure, which the next call meets again; 0 at the end.
         """
-        watch, read, filled = self.watch, _reader(self.sock), 0
+        watch, filled = self.watch, 0
         try:
-            # TLS hands out its records one by one, some ten thousand in a second: as little as possible for each
+            # TLS hands out its records one by one, tens of thousands in a second: as little as possible for each
             while filled < len(buffer):
                 watch.check()
-                count = read(len(buffer) - filled, buffer[filled:])
+                count = self.sock.recv_into(buffer[filled:])
                 if not count:
                     break
                 filled += count
@@ -202,13 +202,6 @@ class Connection(http.client.HTTPConnection):
     def _response(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         readable: Any = _Readable(sock, self.watch, self._patience)
         return http.client.HTTPResponse(readable, *args, **kwargs)
-
-
-def _reader(sock: socket.socket) -> Callable[[int, memoryview], int]:
-    """Return what reads up to so many bytes into a buffer, by the shortest way."""
-    if isinstance(sock, ssl.SSLSocket):
-        return cast(Callable[[int, memoryview], int], sock.read)
-    return lambda size, buffer: sock.recv_into(buffer, size)
 
 
 def _receive(sock: socket.socket, buffer: memoryview, watch: Watch, seconds: float) -> int:

@@ -95,19 +95,23 @@ def endless(tmp_path):
 
 def test_the_hash_is_not_left_far_behind_and_waiting_for_it_can_be_cancelled(endless):
     cancel = threading.Event()
-    followed = []
+    followed, ended = [], []
 
     def follow_on() -> None:
         with pytest.raises(TransferCancelledError):
             follow_without_end(endless, cancel, followed)
+        ended.append("by cancellation")
 
     thread = threading.Thread(target=follow_on)
     thread.start()
-    time.sleep(0.5)
+    deadline = time.monotonic() + 10
+    while len(followed) < 16 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)  # one more would come at once
     assert len(followed) == 16
     cancel.set()
-    thread.join(2)
-    assert not thread.is_alive()
+    thread.join(5)
+    assert ended == ["by cancellation"]
 
 
 def follow_without_end(file_descriptor: int, cancel: threading.Event, followed: list[int]) -> None:
