@@ -26,11 +26,13 @@ from kitops_orchestration.errors import (
     SizeMismatchError,
 )
 from kitops_orchestration.oci.descriptor import Descriptor
+from kitops_orchestration.oci.file_write import write_at
 from kitops_orchestration.oci.repository import BlobReader
 from kitops_orchestration.oci.transfer_cancel import stopped_by
 from kitops_orchestration.oci.transfer_hash import FileHasher, cores, hashing
 from kitops_orchestration.oci.transfer_pump import pump
 from kitops_orchestration.oci.transfer_ranges import RangedDownload
+from kitops_orchestration.oci.transport_body import filler
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
 from kitops_orchestration.settings import MIB, Limits
 
@@ -40,6 +42,7 @@ PROBE_BYTES = 32 * MIB
 RANGED_BYTES = 192 * MIB
 FAST_BYTES_PER_SECOND = 150e6
 """A single stream of this speed is not what limits a download."""
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @runtime_checkable
@@ -65,6 +68,8 @@ class _Job:
     limits: Limits
     cancel: threading.Event | None
     progress: ProgressCallback
+    ranges: RangeReader | None
+    """The repository, where it reads parts of blobs."""
     done: int = 0
 
     def tell(self, state: State) -> None:
@@ -92,24 +97,21 @@ def download_blob(
         TransferCancelledError: ``cancel`` was set; nothing was left.
         KitOpsError: the file cannot be written.
     """
-    job = _Job(repository, descriptor, path, limits, cancel, progress)
+    ranges = repository if isinstance(repository, RangeReader) else None
+    job = _Job(repository, descriptor, path, limits, cancel, progress, ranges)
     job.tell("started")
     try:
-        with _slot(repository), _file_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with ranges.pull_slot() if ranges else contextlib.nullcontext(), _file_errors(path):
             if descriptor.size <= SMALL_BYTES:
                 _download_small(job)
             else:
+                path.parent.mkdir(parents=True, exist_ok=True)
                 _download_large(job)
     except BaseException:
         job.tell("failed")
         raise
     job.done = descriptor.size
     job.tell("finished")
-
-
-def _slot(repository: BlobReader) -> AbstractContextManager[object]:
-    return repository.pull_slot() if isinstance(repository, RangeReader) else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -134,19 +136,33 @@ def _download_small(job: _Job) -> None:
             raise failure
     temporary = job.path.with_name(f".{job.path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        temporary.write_bytes(data)
+        _write(temporary, data)
         temporary.replace(job.path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def _read(stream: BinaryIO, most: int) -> bytes:
-    parts = []
-    while most and (data := stream.read(most)):
-        parts.append(data)
-        most -= len(data)
-    return b"".join(parts)
+def _write(path: Path, data: memoryview) -> None:
+    # Of thousands of blobs in a row each call to the system counts: all but the first find their folder there.
+    try:
+        file = os.open(path, _NEW, 0o666)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, _NEW, 0o666)
+    try:
+        write_at(file, 0, data)
+    finally:
+        os.close(file)
+
+
+def _read(stream: BinaryIO, most: int) -> memoryview:
+    buffer = memoryview(bytearray(most))
+    fill = filler(stream)
+    done = 0
+    while done < most and (count := fill(buffer[done:])):
+        done += count
+    return buffer[:done]
 
 
 def _download_large(job: _Job) -> None:
@@ -176,17 +192,17 @@ def _fill(job: _Job, partial: _Partial, resumed: int) -> None:
 
 
 def _receive(job: _Job, partial: _Partial, hasher: FileHasher) -> None:
-    wanted, repository = job.descriptor, job.repository
+    wanted = job.descriptor
     moved = _counter(job)
-    if isinstance(repository, RangeReader) and wanted.size - job.done >= RANGED_BYTES:
-        probe = repository.fetch_range(wanted, job.done, PROBE_BYTES, job.cancel)
+    if job.ranges is not None and wanted.size - job.done >= RANGED_BYTES:
+        probe = job.ranges.fetch_range(wanted, job.done, PROBE_BYTES, job.cancel)
         if probe is not None:
             start = time.monotonic()
             with probe:
                 at, end = job.done, job.done + PROBE_BYTES
                 pump(probe, partial.descriptor, hasher, position=at, end=end, cancel=job.cancel, moved=moved)
             if PROBE_BYTES / (time.monotonic() - start) < FAST_BYTES_PER_SECOND:
-                _receive_ranges(job, repository, partial, hasher, moved)
+                _receive_ranges(job, job.ranges, partial, hasher, moved)
                 return
     with _opened(job, job.done) as stream:
         at = job.done
@@ -216,12 +232,11 @@ def _receive_ranges(
 
 
 def _opened(job: _Job, offset: int) -> AbstractContextManager[BinaryIO]:
-    repository = job.repository
-    if isinstance(repository, RangeReader) and job.descriptor.size > offset:
-        stream = repository.fetch_range(job.descriptor, offset, job.descriptor.size - offset, job.cancel)
+    if job.ranges is not None and job.descriptor.size > offset:
+        stream = job.ranges.fetch_range(job.descriptor, offset, job.descriptor.size - offset, job.cancel)
         if stream is not None:
             return contextlib.closing(stream)
-    return contextlib.closing(stopped_by(repository, job.cancel).fetch_blob(job.descriptor, offset=offset))
+    return contextlib.closing(stopped_by(job.repository, job.cancel).fetch_blob(job.descriptor, offset=offset))
 
 
 def _counter(job: _Job) -> Callable[[int], None]:

@@ -10,7 +10,7 @@ import errno
 import http.client
 import io
 import os
-import selectors
+import select
 import socket
 import ssl
 from collections.abc import Mapping
@@ -23,6 +23,8 @@ from kitops_orchestration.oci.transport_wait import SLICE_SECONDS, Watch, wait_f
 
 BLOCK_BYTES = 256 * 1024
 SENDFILE_BYTES = 1024 * 1024
+_READER_BYTES = 32 * 1024
+"""Holds an answer's header and a small body: one call to the system brings both."""
 _CONNECTING = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 _GONE = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
@@ -56,7 +58,7 @@ class _Readable:
         self._arguments = (sock, watch, seconds)
 
     def makefile(self, _mode: str) -> BinaryIO:
-        return cast(BinaryIO, io.BufferedReader(_WatchedReader(*self._arguments)))
+        return cast(BinaryIO, io.BufferedReader(_WatchedReader(*self._arguments), _READER_BYTES))
 
 
 class Connection(http.client.HTTPConnection):
@@ -172,7 +174,7 @@ class Connection(http.client.HTTPConnection):
             try:
                 return os.sendfile(sock.fileno(), reader.fileno(), offset, min(left, SENDFILE_BYTES))
             except BlockingIOError:
-                wait_for(sock, selectors.EVENT_WRITE, SLICE_SECONDS)
+                wait_for(sock, select.POLLOUT, SLICE_SECONDS)
                 raise TimeoutError from None
 
         while left:
@@ -228,7 +230,7 @@ def _connect(sock: socket.socket, target: Any, watch: Watch, seconds: float) -> 
         raise OSError(status, errno.errorcode.get(status, "connect"))
 
     def writable() -> None:
-        if not wait_for(sock, selectors.EVENT_WRITE, SLICE_SECONDS):
+        if not wait_for(sock, select.POLLOUT, SLICE_SECONDS):
             raise TimeoutError
 
     watch.repeat(writable, seconds=seconds)
@@ -240,7 +242,7 @@ def _connect(sock: socket.socket, target: Any, watch: Watch, seconds: float) -> 
 
 def _is_readable(sock: socket.socket) -> bool:
     try:
-        return wait_for(sock, selectors.EVENT_READ, 0)
+        return wait_for(sock, select.POLLIN, 0)
     except (OSError, ValueError):
         return True
 

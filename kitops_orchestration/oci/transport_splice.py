@@ -6,7 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
-import selectors
+import select
 import socket
 import ssl
 
@@ -46,7 +46,7 @@ class Splice:
             try:
                 return os.splice(self._sock.fileno(), self._writing_end, size, flags=os.SPLICE_F_NONBLOCK)
             except BlockingIOError:
-                wait_for(self._sock, selectors.EVENT_READ, SLICE_SECONDS)
+                wait_for(self._sock, select.POLLIN, SLICE_SECONDS)
                 raise TimeoutError from None
 
         return self._watch.repeat(take)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from kitops_orchestration.errors import RegistryError
 
 _UPLOAD = re.compile(r"(?<=/uploads/)[^/]+$")
+_START = re.compile(r"https?://[^/?#@]+(?=[/?#]|\Z)")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -24,14 +26,9 @@ class Origin:
     @classmethod
     def of(cls, url: str) -> Origin:
         """Return the origin of an absolute http(s) URL; raises :class:`RegistryError` for anything else."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            raise RegistryError("not an address: " + repr(url[:100])) from error
-        if parts.scheme not in _PORTS or not parts.hostname:
-            raise RegistryError(f"not an http address: {redacted(url)!r}")
-        return cls(parts.scheme, parts.hostname.lower(), port or _PORTS[parts.scheme])
+        # of the many addresses of one registry only the first is taken apart
+        start = _START.match(url)
+        return _origin(start[0]) if start else _parsed(url)
 
     @property
     def netloc(self) -> str:
@@ -41,6 +38,22 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.netloc}"
+
+
+def _parsed(url: str) -> Origin:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise RegistryError("not an address: " + repr(url[:100])) from error
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise RegistryError(f"not an http address: {redacted(url)!r}")
+    return Origin(parts.scheme, parts.hostname.lower(), port or _PORTS[parts.scheme])
+
+
+@functools.lru_cache(maxsize=64)
+def _origin(start: str) -> Origin:
+    return _parsed(start)
 
 
 def is_loopback(host: str) -> bool:

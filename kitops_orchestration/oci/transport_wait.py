@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import selectors
+import select
 import socket
 import threading
 import time
@@ -42,12 +42,8 @@ class Watch:
 
 
 def wait_for(sock: socket.socket, event: int, seconds: float) -> bool:
-    """Wait for a socket to be readable or writable (``selectors.EVENT_…``); False when it is not in time."""
-    with _selector() as selector:
-        selector.register(sock, event)
-        return bool(selector.select(seconds))
-
-
-def _selector() -> selectors.BaseSelector:
+    """Wait for a socket to be readable or writable (``select.POLLIN``, ``POLLOUT``); False when it is not in time."""
     # poll(2) needs no descriptor of its own and knows no limit on their numbers
-    return getattr(selectors, "PollSelector", selectors.SelectSelector)()
+    poll = select.poll()
+    poll.register(sock, event)
+    return bool(poll.poll(seconds * 1000))

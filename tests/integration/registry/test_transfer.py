@@ -141,6 +141,27 @@ def test_an_empty_blob_is_pushed_and_pulled(remote, tmp_path):
     assert (tmp_path / "empty").read_bytes() == b""
 
 
+@pytest.mark.parametrize("size", [1, 8 * 1024, 40 * 1024, MIB, MIB + 1])
+def test_a_blob_of_any_size_arrives_in_a_folder_that_is_not_there_yet(remote, tmp_path, size):
+    content = random_bytes(size)
+    blob = push_bytes(remote, content)
+    for _ in range(2):  # the second time it is there, and replaced
+        download_blob(remote, blob, tmp_path / "a" / "b" / "blob")
+        assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["blob"]
+        assert (tmp_path / "a" / "b" / "blob").read_bytes() == content
+
+
+def test_a_small_blob_does_not_follow_a_link_that_somebody_left(remote, tmp_path):
+    blob = push_bytes(remote, b"content")
+    (tmp_path / "kept").write_bytes(b"kept")
+    (tmp_path / f".blob.{os.getpid()}.{threading.get_ident()}").symlink_to(tmp_path / "kept")
+    with pytest.raises(KitOpsError, match="cannot write"):
+        download_blob(remote, blob, tmp_path / "blob")
+    assert (tmp_path / "kept").read_bytes() == b"kept"
+    download_blob(remote, blob, tmp_path / "blob")
+    assert (tmp_path / "blob").read_bytes() == b"content"
+
+
 def test_a_body_too_large_for_the_registry_goes_in_chunks(embedded_registry, open_remote, source):
     embedded_registry.behaviour.max_body_bytes = MIB
     repository = open_remote(limits=Limits(chunk_bytes=MIB))

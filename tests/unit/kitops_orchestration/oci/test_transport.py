@@ -43,6 +43,25 @@ def test_default_ports_are_the_same_origin():
     assert str(Origin.of("http://[::1]:5000/v2/")) == "http://[::1]:5000"
 
 
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://evil.example/reg.example", "https://evil.example"),
+        ("https://reg.example@evil.example/", "https://evil.example"),
+        ("https://reg.example:443@evil.example:8443/v2/", "https://evil.example:8443"),
+        ("https://reg.example?@evil.example/", "https://reg.example"),
+        ("https://reg.example#@evil.example/", "https://reg.example"),
+        ("https://reg.example?to=https://evil.example/", "https://reg.example"),
+        ("https://reg.example/a@evil.example", "https://reg.example"),
+        ("https://REG.example:443", "https://reg.example"),
+        ("HTTPS://reg.example/v2/", "https://reg.example"),
+    ],
+)
+def test_credentials_belong_to_the_host_that_is_spoken_to(url, origin):
+    for _ in range(2):  # the first of a host's addresses is taken apart, the others are known
+        assert str(Origin.of(url)) == origin
+
+
 @pytest.mark.parametrize("url", ["ftp://reg.example", "/v2/", "https://", "https://reg.example:99999/"])
 def test_what_is_no_http_address_is_refused(url):
     with pytest.raises(RegistryError):
