@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.lineage.passport_facts import PassportFacts
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 300, 120, 14, 16, 22
+_DIGITS = 8
 MAX_CHARTS = 6
 
 
@@ -24,6 +25,14 @@ class Course:
     """Tag, value, and whether it is the version that the passport is for."""
     threshold: float | None = None
     comparator: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The current value in as many digits as a person reads."""
+        number = _number(self.current)
+        if number is None or len(self.current) <= _DIGITS:
+            return self.current
+        return f"{number:,.0f}" if 1e3 <= abs(number) < 1e12 else f"{number:.4g}"
 
     @property
     def change(self) -> float | None:

@@ -135,7 +135,8 @@ def _metrics(passport: PassportFacts) -> str:
         )
         cards.append(
             f'<div class="metric"><div class="label">{escape(course.name)}</div>'
-            f'<div class="value">{escape(course.current)}</div>{change}{passport_chart.draw(course)}</div>'
+            f'<div class="value" title="{escape(course.current)}">{escape(course.shown)}</div>'
+            f"{change}{passport_chart.draw(course)}</div>"
         )
     body = f'<div class="metrics">{"".join(cards)}</div>' if cards else '<p class="note">No metric is on record.</p>'
     return f'<section class="sheet"><h2>Metrics</h2>{body}</section>'

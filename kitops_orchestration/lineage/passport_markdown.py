@@ -50,10 +50,13 @@ def _identity(passport: PassportFacts) -> list[tuple[str, object]]:
 
 def _metrics(passport: PassportFacts) -> str:
     names = sorted({name for item in passport.history for name in item.metrics} | set(passport.metrics))
-    rows = [(item.tag, *(item.metrics.get(name, "") for name in names)) for item in passport.history]
     if not names:
         return ""
-    return report.table(("version", *names), rows or [(passport.version_name, *passport.metrics.values())])
+    versions = [(item.tag, item.metrics) for item in passport.history]
+    if all(item.digest != passport.digest for item in passport.history):  # there are many, or none were asked for
+        versions.append((passport.version_name, passport.metrics))
+    rows = [(tag, *(metrics.get(name, "") for name in names)) for tag, metrics in versions]
+    return report.table(("version", *names), rows)
 
 
 def _origins(passport: PassportFacts) -> str:

@@ -50,7 +50,8 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:8px 18px;margin:0;font
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 .metrics{display:grid;grid-template-columns:repeat(auto-fit,minmax(260px,1fr));gap:14px}
 .metric{border:1px solid var(--line);border-radius:10px;padding:13px 15px 8px}
-.metric .value{font-size:25px;font-weight:650;letter-spacing:-.02em;font-variant-numeric:tabular-nums}
+.metric .value{font-size:25px;font-weight:650;letter-spacing:-.02em;font-variant-numeric:tabular-nums;
+overflow-wrap:anywhere}
 .metric svg{max-height:170px}.metric .label{color:var(--soft);font-size:13px;font-weight:600}
 svg{display:block;width:100%;height:auto}
 .lineage .edge{fill:none;stroke:var(--edge);stroke-width:1.6}

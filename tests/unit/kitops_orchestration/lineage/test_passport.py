@@ -74,6 +74,51 @@ def test_a_passport_is_a_page_of_markdown(page) -> None:
     assert "Ben Bitdiddle" in text
 
 
+@pytest.fixture
+def with_metrics(tmp_path):
+    """Return a repository with a ModelKit whose Kitfile holds the export's metrics, in no order."""
+    from kitops_orchestration.modelkit.pack import pack
+    from kitops_orchestration.oci.layout import LayoutRepository
+    from kitops_orchestration.oci.reference import Reference, folder_registry
+
+    metrics = "{roc_auc: 0.5, accuracy: 0.9777777777777777, rows: 123456789, tiny: 0.00001234567}"
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "Kitfile").write_text(
+        f"manifestVersion: 1.0.0\nmodel:\n  path: m.bin\n  parameters: {{mlflow: {{metrics: {metrics}}}}}\n"
+    )
+    (tmp_path / "m" / "m.bin").write_bytes(b"m")
+    repository = LayoutRepository(Reference.parse(f"{folder_registry(tmp_path)}/team/iris"))
+    pack(tmp_path / "m", repository, tag="v1")
+    return repository
+
+
+@pytest.mark.parametrize("max_history", [0, 5])
+def test_every_metric_stands_under_its_name_also_without_history(with_metrics, max_history) -> None:
+    text = passport(with_metrics, "v1", max_history=max_history).to_markdown()
+
+    assert "| version | accuracy | roc_auc | rows | tiny |" in text
+    assert "| v1 | 0.9777777777777777 | 0.5 | 123456789 | 1.234567e-05 |" in text
+
+
+def test_a_version_older_than_the_history_is_in_the_table_all_the_same(story) -> None:
+    text = passport(story.repository, "1.0", trust=story.trust, max_history=2, at=LATER).to_markdown()
+
+    assert [line.split(" | ")[0] for line in text.splitlines() if re.match(r"\| \d\.0 \|", line)][:3] == [
+        "| 3.0",
+        "| 4.0",
+        "| 1.0",
+    ]
+
+
+def test_the_page_shows_as_many_digits_as_people_read(with_metrics) -> None:
+    html = passport(with_metrics, "v1").to_html()
+
+    assert '<div class="value" title="0.9777777777777777">0.9778</div>' in html
+    assert ">123,456,789</div>" in html
+    assert ">1.235e-05</div>" in html
+    assert ">0.5</div>" in html
+
+
 def test_a_passport_is_one_html_file_that_needs_nothing_else(page) -> None:
     html = page.to_html()
     reader = read(html)
