@@ -205,7 +205,7 @@ class Response:
         self._close_splice()
         connection, self._connection = self._connection, None
         if connection is not None:
-            if self._raw.will_close:
+            if self._raw.will_close or connection.is_half_sent:
                 connection.close()
             else:
                 self._pool.put(connection)
