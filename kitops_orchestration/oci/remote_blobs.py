@@ -21,7 +21,7 @@ from kitops_orchestration.oci.remote_session import Call, RegistrySession
 from kitops_orchestration.oci.remote_upload import BlobUpload
 from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
 from kitops_orchestration.oci.transfer_push import PushedBlob, hash_source
-from kitops_orchestration.oci.transport_response import Response
+from kitops_orchestration.oci.transport_response import Response, whole_number
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
 from kitops_orchestration.settings import MIB
 
@@ -255,9 +255,9 @@ class RemoteBlobs:
             return False
         if response.status != 200:
             raise self._session.error(call, response)
-        length = response.headers.get("Content-Length", "")
+        length = whole_number(response.headers.get("Content-Length"))
         # A blob of another size under this name is a broken one: pushing again repairs it where that is possible.
-        return not length.isdigit() or int(length) == descriptor.size
+        return length is None or length == descriptor.size
 
     def _tell(self, descriptor: Descriptor, state: State, done: int) -> None:
         self._progress(ProgressEvent("push", descriptor.digest, state, done, descriptor.size))

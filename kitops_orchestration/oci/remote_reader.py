@@ -14,7 +14,7 @@ from kitops_orchestration.oci.remote_session import Call, RegistrySession
 from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.oci.transport_retry import RetryBudget
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(?:\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(?:\d+|\*)")
 _SKIP_BYTES = 64 * 1024
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from kitops_orchestration.errors import (
     AuthenticationError,
@@ -29,7 +29,7 @@ from kitops_orchestration.oci.transport import Request, TlsOptions, Transport
 from kitops_orchestration.oci.transport_body import Upload
 from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.oci.transport_retry import RETRIED_STATUSES, RetryBudget, retry_after
-from kitops_orchestration.oci.transport_url import Origin, is_loopback, redacted
+from kitops_orchestration.oci.transport_url import Origin, is_loopback, joined, redacted
 from kitops_orchestration.settings import Limits
 
 SMALL_ANSWER_BYTES = 256 * 1024
@@ -183,11 +183,11 @@ class RegistrySession:
         text = response.headers.get("Location", "")
         if not text:
             raise RegistryError(f"{redacted(response.url)} answered HTTP {response.status} without a Location")
-        return self._encrypted(urljoin(response.url, text))
+        return self._encrypted(joined(response.url, text))
 
     def followed(self, url: str, link: str) -> str:
         """Return the address of the next page; raises :class:`RegistryError` when it leads to another host."""
-        following = self._encrypted(urljoin(url, link))
+        following = self._encrypted(joined(url, link))
         if Origin.of(following) != self.origin:
             raise RegistryError(f"{redacted(url)} continues a list on another host: {redacted(following)}")
         return following

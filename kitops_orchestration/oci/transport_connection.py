@@ -206,7 +206,7 @@ class Connection(http.client.HTTPConnection):
 
     def _dial(self, address: tuple[str, int], _timeout: object, _source_address: object) -> socket.socket:
         failure: OSError = OSError(f"no address for {address[0]}")
-        for family, kind, protocol, _, target in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+        for family, kind, protocol, _, target in _addresses(*address):
             sock = socket.socket(family, kind, protocol)
             try:
                 _connect(sock, target, self.watch, self._connect_seconds)
@@ -222,6 +222,13 @@ class Connection(http.client.HTTPConnection):
     def _response(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         readable: Any = _Readable(sock, self.watch, self._patience)
         return _Answer(readable, *args, **kwargs)
+
+
+def _addresses(host: str, port: int) -> list[Any]:
+    try:
+        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except UnicodeError as error:  # a part that is empty or too long: no name server would know it
+        raise socket.gaierror(socket.EAI_NONAME, "not the name of a host") from error
 
 
 def _receive(sock: socket.socket, buffer: memoryview, watch: Watch, seconds: float) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from kitops_orchestration.errors import AuthenticationError, KitOpsError, RegistryError, RegistryResponseError
 from kitops_orchestration.oci.blob_source import BytesSource, FileSource
 from kitops_orchestration.oci.credentials import Credential, StaticCredentials
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
@@ -35,7 +37,7 @@ def uploads(method):
 
 
 class OddServer:
-    """Serves each connection by ``serve(server, stream)``; ``seen`` holds the method, target and headers of requests."""
+    """Serves each connection by ``serve(server, stream)``; ``seen`` holds requests as (method, target, headers)."""
 
     def __init__(self, serve):
         self.seen = []
@@ -104,6 +106,18 @@ def opened(server, *, credentials=None, **limits):
     return RemoteRepository(Reference(server.host, "team/iris"), credentials=found, limits=given)
 
 
+def always(status, body=b"", **headers):
+    """Serve one answer to every request."""
+
+    def serve_it(server, stream):
+        while True:
+            method, size = server.request(stream)
+            discard(stream, size)
+            stream.write(answer(status, b"" if method == "HEAD" else body, **headers))
+
+    return serve_it
+
+
 def content_source(kind, tmp_path):
     if kind == "memory":
         return BytesSource(CONTENT)
@@ -149,3 +163,112 @@ def test_what_a_server_says_before_its_answer_stops_no_upload(serve, tmp_path, i
             stream.write(f"HTTP/1.1 {interim}\r\n\r\n".encode() + uploads(method))
 
     assert opened(serve(says_first)).push_blob(BLOB, content_source(kind, tmp_path))
+
+
+NOWHERE = ["http://[::1/x", "http://a..b/", f"http://{'a' * 64}.localhost/"]
+
+
+@pytest.mark.parametrize("location", NOWHERE)
+def test_a_redirect_to_what_is_no_host_is_an_error_of_the_registry(serve, location):
+    with pytest.raises(RegistryError):
+        opened(serve(always(307, Location=location)), retries=0).has_blob(BLOB)
+
+
+@pytest.mark.parametrize("location", NOWHERE)
+def test_a_list_that_goes_on_at_what_is_no_host_is_an_error_of_the_registry(serve, location):
+    page = always(200, b'{"tags": ["v1"]}', Link=f'<{location}>; rel="next"')
+    with pytest.raises(RegistryError):
+        list(opened(serve(page), retries=0).tags())
+
+
+@pytest.mark.parametrize("realm", [*(text.replace("http:", "https:") for text in NOWHERE), "https://["])
+def test_a_token_service_at_what_is_no_host_is_an_error_of_the_registry(serve, realm):
+    with pytest.raises(RegistryError):
+        opened(serve(always(401, WWW_Authenticate=f'Bearer realm="{realm}"')), retries=0).has_blob(BLOB)
+
+
+def test_a_redirect_in_bytes_beyond_ascii_is_followed(serve):
+    def moved(server, stream):
+        while True:
+            server.request(stream)
+            is_first = len(server.seen) == 1
+            # UTF-8 as it stands, which answer() writes as latin-1
+            location = "/v2/gemälde alt".encode().decode("latin-1")
+            stream.write(answer(307, Location=location) if is_first else answer(200))
+
+    server = serve(moved)
+    opened(server).has_blob(BLOB)
+    assert server.seen[1][1] == "/v2/gem%C3%A4lde%20alt"
+
+
+@pytest.mark.parametrize("date", ["\xb2", "Fri, 31 Dec 1999 23:59:59 +99999999999999999999", "9" * 5000])
+def test_a_retry_after_that_is_neither_number_nor_date_asks_for_nothing(serve, date):
+    with pytest.raises(RegistryError, match="HTTP 503"):
+        opened(serve(always(503, Retry_After=date)), retries=0).has_blob(BLOB)
+
+
+def test_a_clock_that_cannot_be_read_is_no_clock(serve):
+    page = always(200, Date="Fri, 31 Dec 1999 23:59:59 +99999999999999999999")
+    assert opened(serve(page)).server_time() is None
+
+
+@pytest.mark.parametrize("said", ["md5:0123", "SHA256:" + "A" * 64, "nonsense"])
+def test_a_digest_of_another_form_is_computed_from_the_content(serve, said):
+    manifest = b'{"schemaVersion": 2, "manifests": []}'
+    kind = {"Content_Type": "application/vnd.oci.image.index.v1+json", "Docker_Content_Digest": said}
+    repository = opened(serve(always(200, manifest, **kind)))
+    assert repository.resolve("v1").digest == Digest.of(manifest)
+
+
+@pytest.mark.parametrize("body", [b'{"tags": 5}', b'{"repositories": {"a": 1}, "tags": "v1"}'])
+def test_a_list_that_is_none_is_told_with_its_place(serve, body):
+    repository = opened(serve(always(200, body)))
+    with pytest.raises(RegistryResponseError, match=r"team/iris.*'tags' is not a list"):
+        list(repository.tags())
+
+
+@pytest.mark.parametrize("entry", [b"5", b'{"mediaType": "a", "digest": "b", "size": 1}'])
+def test_referrers_that_are_none_are_told_with_their_place(serve, entry):
+    repository = opened(serve(always(200, b'{"manifests": [%s]}' % entry)))
+    with pytest.raises(RegistryResponseError, match="team/iris"):
+        repository.referrers(BLOB.digest)
+
+
+def test_a_registry_that_sends_every_tag_at_once_is_read(serve):
+    names = [f"{number:064}" for number in range(70_000)]  # more than a manifest may have
+    body = ('{"tags": ["' + '", "'.join(names) + '"]}').encode()
+    assert list(opened(serve(always(200, body))).tags()) == names
+
+
+def test_spaces_without_end_in_a_challenge_are_read_in_no_time(serve):
+    challenge = 'Bearer realm="https://[",' + " " * 60_000 + "!"
+    repository = opened(serve(always(401, WWW_Authenticate=challenge)), retries=0)
+    start = time.monotonic()
+    with pytest.raises(AuthenticationError):
+        repository.has_blob(BLOB)
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    "token",
+    [b'"\\u65e5\\u672c"', b'"t", "expires_in": 1' + b"0" * 400, b"[" * 100_000],
+    ids=["letters", "time", "depth"],
+)
+def test_a_token_that_is_none_is_an_error_of_the_token_service(serve, token):
+    def service(server, stream):
+        while True:
+            server.request(stream)
+            realm = f'Bearer realm="http://{server.host}/token"'
+            is_token = server.seen[-1][1].startswith("/token")
+            stream.write(answer(200, b'{"token": ' + token + b"}") if is_token else answer(401, WWW_Authenticate=realm))
+
+    with pytest.raises(AuthenticationError, match="token"):
+        opened(serve(service)).has_blob(BLOB)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\u65e5"])
+def test_an_access_token_that_no_header_takes_is_refused_and_not_shown(serve, ending):
+    repository = opened(serve(always(200)), credentials=Credential(access_token="hunter2" + ending))
+    with pytest.raises(KitOpsError) as caught:
+        repository.has_blob(BLOB)
+    assert "hunter2" not in f"{caught.value} {caught.value.advice} {caught.value.__cause__}"
