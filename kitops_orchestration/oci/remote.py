@@ -11,6 +11,7 @@ Source: distribution-spec v1.1.  Addresses and control requests go through ``ora
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -32,6 +33,7 @@ from kitops_orchestration.oci.referrers import add_to_fallback, complete, descri
 from kitops_orchestration.oci.remote_blobs import RemoteBlobs
 from kitops_orchestration.oci.remote_control import UNSUPPORTED, RemoteControl
 from kitops_orchestration.oci.remote_session import Call, shared_session
+from kitops_orchestration.oci.transfer_cancel import check_cancelled
 from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
 from kitops_orchestration.oci.transport import TlsOptions
 from kitops_orchestration.oci.transport_response import Response, whole_number
@@ -158,7 +160,7 @@ class RemoteRepository(RemoteBlobs):
         if tag is None or subject is not None:
             response = self._put_manifest(manifest, descriptor.digest)
             if subject is not None and not self._lists_referrers(response, subject.digest):
-                add_to_fallback(self, subject.digest, describe(manifest))
+                add_to_fallback(self, subject.digest, describe(manifest), sleep=self._sleep)
         if tag is not None:
             self._put_manifest(manifest, tag)
         return descriptor
@@ -232,6 +234,12 @@ class RemoteRepository(RemoteBlobs):
         if self._session.abilities.has_referrers is None:
             list(self._control.referrers(subject, None, cancel=self._cancel))
         return self._session.abilities.has_referrers is not False
+
+    def _sleep(self, seconds: float) -> None:
+        if self._cancel is None:
+            time.sleep(seconds)
+        elif self._cancel.wait(seconds):
+            check_cancelled(self._cancel)
 
     def _has_manifest(self, target: str) -> bool:
         try:

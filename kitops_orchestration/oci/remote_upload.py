@@ -6,7 +6,6 @@ changed when it refuses; every body can be sent again, because it comes from a :
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -15,7 +14,6 @@ from urllib.parse import urlsplit
 
 from kitops_orchestration.errors import (
     DigestMismatchError,
-    KitOpsError,
     RegistryError,
     RegistryUnavailableError,
     TransferCancelledError,
@@ -269,8 +267,7 @@ class BlobUpload:
     def _take_back(self) -> None:
         self._forget()
         if self._location:
-            with contextlib.suppress(KitOpsError):
-                self._session.once(self._call("DELETE", self._location)).load()
+            self._session.tidy_up(self._call("DELETE", self._location), self._cancel)
 
     def _forget(self) -> None:
         if self._checkpoint is not None:

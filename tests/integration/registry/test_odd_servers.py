@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import socket
 import threading
 import time
@@ -10,12 +11,23 @@ from collections.abc import Iterator
 
 import pytest
 
-from kitops_orchestration.errors import AuthenticationError, KitOpsError, RegistryError, RegistryResponseError
+from kitops_orchestration.errors import (
+    AuthenticationError,
+    KitOpsError,
+    RegistryError,
+    RegistryResponseError,
+    RegistryUnavailableError,
+    TransferCancelledError,
+)
 from kitops_orchestration.oci.blob_source import BytesSource, FileSource
+from kitops_orchestration.oci.copy import copy
 from kitops_orchestration.oci.credentials import Credential, StaticCredentials
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
-from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.oci.manifest import Manifest
+from kitops_orchestration.oci.reference import Reference, folder_registry
 from kitops_orchestration.oci.remote import RemoteRepository
+from kitops_orchestration.oci.transfer import download_blob
 from kitops_orchestration.settings import MIB, Limits
 
 CONTENT = b"weights!" * (3 * MIB)  # more than the system keeps on its way
@@ -41,6 +53,7 @@ class OddServer:
 
     def __init__(self, serve):
         self.seen = []
+        self.released = threading.Event()
         self._serve = serve
         self._server = socket.create_server(("127.0.0.1", 0))
         self.host = f"127.0.0.1:{self._server.getsockname()[1]}"
@@ -65,6 +78,7 @@ class OddServer:
         return method, int(headers.get("content-length", 0))
 
     def close(self):
+        self.released.set()
         self._server.close()
 
 
@@ -272,3 +286,168 @@ def test_an_access_token_that_no_header_takes_is_refused_and_not_shown(serve, en
     with pytest.raises(KitOpsError) as caught:
         repository.has_blob(BLOB)
     assert "hunter2" not in f"{caught.value} {caught.value.advice} {caught.value.__cause__}"
+
+
+# Waits that end when the caller asks for it
+
+
+def uploads_but_never_answers(server, stream):
+    while True:
+        method, _ = server.request(stream)
+        if method in ("PUT", "PATCH", "DELETE"):
+            server.released.wait(20)
+            return
+        stream.write(uploads(method))
+
+
+@pytest.mark.parametrize(
+    "push",
+    [
+        lambda repository: repository.push_blob(BLOB, BytesSource(CONTENT)),
+        lambda repository: repository.push_content(BytesSource(CONTENT * 2), BLOB.media_type),
+    ],
+    ids=["blob", "content"],
+)
+def test_an_upload_that_hangs_is_cancelled_although_taking_it_back_hangs_too(serve, stop_within, push):
+    cancel = threading.Event()
+    repository = opened(serve(uploads_but_never_answers), silence_timeout_seconds=15.0).stopped_by(cancel)
+    with stop_within(1.5, cancel, after=0.7), pytest.raises(TransferCancelledError):
+        push(repository)
+
+
+def test_whoever_waits_for_its_turn_to_pull_is_cancelled(serve, stop_within, tmp_path):
+    repository = opened(serve(always(200, CONTENT)), concurrency=1)
+    cancel = threading.Event()
+    with repository.pull_slot(), stop_within(1.0, cancel), pytest.raises(TransferCancelledError):
+        download_blob(repository, BLOB, tmp_path / "blob", cancel=cancel)
+
+
+def test_whoever_waits_for_its_turn_to_push_is_cancelled(serve, stop_within):
+    server = serve(uploads_but_never_answers)
+    repository, cancel = opened(server, concurrency=1), threading.Event()
+    first = threading.Thread(target=lambda: quietly(lambda: repository.push_blob(BLOB, BytesSource(CONTENT))))
+    first.start()
+    while "PUT" not in asked(server):
+        time.sleep(0.01)
+    other = BytesSource(b"other")
+    descriptor = Descriptor(BLOB.media_type, Digest.of(b"other"), 5)
+    with stop_within(1.0, cancel), pytest.raises(TransferCancelledError):
+        repository.stopped_by(cancel).push_blob(descriptor, other)
+    server.released.set()
+    first.join()
+
+
+class SlowSource:
+    """Content that takes long to read."""
+
+    size = 64 * MIB
+
+    def open(self):
+        return SlowReader(bytes(self.size))
+
+
+class SlowReader(io.BytesIO):
+    def readinto(self, buffer):
+        time.sleep(0.05)
+        return super().readinto(memoryview(buffer)[:65536])
+
+
+@pytest.mark.parametrize("status", [404, 200])
+def test_hashing_is_cancelled_where_the_registry_took_no_upload(serve, stop_within, status):
+    cancel = threading.Event()
+    repository = opened(serve(always(status))).stopped_by(cancel)
+    with stop_within(1.0, cancel), pytest.raises(TransferCancelledError):
+        repository.push_content(SlowSource(), BLOB.media_type)
+
+
+def test_a_copy_is_cancelled_while_it_waits_as_long_as_the_source_asked(serve, tmp_path):
+    layer = Descriptor(BLOB.media_type, Digest.of(b"layer"), 5)
+    manifest = Manifest.build(config=layer, layers=[])
+
+    def busy(server, stream):
+        while True:
+            server.request(stream)
+            is_manifest = "/manifests/" in server.seen[-1][1]
+            kind = {"Content_Type": manifest.media_type}
+            stream.write(answer(200, manifest.content, **kind) if is_manifest else answer(503, Retry_After="15"))
+
+    destination = LayoutRepository(Reference(folder_registry(tmp_path), "iris"))
+    cancel, server = threading.Event(), serve(busy)
+    stopped_at = cancel_when(cancel, lambda: any("/blobs/" in seen[1] for seen in server.seen), after=0.3)
+    with pytest.raises(TransferCancelledError):
+        copy(opened(server), "v1", destination, cancel=cancel)
+    assert time.monotonic() - stopped_at[0] < 5.0
+
+
+def test_an_attachment_is_cancelled_while_it_looks_whether_its_entry_stays(serve):
+    kept = {}
+
+    def slow(server, stream):
+        while True:
+            method, size = server.request(stream)
+            target = server.seen[-1][1]
+            if method == "PUT":
+                kept[target] = b"".join(stream.read(1) for _ in range(size))
+            time.sleep(0.4)
+            is_there = method != "PUT" and target in kept
+            stream.write(answer(200, kept[target]) if is_there else answer(201 if method == "PUT" else 404))
+
+    subject = Descriptor("application/vnd.oci.image.manifest.v1+json", BLOB.digest, 5)
+    config = Descriptor("application/vnd.oci.empty.v1+json", Digest.of(b"{}"), 2)
+    cancel = threading.Event()
+    server = serve(slow)
+
+    # The pause is three times as long as reading and writing took.
+    stopped_at = cancel_when(cancel, lambda: asked(server).count("PUT") == 2, after=1.0)
+    with pytest.raises(TransferCancelledError):
+        opened(server).stopped_by(cancel).push_manifest(Manifest.build(config=config, layers=[], subject=subject))
+    assert time.monotonic() - stopped_at[0] < 2.0  # the rest of the pause is longer
+
+
+# Attempts
+
+
+def test_a_part_that_brings_no_byte_is_no_progress(serve):
+    def cuts(server, stream):
+        server.request(stream)
+        rest = f"bytes 1000-{BLOB.size - 1}/{BLOB.size}"
+        stream.write(answer(206, Content_Range=rest).replace(b"Length: 0", b"Length: %d" % (BLOB.size - 1000)))
+
+    server = serve(cuts)
+    with pytest.raises(RegistryUnavailableError):
+        opened(server, retries=2, retry_budget_seconds=8.0).fetch_blob(BLOB, offset=1000).read(10)
+    assert len(server.seen) == 3
+
+
+def test_a_server_without_ranges_may_be_cut_again_before_it_comes_to_what_is_missing(serve):
+    def cuts(server, stream):
+        server.request(stream)
+        whole = answer(200, CONTENT)
+        stream.write(whole[: {1: 9 * MIB, 2: MIB}.get(len(server.seen), len(whole))])
+
+    with opened(serve(cuts), retries=2).fetch_blob(BLOB) as stream:
+        assert b"".join(iter(lambda: stream.read(MIB), b"")) == CONTENT
+
+
+def asked(server):
+    return [method for method, *_ in server.seen]
+
+
+def cancel_when(cancel, is_time, *, after):
+    """Set ``cancel`` a while after something has happened; the list that is returned then holds the moment."""
+    moment = []
+
+    def watch():
+        while not is_time():
+            time.sleep(0.01)
+        time.sleep(after)
+        moment.append(time.monotonic())
+        cancel.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    return moment
+
+
+def quietly(action):
+    with contextlib.suppress(KitOpsError):
+        action()
