@@ -207,7 +207,11 @@ class Connection(http.client.HTTPConnection):
     def _dial(self, address: tuple[str, int], _timeout: object, _source_address: object) -> socket.socket:
         failure: OSError = OSError(f"no address for {address[0]}")
         for family, kind, protocol, _, target in _addresses(*address):
-            sock = socket.socket(family, kind, protocol)
+            try:
+                sock = socket.socket(family, kind, protocol)
+            except OSError as error:  # this machine does not speak IPv6, for one
+                failure = error
+                continue
             try:
                 _connect(sock, target, self.watch, self._connect_seconds)
                 return sock
@@ -300,4 +304,6 @@ def connection_for(
     if origin.scheme == "https":
         headers = {"Proxy-Authorization": proxy[2]} if proxy[2] else {}
         connection.set_tunnel(origin.host, origin.port, headers)
+        if ":" in origin.host:  # Python 3.11 takes the brackets away, and the proxy would see a part of it as the port
+            connection._tunnel_host = f"[{origin.host}]"  # type: ignore[attr-defined]
     return connection

@@ -429,6 +429,29 @@ def test_a_server_without_ranges_may_be_cut_again_before_it_comes_to_what_is_mis
         assert b"".join(iter(lambda: stream.read(MIB), b"")) == CONTENT
 
 
+# Proxies and addresses
+
+
+@pytest.mark.parametrize("plain_http", [True, False])
+@pytest.mark.parametrize(("user", "said"), [("ada:hunter2@", "given"), ("", "nobody without")])
+def test_a_proxy_that_wants_other_credentials_is_named_and_asked_once(serve, plain_http, user, said):
+    proxy = serve(always(407))
+    address = Reference("[2001:db8::1]:5000", "team/iris")
+    repository = RemoteRepository(address, plain_http=plain_http, proxy=f"http://{user}{proxy.host}")
+    with pytest.raises(AuthenticationError, match=rf"proxy {proxy.host} .*{said}") as caught:
+        repository.has_blob(BLOB)
+    assert "hunter2" not in f"{caught.value} {caught.value.advice}"
+    [(method, target, _)] = proxy.seen
+    assert plain_http or (method, target) == ("CONNECT", "[2001:db8::1]:5000")
+
+
+def test_an_address_of_a_kind_that_the_machine_does_not_speak_is_passed_over(serve, monkeypatch):
+    found = socket.getaddrinfo
+    unspoken = (12345, socket.SOCK_STREAM, 0, "", ("", 0))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [unspoken, *found(*args, **kwargs)])
+    opened(serve(always(200)), retries=0).ping()
+
+
 def asked(server):
     return [method for method, *_ in server.seen]
 
