@@ -6,6 +6,7 @@ Repositories of one registry share a session, so that a token or a connection se
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import weakref
 from collections import deque
@@ -101,6 +102,10 @@ class RegistrySession:
         self.abilities = Abilities()
         self.transport = Transport(tls=tls, limits=self.limits, proxy=proxy)
         self._auth = Authorizer(credentials or DockerConfig(), is_plain_http=is_plain, fetch=self._fetch_token)
+        self.free_slots()
+
+    def free_slots(self) -> None:
+        """Begin without any transfer."""
         self._slots = {verb: threading.BoundedSemaphore(self.limits.concurrency) for verb in _in_total}
 
     @contextmanager
@@ -339,6 +344,16 @@ def shared_session(
         if session not in _recent:
             _recent.append(session)
         return session
+
+
+def _free_slots() -> None:
+    """Give a forked child its own: the transfers of its parent are not in it, and would never end there."""
+    _in_total.update({verb: threading.BoundedSemaphore(MOST_TRANSFERS) for verb in _in_total})
+    for session in list(_sessions.values()):
+        session.free_slots()
+
+
+os.register_at_fork(after_in_child=_free_slots)
 
 
 @atexit.register

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import multiprocessing
 import socket
 import threading
 import time
@@ -427,6 +428,25 @@ def test_a_server_without_ranges_may_be_cut_again_before_it_comes_to_what_is_mis
 
     with opened(serve(cuts), retries=2).fetch_blob(BLOB) as stream:
         assert b"".join(iter(lambda: stream.read(MIB), b"")) == CONTENT
+
+
+# Processes
+
+
+def test_a_forked_child_does_not_wait_for_the_transfers_of_its_parent(serve, tmp_path):
+    server, done = serve(always(200, CONTENT)), tmp_path / "done"
+    repository = opened(server, concurrency=1)
+
+    def pulls():
+        download_blob(repository, BLOB, tmp_path / "blob")
+        done.touch()
+
+    with repository.pull_slot():
+        child = multiprocessing.get_context("fork").Process(target=pulls, daemon=True)
+        child.start()
+        child.join(20)
+        child.kill()
+    assert done.exists()
 
 
 # Proxies and addresses
