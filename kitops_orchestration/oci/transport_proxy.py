@@ -27,7 +27,8 @@ def refused_by(proxy: Proxy, origin: Origin) -> AuthenticationError:
     """Return the error for a proxy that let nobody through to ``origin`` without (other) credentials."""
     given = "the user name and password given" if proxy.authorization else "nobody without user name and password"
     return AuthenticationError(
-        f"the proxy {proxy.host}:{proxy.port} on the way to {origin.netloc} does not admit {given}",
+        f"the proxy {proxy.host}:{proxy.port} on the way to {origin.netloc} does not admit {given}"
+        f" (HTTP {WANTS_CREDENTIALS})",
         advice="give the proxy as http://user:password@host:port, special characters percent-encoded",
     )
 

@@ -222,7 +222,7 @@ class Response:
 
 
 def whole_number(text: str | None) -> int | None:
-    """Return the number in a header, ``None`` where there is none: ``isdigit`` and ``int`` agree on fewer texts."""
+    """Return the number in a header, ``None`` for anything else; ``isdigit`` also takes what ``int`` does not."""
     match = _NUMBER.fullmatch(text or "")
     return int(match[1]) if match else None
 
