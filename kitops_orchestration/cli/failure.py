@@ -29,7 +29,6 @@ _WORDS = {
     "as ca_bundle (TlsOptions)": "with --ca-bundle, or --no-tls-verify to go on without checking it",
     "write one, or let 'generate' make one from the directory": "write one, or run `kitctl init` in the directory",
     "log in, or check user name and password": "run `kitctl login`, or check user name and password",
-    "`kitctl tags`": "`kitctl list`",
     "pack with layer_format='tar'": "pack with --layer-format tar",
     "choose a compression or layer_format='tar'": "give --compression or --layer-format tar",
     "give registered_model=..., or mode='copy'": "give --name, or --mode copy",

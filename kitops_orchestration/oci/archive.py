@@ -294,9 +294,11 @@ def _members(path: Path) -> Mapping[str, tuple[int, int]]:
     try:
         with tarfile.open(path, "r:") as tar:
             for info in tar:
+                if info.size < 0:  # tarfile would go back, and read the same members for ever
+                    raise tarfile.ReadError(f"its {info.name!r} has {info.size} bytes")
                 if info.isreg():
                     found[info.name.removeprefix("./")] = (info.offset_data, info.size)
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError, ValueError, OverflowError) as error:  # numbers that are none, or too large
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise _not_an_archive(path, reason) from error
     total = path.stat().st_size

@@ -19,7 +19,7 @@ from kitops_orchestration.oci.auth_challenge import Challenge, merge_scopes, par
 from kitops_orchestration.oci.credentials import Credential, CredentialSource
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.transfer_cancel import check_cancelled
-from kitops_orchestration.oci.transport_url import is_loopback, redacted
+from kitops_orchestration.oci.transport_url import is_loopback, joined, redacted
 
 _CLIENT_ID = "kitops-orchestration"
 _DEFAULT_LIFETIME_SECONDS = 60.0
@@ -71,6 +71,13 @@ class Authorizer:
         challenge = self._challenge
         credential = self._credential(repository)
         if credential is not None and credential.access_token:
+            if not _fits_header(credential.access_token):
+                raise AuthenticationError(
+                    f"the access token for {repository.name} holds a line break or another character that no token has",
+                    operation="authenticate",
+                    reference=repository.name,
+                    advice="give the token alone, without the end of its line",
+                )
             return f"Bearer {credential.access_token}"
         if challenge is None:
             return None
@@ -130,7 +137,12 @@ class Authorizer:
         cancel: threading.Event | None,
     ) -> str:
         with self._lock:
-            key = _Key(credential, challenge.realm, challenge.service, self._asked.get(scopes) or merge_scopes(scopes))
+            key = _Key(
+                credential,
+                joined("", challenge.realm),
+                challenge.service,
+                self._asked.get(scopes) or merge_scopes(scopes),
+            )
             token = self._tokens.get(key)
             flight = self._flights.setdefault(key, threading.Lock())
         if token is not None and token.is_fresh():
@@ -175,15 +187,24 @@ class Authorizer:
         return _read_token(body, key, repository)
 
     def _check_realm(self, realm: str, repository: Reference) -> None:
-        parts = urlsplit(realm)
-        plain = parts.scheme == "http" and (self._is_plain_http or is_loopback(parts.hostname or ""))
-        if parts.scheme != "https" and not plain:
+        try:
+            parts = urlsplit(realm)
+            scheme, host = parts.scheme, parts.hostname or ""
+        except ValueError:
+            scheme = host = ""
+        plain = scheme == "http" and (self._is_plain_http or is_loopback(host))
+        if scheme != "https" and not plain:
             raise AuthenticationError(
                 f"{repository.name}: the registry sends us to {redacted(realm) or 'nowhere'} for a token, "
                 "which is not https; no credential was sent",
                 operation="authenticate",
                 reference=repository.name,
             )
+
+
+def _fits_header(token: str) -> bool:
+    """Tell whether a token can be sent; the error of a header that cannot would show it."""
+    return token.isascii() and token.isprintable()
 
 
 def _refusal(status: int, key: _Key, repository: Reference) -> AuthenticationError | RegistryUnavailableError:
@@ -205,9 +226,9 @@ def _read_token(body: bytes, key: _Key, repository: Reference) -> _Token:
         value: Any = json.loads(body)
         text = value.get("access_token") or value.get("token")
         lifetime = float(value.get("expires_in") or _DEFAULT_LIFETIME_SECONDS)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise AuthenticationError(f"{redacted(key.realm)} answered something that is not a token") from error
-    if not isinstance(text, str) or not text or not text.isprintable():
+    if not isinstance(text, str) or not text or not _fits_header(text):
         raise AuthenticationError(
             f"{redacted(key.realm)} answered without a token for {repository.name}",
             operation="authenticate",

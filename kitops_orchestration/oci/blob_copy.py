@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.layout_files import Check
 from kitops_orchestration.oci.repository import Repository
 from kitops_orchestration.oci.transfer import download_blob
+from kitops_orchestration.oci.transport_wait import SLICE_SECONDS
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, Verb
 from kitops_orchestration.settings import Limits
 
@@ -192,6 +195,13 @@ class _Stop(threading.Event):
 
     def is_set(self) -> bool:
         return super().is_set() or (self._cancel is not None and self._cancel.is_set())
+
+    def wait(self, timeout: float | None = None) -> bool:
+        # one can wait for one event only: the caller's is looked at in between
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while not self.is_set() and (left := end - time.monotonic()) > 0:
+            super().wait(min(left, SLICE_SECONDS))
+        return self.is_set()
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def _read(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_bytes() or b"{}")
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AuthenticationError(f"{path} is not JSON", advice="repair or remove the file") from error
     if not isinstance(value, dict):
         raise AuthenticationError(f"{path} is not a JSON object", advice="repair or remove the file")

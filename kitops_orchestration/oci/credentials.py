@@ -8,7 +8,6 @@ protocol, containers-auth.json(5).  A credential is never shown: secrets are lef
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 import subprocess
@@ -129,7 +128,7 @@ def _load(path: Path) -> dict[str, Any] | None:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not JSON"
         raise AuthenticationError(
             f"cannot read credentials from {path}: {reason}", advice="repair or remove the file, or log in again"
@@ -169,7 +168,7 @@ def _from_entry(entry: Mapping[str, Any], path: Path, key: str) -> Credential | 
     if entry.get("auth"):
         try:
             decoded = base64.b64decode(str(entry["auth"]), validate=True).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise AuthenticationError(
                 f"the 'auth' entry of {key} in {path} is not base64 of user:password", advice="log in again"
             ) from error
@@ -191,7 +190,7 @@ def _ask_helper(suffix: str, server: str) -> Credential | None:
     try:
         value = json.loads(answer)
         username, secret = str(value.get("Username") or ""), str(value.get("Secret") or "")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise AuthenticationError(f"{program} answered something that is not a credential for {server}") from error
     if not secret:
         return None

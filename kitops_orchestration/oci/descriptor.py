@@ -78,8 +78,11 @@ class Descriptor:
         if not isinstance(media_type, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
             raise InvalidReferenceError(f"not a descriptor: {str(value)[:200]}")
         known = {"mediaType", "digest", "size", "annotations", "artifactType"}
+        artifact_type = value.get("artifactType")
+        if not isinstance(artifact_type, str | None):
+            raise InvalidReferenceError(f"not a descriptor: {str(value)[:200]}")
         extra = {key: item for key, item in value.items() if key not in known}
-        return cls(media_type, digest, size, annotations, value.get("artifactType"), extra)
+        return cls(media_type, digest, size, annotations, artifact_type, extra)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object, members in the order that Go's image-spec structs write them."""

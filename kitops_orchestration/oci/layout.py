@@ -284,5 +284,5 @@ class LayoutRepository(Repository):
             f"{what} is not in {self._reference.name}{where}",
             operation=operation,
             reference=str(self._reference),
-            advice="check the name; `kitctl tags` lists what the repository has",
+            advice="check the name; `kitctl list` shows what the repository has",
         )

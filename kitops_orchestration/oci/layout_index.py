@@ -100,10 +100,10 @@ class LayoutIndex:
 
     def ensure(self) -> None:
         """Create an empty layout where there is none."""
-        if self.exists and (self._place.directory / "oci-layout").is_file():
-            return
-        self._refuse_inside_blobs()
         with self._place.errors("create layout"):
+            if self.exists and (self._place.directory / "oci-layout").is_file():
+                return
+            self._refuse_inside_blobs()
             (self._place.directory / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
         with self._lock():
             self._write_version()
@@ -140,8 +140,7 @@ class LayoutIndex:
             with self._place.errors("read index.json"):
                 text = self._path.read_bytes()
             document = json.loads(text)
-            if not isinstance(document["manifests"] or [], list):
-                raise TypeError("manifests is not a list")
+            _check_entries(document["manifests"] or [])
         except RegistryError as error:
             if isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
                 return {"schemaVersion": 2, "mediaType": media_types.INDEX, "manifests": []}
@@ -155,6 +154,14 @@ class LayoutIndex:
             ) from error
         document["manifests"] = document["manifests"] or []
         return document  # type: ignore[no-any-return]
+
+
+def _check_entries(entries: Any) -> None:
+    """Refuse what can be no index; an entry that merely is no descriptor is somebody else's, and stays."""
+    if not isinstance(entries, list):
+        raise TypeError("manifests is not a list")
+    if not all(isinstance(entry, dict) and isinstance(entry.get("digest"), str | None) for entry in entries):
+        raise TypeError("an entry of manifests is not an object with a digest")
 
 
 def tag_of(entry: Entry) -> str | None:

@@ -178,6 +178,13 @@ def _annotations(value: dict[str, Any]) -> dict[str, str]:
     return found
 
 
+def _artifact_type(value: dict[str, Any]) -> str | None:
+    found = value.get("artifactType")
+    if not isinstance(found, str | None):
+        raise ModelKitError("manifest member 'artifactType' is not a string")
+    return found
+
+
 def _subject(value: dict[str, Any]) -> Descriptor | None:
     return Descriptor.from_json(value["subject"]) if value.get("subject") else None
 
@@ -190,7 +197,7 @@ def _manifest(content: bytes, media_type: str, value: dict[str, Any]) -> Manifes
         media_type,
         Descriptor.from_json(value["config"]),
         _descriptors(value, "layers"),
-        value.get("artifactType"),
+        _artifact_type(value),
         _subject(value),
         _annotations(value),
     )
@@ -201,7 +208,7 @@ def _index(content: bytes, media_type: str, value: dict[str, Any]) -> Index:
         content,
         media_type,
         _descriptors(value, "manifests"),
-        value.get("artifactType"),
+        _artifact_type(value),
         _subject(value),
         _annotations(value),
     )

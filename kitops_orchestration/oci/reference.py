@@ -157,10 +157,23 @@ def _split_tag(name: str) -> tuple[str, str | None]:
     return (path, tag) if colon and "/" not in tag else (name, None)
 
 
+def _is_bracketed_address(registry: str) -> bool:
+    """Tell whether what stands in brackets, where there are any, is an IPv6 address."""
+    if not registry.startswith("["):
+        return True
+    import ipaddress  # few registries are named so, and references are read by everybody
+
+    try:
+        ipaddress.IPv6Address(registry[1 : registry.index("]")])
+    except ValueError:
+        return False
+    return True
+
+
 def _check_registry(registry: str, text: str) -> None:
     if registry.startswith(_FOLDER):
-        if registry.startswith(_FOLDER + "/") and "/../" not in registry + "/":
+        if registry.startswith(_FOLDER + "/") and "/../" not in registry + "/" and "\0" not in unquote(registry):
             return
         raise InvalidReferenceError(f"a folder registry needs an absolute path: {text!r}", advice=_ADVICE)
-    if not _HOST.fullmatch(registry):
+    if not _HOST.fullmatch(registry) or not _is_bracketed_address(registry):
         raise InvalidReferenceError(f"not a registry host: {registry!r} in {text!r}", advice=_ADVICE)

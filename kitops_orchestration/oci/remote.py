@@ -11,6 +11,7 @@ Source: distribution-spec v1.1.  Addresses and control requests go through ``ora
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from kitops_orchestration.errors import (
     DigestMismatchError,
+    InvalidReferenceError,
     NotFoundError,
     RegistryResponseError,
     SizeMismatchError,
@@ -31,9 +33,10 @@ from kitops_orchestration.oci.referrers import add_to_fallback, complete, descri
 from kitops_orchestration.oci.remote_blobs import RemoteBlobs
 from kitops_orchestration.oci.remote_control import UNSUPPORTED, RemoteControl
 from kitops_orchestration.oci.remote_session import Call, shared_session
+from kitops_orchestration.oci.transfer_cancel import check_cancelled
 from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
 from kitops_orchestration.oci.transport import TlsOptions
-from kitops_orchestration.oci.transport_response import Response
+from kitops_orchestration.oci.transport_response import Response, whole_number
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
@@ -94,7 +97,7 @@ class RemoteRepository(RemoteBlobs):
         text = self._ask_base().headers.get("Date")
         try:
             return parsedate_to_datetime(text) if text else None
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
 
     def _ask_base(self) -> Response:
@@ -116,15 +119,15 @@ class RemoteRepository(RemoteBlobs):
         """Return what a tag or digest points at; raises ``NotFoundError``."""
         operation = f"resolve {target} in"
         response = self._control.manifest("HEAD", target, operation, headers=_ACCEPT, cancel=self._cancel)
-        digest, size = response.headers.get("Docker-Content-Digest"), response.headers.get("Content-Length", "")
+        digest, size = _said_digest(response), whole_number(response.headers.get("Content-Length"))
         media_type = response.headers.get("Content-Type", "").split(";")[0].strip()
         known = media_type in media_types.MANIFESTS or media_type in media_types.INDEXES
-        if response.status_code != 200 or not digest or not size.isdigit() or not known:
+        if response.status_code != 200 or digest is None or size is None or not known:
             if response.status_code in (403, 404):
                 raise self._control.failed(response, operation)
             return self.fetch_manifest(target).descriptor  # a registry that does not answer HEAD properly
         self._check_answer(target, digest)
-        return Descriptor(media_type, Digest(digest), int(size))
+        return Descriptor(media_type, digest, size)
 
     def fetch_manifest(self, target: str) -> Node:
         """Return the manifest at a tag or digest; the bytes are verified against the digest asked for or said.
@@ -142,7 +145,7 @@ class RemoteRepository(RemoteBlobs):
                 f"the manifest {target} of {self._reference} has more than {self._limits.max_manifest_bytes} bytes",
                 advice="raise Limits.max_manifest_bytes if it is a manifest at all",
             )
-        said = response.headers.get("Docker-Content-Digest")
+        said = _said_digest(response)
         if said is not None:
             self._check_answer(target, said)
         expected = target if ":" in target else said
@@ -157,7 +160,7 @@ class RemoteRepository(RemoteBlobs):
         if tag is None or subject is not None:
             response = self._put_manifest(manifest, descriptor.digest)
             if subject is not None and not self._lists_referrers(response, subject.digest):
-                add_to_fallback(self, subject.digest, describe(manifest))
+                add_to_fallback(self, subject.digest, describe(manifest), sleep=self._sleep)
         if tag is not None:
             self._put_manifest(manifest, tag)
         return descriptor
@@ -219,7 +222,7 @@ class RemoteRepository(RemoteBlobs):
         )
         if response.status_code not in (200, 201, 202):
             raise self._control.failed(response, operation)
-        stored = response.headers.get("Docker-Content-Digest")
+        stored = _said_digest(response)
         if stored is not None:
             self._check_answer(manifest.digest, stored)
         return response
@@ -231,6 +234,12 @@ class RemoteRepository(RemoteBlobs):
         if self._session.abilities.has_referrers is None:
             list(self._control.referrers(subject, None, cancel=self._cancel))
         return self._session.abilities.has_referrers is not False
+
+    def _sleep(self, seconds: float) -> None:
+        if self._cancel is None:
+            time.sleep(seconds)
+        elif self._cancel.wait(seconds):
+            check_cancelled(self._cancel)
 
     def _has_manifest(self, target: str) -> bool:
         try:
@@ -245,3 +254,11 @@ class RemoteRepository(RemoteBlobs):
                 f"{self._reference}: asked for {target}, the registry answered with {digest}",
                 advice="the registry or a proxy serves other content; do not use it",
             )
+
+
+def _said_digest(response: requests.Response) -> Digest | None:
+    """Return what a registry says the digest is; one of another form or algorithm says nothing that can be checked."""
+    try:
+        return Digest(response.headers.get("Docker-Content-Digest") or "")
+    except InvalidReferenceError:
+        return None

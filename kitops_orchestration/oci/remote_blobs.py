@@ -21,7 +21,7 @@ from kitops_orchestration.oci.remote_session import Call, RegistrySession
 from kitops_orchestration.oci.remote_upload import BlobUpload
 from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
 from kitops_orchestration.oci.transfer_push import PushedBlob, hash_source
-from kitops_orchestration.oci.transport_response import Response
+from kitops_orchestration.oci.transport_response import Response, whole_number
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
 from kitops_orchestration.settings import MIB
 
@@ -105,7 +105,7 @@ class RemoteBlobs:
 
     def pull_slot(self) -> AbstractContextManager[object]:
         """Return the permission to receive one more blob from this registry."""
-        return self._session.slot("pull")
+        return self._session.slot("pull", self._cancel)
 
     def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
         """Stream a blob from its source into the registry; False when it was there already.
@@ -138,7 +138,7 @@ class RemoteBlobs:
         )
         self._tell(descriptor, "started", 0)
         try:
-            with self._session.slot("push"):
+            with self._session.slot("push", self._cancel):
                 upload.run(location)
         except BaseException:
             self._tell(descriptor, "failed", 0)
@@ -158,9 +158,11 @@ class RemoteBlobs:
         bound = self._heard_by(progress, cancel)
         is_large = source.size >= OVERLAP_BYTES and self._checkpoint_for(source.size) is None
         if not (is_large and self._session.abilities.takes_chunks and self._session.abilities.takes_large_bodies):
-            descriptor = Descriptor(media_type, hash_source(source, progress=progress, cancel=cancel), source.size)
+            descriptor = Descriptor(
+                media_type, hash_source(source, progress=progress, cancel=bound._cancel), source.size
+            )
             return PushedBlob(descriptor, bound.push_blob(descriptor, source))
-        with self._session.slot("push"):
+        with self._session.slot("push", bound._cancel):
             descriptor, is_stored = OverlappedUpload(
                 self._session,
                 self._reference,
@@ -255,9 +257,9 @@ class RemoteBlobs:
             return False
         if response.status != 200:
             raise self._session.error(call, response)
-        length = response.headers.get("Content-Length", "")
+        length = whole_number(response.headers.get("Content-Length"))
         # A blob of another size under this name is a broken one: pushing again repairs it where that is possible.
-        return not length.isdigit() or int(length) == descriptor.size
+        return length is None or length == descriptor.size
 
     def _tell(self, descriptor: Descriptor, state: State, done: int) -> None:
         self._progress(ProgressEvent("push", descriptor.digest, state, done, descriptor.size))

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from kitops_orchestration.errors import NotFoundError, RegistryError, RegistryResponseError
+from kitops_orchestration.errors import InvalidReferenceError, NotFoundError, RegistryError, RegistryResponseError
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote_errors import error_from, json_object
 from kitops_orchestration.oci.remote_session import RegistrySession
+from kitops_orchestration.settings import MIB
 
 if TYPE_CHECKING:
     import requests
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 UNSUPPORTED = frozenset({400, 405, 501})
 """What registries answer to what they cannot do; 404 is one more where an endpoint may be missing."""
+
+
+_PAGE_BYTES = 64 * MIB
+"""Some registries (distribution 2) ignore how much was asked for and send every tag there is."""
+_MOST_PAGES = 10_000
 
 
 class RemoteControl:
@@ -50,6 +56,7 @@ class RemoteControl:
         *,
         headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
+        limit: int | None = None,
         cancel: threading.Event | None = None,
     ) -> requests.Response:
         """Send a request to an address, with or without scheme; ``operation`` is for messages."""
@@ -60,7 +67,7 @@ class RemoteControl:
             data=data,
             headers=dict(headers or {}),
             operation=operation,
-            limit=self._limit + 1,
+            limit=(limit or self._limit) + 1,
             cancel=cancel,
         )
 
@@ -88,7 +95,7 @@ class RemoteControl:
         found: set[str] = set()
         try:
             for page in self._pages(self.client().container.tags_url(N=1000), "list tags of", cancel):
-                found.update(tag for tag in page.get("tags") or () if isinstance(tag, str))
+                found.update(tag for tag in self._members(page, "tags") if isinstance(tag, str))
         except NotFoundError:
             return set()
         return found
@@ -103,7 +110,7 @@ class RemoteControl:
             return {
                 name
                 for page in self._pages(f"{self._session.root}/v2/_catalog?n=1000", operation, cancel)
-                for name in page.get("repositories") or ()
+                for name in self._members(page, "repositories")
                 if isinstance(name, str)
             }
         except (NotFoundError, RegistryResponseError) as error:
@@ -131,7 +138,9 @@ class RemoteControl:
         try:
             for page in self._pages(url, "list referrers in", cancel):
                 abilities.has_referrers = True
-                yield from (Descriptor.from_json(item) for item in page.get("manifests") or ())
+                yield from (Descriptor.from_json(item) for item in self._members(page, "manifests"))
+        except InvalidReferenceError as error:
+            raise self._unreadable(f"the list of referrers of {digest} has an entry that is {error}") from error
         except NotFoundError:
             abilities.has_referrers = False
         except RegistryResponseError as error:
@@ -150,13 +159,30 @@ class RemoteControl:
             reference=str(self._reference),
         )
 
+    def _members(self, page: Mapping[str, Any], name: str) -> list[Any]:
+        found = page.get(name) or []
+        if not isinstance(found, list):
+            raise self._unreadable(f"its {name!r} is not a list")
+        return found
+
+    def _unreadable(self, why: str) -> RegistryResponseError:
+        return RegistryResponseError(
+            f"{self._reference.registry} answered for {self._reference.repository} what cannot be read: {why}",
+            status=200,
+            reference=str(self._reference),
+        )
+
     def _pages(self, url: str, operation: str, cancel: threading.Event | None) -> Iterator[dict[str, Any]]:
         seen: set[str] = set()
         while url and url not in seen:  # a registry that leads in a circle must not keep us
             seen.add(url)
-            response = self.send("GET", url, operation, cancel=cancel)
+            if len(seen) > _MOST_PAGES:
+                raise self._unreadable(f"a list that has not ended after {_MOST_PAGES} pages")
+            response = self.send("GET", url, operation, cancel=cancel, limit=_PAGE_BYTES)
             if response.status_code != 200:
                 raise self.failed(response, operation)
+            if len(response.content) > _PAGE_BYTES:
+                raise self._unreadable(f"a page of a list has more than {_PAGE_BYTES} bytes")
             yield json_object(response.content, f"{operation} {self._reference}")
             link = response.links.get("next", {}).get("url")
             url = self._session.followed(response.url, link) if link else ""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from kitops_orchestration.errors import KitOpsError, RegistryError, TransferCancelledError
+from kitops_orchestration.errors import RegistryError, TransferCancelledError
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote_profile import upload_profile
@@ -20,6 +20,7 @@ from kitops_orchestration.oci.remote_upload import upload_body
 from kitops_orchestration.oci.transfer_push import hash_source
 from kitops_orchestration.oci.transport_body import Upload
 from kitops_orchestration.oci.transport_response import Response
+from kitops_orchestration.oci.transport_wait import SLICE_SECONDS
 from kitops_orchestration.progress import ProgressCallback
 from kitops_orchestration.settings import MIB
 
@@ -76,7 +77,7 @@ class OverlappedUpload:
             location = self._open()
             response = self._send(location)
             location = self._session.location(response)
-            hashing.join()
+            self._await(hashing)
             is_stored = self._failure is None and not self._is_there and self._close(location)
         except _StoppedEarlyError:
             pass
@@ -86,13 +87,19 @@ class OverlappedUpload:
         except RegistryError:
             pass  # the ordinary way meets the same trouble, and knows how to retry and what to say
         finally:
-            hashing.join()
+            self._await(hashing)
             if location and not is_stored:
                 self._take_back(location)
         if self._failure is not None:
             raise self._failure
         assert self._descriptor is not None  # noqa: S101 - a hash that did not fail has left it
         return self._descriptor, is_stored
+
+    def _await(self, hashing: threading.Thread) -> None:
+        while hashing.is_alive():
+            hashing.join(SLICE_SECONDS)
+            if self._cancel is not None and self._cancel.is_set():
+                self._stop.set()
 
     def _hash(self) -> None:
         try:
@@ -139,8 +146,7 @@ class OverlappedUpload:
         self._moved(self._sent)
 
     def _take_back(self, location: str) -> None:
-        with contextlib.suppress(KitOpsError):
-            self._session.once(self._call("DELETE", location)).load()
+        self._session.tidy_up(self._call("DELETE", location), self._cancel)
 
     def _call(self, method: str, url: str, headers: dict[str, str] | None = None, body: Upload | None = None) -> Call:
         return Call(method, url, self._repository, "push blob to", ("pull", "push"), headers or {}, body)

@@ -14,7 +14,7 @@ from kitops_orchestration.oci.remote_session import Call, RegistrySession
 from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.oci.transport_retry import RetryBudget
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(?:\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(?:\d+|\*)")
 _SKIP_BYTES = 64 * 1024
 
 
@@ -42,7 +42,7 @@ class BlobStream(io.RawIOBase):
         self._repository = repository
         self._url = url
         self._descriptor = descriptor
-        self._position = offset
+        self._position = self._won = offset
         self._end = descriptor.size if end is None else end
         self._cancel = cancel
         self._skips = skips
@@ -105,11 +105,18 @@ class BlobStream(io.RawIOBase):
         super().close()
 
     def _resume(self, failure: RegistryUnavailableError) -> None:
-        if self._position > 0:
-            self._budget.progressed()
-        self._budget.pause(failure, retry_after_seconds=failure.retry_after_seconds)
-        if self._position < self._end:
-            self._response = self._open()
+        while True:
+            if self._position > self._won:
+                self._budget.progressed()
+                self._won = self._position
+            self._budget.pause(failure, retry_after_seconds=failure.retry_after_seconds)
+            if self._position >= self._end:
+                return
+            try:
+                self._response = self._open()
+                return
+            except RegistryUnavailableError as lost:  # while what is here already was passed over once more
+                failure = lost
 
     def _open(self) -> Response:
         headers = {}

@@ -6,17 +6,19 @@ Repositories of one registry share a session, so that a token or a connection se
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from kitops_orchestration.errors import (
     AuthenticationError,
+    KitOpsError,
     RegistryError,
     RegistryUnavailableError,
 )
@@ -25,11 +27,13 @@ from kitops_orchestration.oci.auth_challenge import merge_scopes, repository_sco
 from kitops_orchestration.oci.credentials import DOCKER_HUB, CredentialSource, DockerConfig
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote_errors import error_for
+from kitops_orchestration.oci.transfer_cancel import check_cancelled
 from kitops_orchestration.oci.transport import Request, TlsOptions, Transport
 from kitops_orchestration.oci.transport_body import Upload
 from kitops_orchestration.oci.transport_response import Response
 from kitops_orchestration.oci.transport_retry import RETRIED_STATUSES, RetryBudget, retry_after
-from kitops_orchestration.oci.transport_url import Origin, is_loopback, redacted
+from kitops_orchestration.oci.transport_url import Origin, is_loopback, joined, redacted
+from kitops_orchestration.oci.transport_wait import SLICE_SECONDS
 from kitops_orchestration.settings import Limits
 
 SMALL_ANSWER_BYTES = 256 * 1024
@@ -43,6 +47,7 @@ _in_total: dict[Direction, threading.BoundedSemaphore] = {
 }
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
+_TIDYING_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +102,16 @@ class RegistrySession:
         self.abilities = Abilities()
         self.transport = Transport(tls=tls, limits=self.limits, proxy=proxy)
         self._auth = Authorizer(credentials or DockerConfig(), is_plain_http=is_plain, fetch=self._fetch_token)
+        self.free_slots()
+
+    def free_slots(self) -> None:
+        """Begin without any transfer."""
         self._slots = {verb: threading.BoundedSemaphore(self.limits.concurrency) for verb in _in_total}
 
     @contextmanager
-    def slot(self, verb: Direction) -> Iterator[None]:
+    def slot(self, verb: Direction, cancel: threading.Event | None = None) -> Iterator[None]:
         """Hold the permission to move one more blob's bytes: one of this registry's and one of the process's."""
-        with self._slots[verb], _in_total[verb]:
+        with _taken(self._slots[verb], cancel), _taken(_in_total[verb], cancel):
             yield
 
     def name(self, repository: Reference) -> str:
@@ -170,6 +179,20 @@ class RegistrySession:
             raise self.error(call, response)
         return self._redirected(call, response, cancel)
 
+    def tidy_up(self, call: Call, cancel: threading.Event | None) -> None:
+        """Send a call that nothing depends on: its failure is none, and a cancelled transfer waits half a second."""
+        given_up, timer = cancel, None
+        if cancel is not None and cancel.is_set():
+            given_up = threading.Event()
+            timer = threading.Timer(_TIDYING_SECONDS, given_up.set)
+            timer.start()
+        try:
+            with suppress(KitOpsError):
+                self.once(call, cancel=given_up).load()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
     def error(self, call: Call, response: Response) -> RegistryError:
         """Return the error that an answer to a call stands for."""
         return error_for(response, operation=call.operation, reference=str(call.repository))
@@ -183,11 +206,11 @@ class RegistrySession:
         text = response.headers.get("Location", "")
         if not text:
             raise RegistryError(f"{redacted(response.url)} answered HTTP {response.status} without a Location")
-        return self._encrypted(urljoin(response.url, text))
+        return self._encrypted(joined(response.url, text))
 
     def followed(self, url: str, link: str) -> str:
         """Return the address of the next page; raises :class:`RegistryError` when it leads to another host."""
-        following = self._encrypted(urljoin(url, link))
+        following = self._encrypted(joined(url, link))
         if Origin.of(following) != self.origin:
             raise RegistryError(f"{redacted(url)} continues a list on another host: {redacted(following)}")
         return following
@@ -280,6 +303,16 @@ class RegistrySession:
             budget.pause(failure, retry_after_seconds=retry_after(response.headers.get("Retry-After")))
 
 
+@contextmanager
+def _taken(slot: threading.BoundedSemaphore, cancel: threading.Event | None) -> Iterator[None]:
+    while not slot.acquire(timeout=SLICE_SECONDS):
+        check_cancelled(cancel)
+    try:
+        yield
+    finally:
+        slot.release()
+
+
 _sessions: weakref.WeakValueDictionary[tuple[object, ...], RegistrySession] = weakref.WeakValueDictionary()
 _sessions_lock = threading.Lock()
 # Tokens and connections of the last few registries outlive the repositories that used them.
@@ -311,6 +344,16 @@ def shared_session(
         if session not in _recent:
             _recent.append(session)
         return session
+
+
+def _free_slots() -> None:
+    """Give a forked child its own: the transfers of its parent are not in it, and would never end there."""
+    _in_total.update({verb: threading.BoundedSemaphore(MOST_TRANSFERS) for verb in _in_total})
+    for session in list(_sessions.values()):
+        session.free_slots()
+
+
+os.register_at_fork(after_in_child=_free_slots)
 
 
 @atexit.register

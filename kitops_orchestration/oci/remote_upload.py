@@ -6,7 +6,6 @@ changed when it refuses; every body can be sent again, because it comes from a :
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -15,7 +14,6 @@ from urllib.parse import urlsplit
 
 from kitops_orchestration.errors import (
     DigestMismatchError,
-    KitOpsError,
     RegistryError,
     RegistryUnavailableError,
     TransferCancelledError,
@@ -28,10 +26,10 @@ from kitops_orchestration.oci.remote_profile import upload_profile
 from kitops_orchestration.oci.remote_session import Call, RegistrySession
 from kitops_orchestration.oci.transfer_checkpoint import Checkpoint
 from kitops_orchestration.oci.transport_body import Upload, ignore_bytes
-from kitops_orchestration.oci.transport_response import Response
+from kitops_orchestration.oci.transport_response import Response, whole_number
 from kitops_orchestration.oci.transport_retry import RETRIED_STATUSES, RetryBudget
 
-_RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
+_RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})")
 _TOO_LARGE = 413
 _NO_CHUNKS = frozenset({400, 404, 405, 411, 416, 501})
 _STREAM = "application/octet-stream"
@@ -243,9 +241,9 @@ class BlobUpload:
     def _continue_at(self, offset: int, response: Response) -> None:
         if response.headers.get("Location"):
             self._location = self._session.location(response)
-        minimum = response.headers.get("OCI-Chunk-Min-Length", "")
-        if minimum.isdigit():
-            self._session.abilities.min_chunk_bytes = int(minimum)
+        minimum = whole_number(response.headers.get("OCI-Chunk-Min-Length"))
+        if minimum is not None:
+            self._session.abilities.min_chunk_bytes = minimum
         self._offset = self._done = offset
         self._moved(offset)
         if self._checkpoint is not None:
@@ -269,8 +267,7 @@ class BlobUpload:
     def _take_back(self) -> None:
         self._forget()
         if self._location:
-            with contextlib.suppress(KitOpsError):
-                self._session.once(self._call("DELETE", self._location)).load()
+            self._session.tidy_up(self._call("DELETE", self._location), self._cancel)
 
     def _forget(self) -> None:
         if self._checkpoint is not None:

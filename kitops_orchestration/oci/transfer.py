@@ -97,6 +97,7 @@ def download_blob(
         TransferCancelledError: ``cancel`` was set; nothing was left.
         KitOpsError: the file cannot be written.
     """
+    repository = stopped_by(repository, cancel)
     ranges = repository if isinstance(repository, RangeReader) else None
     job = _Job(repository, descriptor, path, limits, cancel, progress, ranges)
     job.tell("started")
@@ -236,7 +237,7 @@ def _opened(job: _Job, offset: int) -> AbstractContextManager[BinaryIO]:
         stream = job.ranges.fetch_range(job.descriptor, offset, job.descriptor.size - offset, job.cancel)
         if stream is not None:
             return contextlib.closing(stream)
-    return contextlib.closing(stopped_by(job.repository, job.cancel).fetch_blob(job.descriptor, offset=offset))
+    return contextlib.closing(job.repository.fetch_blob(job.descriptor, offset=offset))
 
 
 def _counter(job: _Job) -> Callable[[int], None]:

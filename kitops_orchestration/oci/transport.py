@@ -18,7 +18,7 @@ from kitops_orchestration._version import __version__
 from kitops_orchestration.errors import KitOpsError, RegistryError
 from kitops_orchestration.oci.transport_body import Upload
 from kitops_orchestration.oci.transport_connection import Connection, connection_for
-from kitops_orchestration.oci.transport_proxy import Proxy, parse_proxy, proxy_for
+from kitops_orchestration.oci.transport_proxy import WANTS_CREDENTIALS, Proxy, parse_proxy, proxy_for, refused_by
 from kitops_orchestration.oci.transport_response import LOST, ConnectionPool, Response, lost
 from kitops_orchestration.oci.transport_url import Origin, request_target
 from kitops_orchestration.oci.transport_wait import Watch
@@ -107,16 +107,18 @@ class Transport:
         Raises:
             RegistryUnavailableError: no connection, or it was lost, or it fell silent.
             RegistryError: the server's certificate is not trusted.
+            AuthenticationError: the proxy wants other credentials.
             TransferCancelledError: ``cancel`` was set.
         """
         origin = Origin.of(request.url)
         pool = self._pool(origin)
         watch = Watch(cancel, self._limits.silence_timeout_seconds)
+        proxy = self._way_to(origin)
         while True:
             connection = pool.take() or self._open(origin)
             was_kept = connection.requests > 0
             try:
-                return Response(self._exchange(connection, request, origin, watch), request.url, connection, pool)
+                response = Response(self._exchange(connection, request, origin, watch), request.url, connection, pool)
             except ssl.SSLCertVerificationError as error:
                 connection.close()
                 raise RegistryError(
@@ -125,14 +127,21 @@ class Transport:
                 ) from error
             except LOST as error:
                 connection.close()
+                if proxy is not None and f"failed: {WANTS_CREDENTIALS}" in str(error):  # as http.client says it
+                    raise refused_by(proxy, origin) from error
                 # A kept connection may have been closed under our hands; that says nothing about the server.
                 # A streamed body is not sent again from here: the server may have kept a part of it.
                 is_stale = was_kept and isinstance(error, (ConnectionError, http.client.RemoteDisconnected))
                 if not is_stale or isinstance(request.body, Upload):
-                    raise lost(request.url, error, proxy=self._way_to(origin)) from error
+                    raise lost(request.url, error, proxy=proxy) from error
             except BaseException:
                 connection.close()
                 raise
+            else:
+                if proxy is not None and response.status == WANTS_CREDENTIALS:
+                    response.close()
+                    raise refused_by(proxy, origin)
+                return response
 
     def close(self) -> None:
         """Close idle connections."""

@@ -26,6 +26,8 @@ SENDFILE_BYTES = 1024 * 1024
 _READER_BYTES = 32 * 1024
 """Holds an answer's header and a small body: one call to the system brings both."""
 _CONNECTING = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
+_INTERIM = b"HTTP/1.1 1"
+"""How an answer starts that is none yet: 100 to 199."""
 _GONE = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
@@ -61,6 +63,17 @@ class _Readable:
         return cast(BinaryIO, io.BufferedReader(_WatchedReader(*self._arguments), _READER_BYTES))
 
 
+class _Answer(http.client.HTTPResponse):
+    """A response; what a server says before it (102, 103) is passed over, as RFC 9110 section 15.2 asks for."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in typeshed
+        while found[1] in (102, 103):
+            http.client.parse_headers(self.fp)
+            found = super()._read_status()  # type: ignore[misc]
+        return found
+
+
 class Connection(http.client.HTTPConnection):
     """A connection to an origin, directly or through a proxy."""
 
@@ -77,6 +90,8 @@ class Connection(http.client.HTTPConnection):
         self._create_connection = self._dial
         self.response_class = self._response  # type: ignore[assignment]
         self.requests = 0
+        self.is_half_sent = False
+        """A body was left unfinished: the server would take the next request for the rest of it."""
 
     def connect(self) -> None:
         """Open the socket: TCP, the proxy's tunnel, then TLS, each within the connect timeout."""
@@ -142,6 +157,7 @@ class Connection(http.client.HTTPConnection):
             with body.open() as reader:
                 self._pump(reader, body, watch)
         except _GONE as error:
+            self.is_half_sent = True
             # The server may have said why before it closed: the answer, if there is one, counts.
             if not _is_readable(self.sock):
                 raise ConnectionResetError("closed while the body was being sent") from error
@@ -162,8 +178,9 @@ class Connection(http.client.HTTPConnection):
             _send_all(sock, buffer[:count], watch)
             left -= count
             body.sent(count)
-            if is_plain and left and _is_readable(sock):
-                return  # an early answer: whatever it says, the rest is not wanted
+            if is_plain and left and _is_answered(sock):
+                self.is_half_sent = True
+                return  # whatever the answer says, the rest is not wanted
 
     def _send_file(self, reader: BinaryIO, body: Upload, watch: Watch) -> None:
         """Send a part of a file inside the kernel."""
@@ -183,13 +200,18 @@ class Connection(http.client.HTTPConnection):
                 raise ended_early(left)
             offset, left = offset + count, left - count
             body.sent(count)
-            if left and _is_readable(sock):
-                return  # an early answer
+            if left and _is_answered(sock):
+                self.is_half_sent = True
+                return
 
     def _dial(self, address: tuple[str, int], _timeout: object, _source_address: object) -> socket.socket:
         failure: OSError = OSError(f"no address for {address[0]}")
-        for family, kind, protocol, _, target in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
-            sock = socket.socket(family, kind, protocol)
+        for family, kind, protocol, _, target in _addresses(*address):
+            try:
+                sock = socket.socket(family, kind, protocol)
+            except OSError as error:  # this machine does not speak IPv6, for one
+                failure = error
+                continue
             try:
                 _connect(sock, target, self.watch, self._connect_seconds)
                 return sock
@@ -203,7 +225,14 @@ class Connection(http.client.HTTPConnection):
 
     def _response(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         readable: Any = _Readable(sock, self.watch, self._patience)
-        return http.client.HTTPResponse(readable, *args, **kwargs)
+        return _Answer(readable, *args, **kwargs)
+
+
+def _addresses(host: str, port: int) -> list[Any]:
+    try:
+        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except UnicodeError as error:  # a part that is empty or too long: no name server would know it
+        raise socket.gaierror(socket.EAI_NONAME, "not the name of a host") from error
 
 
 def _receive(sock: socket.socket, buffer: memoryview, watch: Watch, seconds: float) -> int:
@@ -247,6 +276,19 @@ def _is_readable(sock: socket.socket) -> bool:
         return True
 
 
+def _is_answered(sock: socket.socket) -> bool:
+    """Tell whether an early answer is there; what only says that the server goes on is taken from the socket."""
+    while _is_readable(sock):
+        start = sock.recv(_READER_BYTES, socket.MSG_PEEK)
+        if not start or not _INTERIM.startswith(start[: len(_INTERIM)]):
+            return True
+        end = start.find(b"\r\n\r\n") + 4
+        if end < 4:  # the rest of it is on its way
+            return False
+        sock.recv(end)
+    return False
+
+
 def connection_for(
     origin: Origin,
     proxy: tuple[str, int, str | None] | None,
@@ -262,4 +304,6 @@ def connection_for(
     if origin.scheme == "https":
         headers = {"Proxy-Authorization": proxy[2]} if proxy[2] else {}
         connection.set_tunnel(origin.host, origin.port, headers)
+        if ":" in origin.host:  # Python 3.11 takes the brackets away, and the proxy would see a part of it as the port
+            connection._tunnel_host = f"[{origin.host}]"  # type: ignore[attr-defined]
     return connection

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from kitops_orchestration.errors import RegistryError
+from kitops_orchestration.errors import AuthenticationError, RegistryError
 from kitops_orchestration.oci.transport_url import Origin, is_loopback, redacted
+
+WANTS_CREDENTIALS = 407
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,16 @@ class Proxy:
     host: str
     port: int
     authorization: str | None = field(default=None, repr=False)
+
+
+def refused_by(proxy: Proxy, origin: Origin) -> AuthenticationError:
+    """Return the error for a proxy that let nobody through to ``origin`` without (other) credentials."""
+    given = "the user name and password given" if proxy.authorization else "nobody without user name and password"
+    return AuthenticationError(
+        f"the proxy {proxy.host}:{proxy.port} on the way to {origin.netloc} does not admit {given}"
+        f" (HTTP {WANTS_CREDENTIALS})",
+        advice="give the proxy as http://user:password@host:port, special characters percent-encoded",
+    )
 
 
 def proxy_for(origin: Origin, proxies: Mapping[str, str]) -> Proxy | None:
@@ -45,7 +57,9 @@ def parse_proxy(url: str) -> Proxy:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port or 80
     except ValueError as error:
-        raise RegistryError(f"not a proxy: {redacted(url)!r}") from error
+        raise RegistryError(
+            "the proxy's address cannot be read", advice="give it as http://host:port, a password percent-encoded"
+        ) from error
     if parts.scheme != "http" or not parts.hostname:
         raise RegistryError(
             f"proxy {redacted(url)!r} is not usable", advice="give it as http://host:port, for https registries too"

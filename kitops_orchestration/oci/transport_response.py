@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import socket
 import ssl
 import threading
@@ -22,6 +23,7 @@ from kitops_orchestration.oci.transport_url import Origin, redacted
 _IDLE_PER_ORIGIN = 16
 _DRAIN_BYTES = 256 * 1024
 _READ_BYTES = 16 * 1024
+_NUMBER = re.compile(r"\s*([0-9]{1,18})\s*")
 LOST = (OSError, http.client.HTTPException, EOFError)
 """What a connection that broke raises."""
 
@@ -205,7 +207,7 @@ class Response:
         self._close_splice()
         connection, self._connection = self._connection, None
         if connection is not None:
-            if self._raw.will_close:
+            if self._raw.will_close or connection.is_half_sent:
                 connection.close()
             else:
                 self._pool.put(connection)
@@ -217,6 +219,12 @@ class Response:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def whole_number(text: str | None) -> int | None:
+    """Return the number in a header, ``None`` for anything else; ``isdigit`` also takes what ``int`` does not."""
+    match = _NUMBER.fullmatch(text or "")
+    return int(match[1]) if match else None
 
 
 def lost(url: str, error: BaseException, *, proxy: Proxy | None = None) -> RegistryUnavailableError:

@@ -10,6 +10,7 @@ import threading
 import time
 
 from kitops_orchestration.errors import KitOpsError, TransferCancelledError
+from kitops_orchestration.oci.transport_response import whole_number
 from kitops_orchestration.settings import Limits
 
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -65,11 +66,10 @@ def retry_after(value: str | None) -> float | None:
     """Return the seconds that a ``Retry-After`` header asks for (a number or a date), or ``None``."""
     if value is None:
         return None
-    text = value.strip()
-    if text.isdigit():
-        return float(text)
+    seconds = whole_number(value)
+    if seconds is not None:
+        return float(seconds)
     try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):  # no date, or one that no clock shows
         return None
-    return max(0.0, moment.timestamp() - time.time())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
+import string
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from kitops_orchestration.errors import RegistryError
 
@@ -54,6 +55,20 @@ def _parsed(url: str) -> Origin:
 @functools.lru_cache(maxsize=64)
 def _origin(start: str) -> Origin:
     return _parsed(start)
+
+
+def joined(url: str, link: str) -> str:
+    """Return the address that a header of the answer from ``url`` leads to.
+
+    What no request can carry, as bytes beyond ASCII, is percent-encoded: that is how servers mean it.
+
+    Raises:
+        RegistryError: it is no address.
+    """
+    try:
+        return urljoin(url, quote(link.encode("latin-1", "replace"), safe=string.punctuation))
+    except ValueError as error:
+        raise RegistryError(f"{redacted(url)} leads to something that is not an address") from error
 
 
 def is_loopback(host: str) -> bool:

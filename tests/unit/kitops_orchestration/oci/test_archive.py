@@ -213,3 +213,34 @@ def test_an_archive_is_read_only(source, tmp_path):
 
     with pytest.raises(RegistryResponseError, match="read-only"):
         ArchiveRepository(archive).set_tag("v2", source.resolve("v1"))
+
+
+def member(name, size, kind=tarfile.REGTYPE):
+    """Return the header of a member with ``size`` as its twelve bytes stand."""
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    header[124:136] = size
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+PAX = b"27 GNU.sparse.map=nonsense\n28 GNU.sparse.size=00000005\n"
+INDEX = member("index.json", b"%011o\0" % 2) + b"{}".ljust(512, b"\0")
+ODD_MEMBERS = {
+    "to itself": member("back", b"\xff" * 10 + b"\xfe\x00"),  # minus 512: where the header began
+    "beyond all files": member("far", b"\x80" + b"\x7f" * 11),
+    "no numbers": member("pax", b"%011o\0" % len(PAX), tarfile.XHDTYPE)
+    + PAX.ljust(512, b"\0")
+    + member("x", b"0" * 12),
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("odd", ODD_MEMBERS)
+def test_an_archive_whose_numbers_lead_astray_is_refused(tmp_path, odd):
+    path = tmp_path / "odd.tar"
+    path.write_bytes(INDEX + ODD_MEMBERS[odd] + bytes(1024))
+    with pytest.raises(ModelKitError, match="not an archive"):
+        ArchiveRepository(path)

@@ -10,6 +10,7 @@ import stat
 import pytest
 
 from kitops_orchestration.errors import AuthenticationError
+from kitops_orchestration.oci import credential_store
 from kitops_orchestration.oci.credentials import Credential, DockerConfig, StaticCredentials
 from kitops_orchestration.oci.reference import Reference
 
@@ -167,3 +168,28 @@ def test_secrets_are_not_shown(tmp_path):
     assert "hunter" not in repr(credential)
     assert "hunter" not in repr(StaticCredentials({"reg.example": credential}))
     assert "hunter" not in repr(write(tmp_path / "c.json", {"auths": {"reg.example": entry(password="hunter2")}}))
+
+
+DEEP = "[" * 100_000
+
+
+def test_an_entry_that_is_no_ascii_is_no_base64(tmp_path):
+    config = write(tmp_path / "config.json", {"auths": {"reg.example": {"auth": "gemälde"}}})
+    with pytest.raises(AuthenticationError, match="not base64"):
+        config.lookup(IRIS)
+
+
+def test_a_file_nested_without_end_is_no_configuration(tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text(DEEP)
+    with pytest.raises(AuthenticationError, match="it is not JSON"):
+        DockerConfig([config]).lookup(IRIS)
+    with pytest.raises(AuthenticationError, match="is not JSON"):
+        credential_store.store("reg.example", Credential("ada", "hunter2"), path=config)
+
+
+def test_a_helper_that_answers_nested_without_end_answers_no_credential(tmp_path, helper):
+    helper("head -c 100000 /dev/zero | tr '\\0' '['")
+    config = write(tmp_path / "config.json", {"credsStore": "test"})
+    with pytest.raises(AuthenticationError, match="not a credential for"):
+        config.lookup(IRIS)

@@ -84,6 +84,7 @@ def test_a_descriptor_survives_its_json():
         {"mediaType": "a/b", "digest": Digest.of(b""), "size": True},
         {"mediaType": None, "digest": Digest.of(b""), "size": 1},
         {"mediaType": "a/b", "digest": Digest.of(b""), "size": 1, "annotations": ["x"]},
+        {"mediaType": "a/b", "digest": Digest.of(b""), "size": 1, "artifactType": ["x"]},
     ],
 )
 def test_what_is_no_descriptor_is_refused(value):

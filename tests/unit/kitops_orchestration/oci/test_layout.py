@@ -111,7 +111,15 @@ def test_what_others_wrote_into_the_index_is_kept(layout):
     assert layout.referrers(Digest.of(b"x")) == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"manifests": 3}', '{"schemaVersion": 2}', "\xff"])
+NO_INDEXES = [
+    '{"manifests": 3}',
+    '{"schemaVersion": 2}',
+    '{"manifests": [3]}',
+    '{"manifests": [{"digest": ["sha256"]}]}',
+]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", *NO_INDEXES, "\xff"])
 def test_a_damaged_index_is_one_clear_error(layout, text):
     push_random_modelkit(layout, tag="v1")
     (layout.directory / "index.json").write_text(text, encoding="latin-1")

@@ -275,3 +275,9 @@ def test_a_killed_push_leaves_no_blob_and_is_cleaned_up(tmp_path):
     assert (result.partial_files, result.manifests, result.blobs) == (1, (), ())
     assert files_in(layout.directory) == before
     assert layout.fetch_manifest("v1").digest == built.descriptor.digest
+
+
+def test_a_folder_whose_name_no_file_system_takes_is_one_clear_error():
+    layout = LayoutRepository(Reference("file:///tmp/" + "a" * 300, "iris"))
+    with pytest.raises(KitOpsError, match="File name too long"):
+        push_bytes(layout, b"x")

@@ -86,6 +86,7 @@ def test_content_that_does_not_match_the_digest_asked_for_is_refused():
         (b'{"schemaVersion":2,"config":{"mediaType":"x"}}', ModelKitError),
         (b'{"schemaVersion":2,"manifests":{}}', ModelKitError),
         (b'{"schemaVersion":2,"manifests":[1]}', ModelKitError),
+        (b'{"schemaVersion":2,"manifests":[],"artifactType":[1]}', ModelKitError),
     ],
 )
 def test_what_is_no_manifest_is_refused(content, error):
