@@ -14,7 +14,7 @@ from dagster_kitops._errors import translated
 from dagster_kitops.content import ModelKitContent
 from dagster_kitops.event_log import RecordedModelKit, latest_modelkit
 from dagster_kitops.flavors import load_model, save_model
-from dagster_kitops.lineage import asset_provenance, step_run_context
+from dagster_kitops.lineage import asset_inputs, asset_provenance, step_run_context
 from dagster_kitops.metadata import (
     FILTERS_LABEL,
     FLAVOR_LABEL,
@@ -148,7 +148,8 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         if step is None or not self.kitops.attach_provenance or is_unchanged(previous, packed):
             return None
         run = step_run_context(step, context.asset_key.to_user_string())
-        return asset_provenance(step.instance, context.asset_spec, packed, run, _partition(context))
+        inputs = asset_inputs(context.asset_spec, step)
+        return asset_provenance(step.instance, context.asset_spec, packed, run, _partition(context), inputs)
 
     def _load(self, context: dg.InputContext, wanted: Any, partition: str | None) -> Any:
         recorded = self._recorded(context, partition)
