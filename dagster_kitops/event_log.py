@@ -46,11 +46,20 @@ def latest_modelkit(
     """Return the newest event of ``key``, materialization or observation, that names a ModelKit.
 
     ``partition`` asks for that partition's event; ``None`` takes the newest of all.  ``run_id`` prefers what that run
-    recorded, so that a step works on what its own run made and not on what another one has made since.
+    recorded, or a run that it is the re-execution of, so that a step works on what its own run made and not on what
+    another one has made since.
     """
     events = modelkit_history(instance, key, partition=partition, limit=1 if run_id is None else _LOOKED_BACK)
-    own = (event for event in events if event.run_id == run_id)
+    own = (event for run in _with_parents(instance, run_id) for event in events if event.run_id == run)
     return next(own, events[0] if events else None)
+
+
+def _with_parents(instance: dg.DagsterInstance, run_id: str | None) -> Iterator[str]:
+    """Yield a run, and those that it goes on with: a re-execution from a failure repeats no step that was good."""
+    while run_id is not None:
+        yield run_id
+        run = instance.get_run_by_id(run_id)
+        run_id = run.parent_run_id if run is not None else None
 
 
 def modelkit_history(
