@@ -106,14 +106,24 @@ def build_modelkit_checks(
         kitops: RegistryAccess = getattr(context.resources, resource_key)
         step_context = context.op_execution_context
         partition = step_context.partition_key if step_context.has_partition_key else None
+        failures: list[dg.Failure] = []
         for key in asset_keys:
             chosen = [spec for spec in specs if spec.asset_key == key and spec.key in context.selected_asset_check_keys]
             if not chosen:
                 continue
-            recorded = require_modelkit(context.instance, key, partition=partition, run_id=context.run.run_id)
-            checked = CheckedModelKit(kitops, recorded)
-            for spec in chosen:
-                yield _result(step_context, by_name[spec.name], spec.asset_key, checked, severity)
+            try:
+                recorded = require_modelkit(context.instance, key, partition=partition, run_id=context.run.run_id)
+                checked = CheckedModelKit(kitops, recorded)
+                for spec in chosen:
+                    yield _result(step_context, by_name[spec.name], spec.asset_key, checked, severity)
+            except dg.Failure as failure:
+                if failure.allow_retries:
+                    raise  # the registry is away: it is for the others as well
+                failures.append(failure)  # one that cannot be checked does not hide the others
+        for other in failures[1:]:
+            context.log.error(other.description)
+        if failures:
+            raise failures[0]
 
     return [run_checks]
 
