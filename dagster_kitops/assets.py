@@ -149,7 +149,7 @@ def mlflow_modelkit_asset(
         inputs = asset_inputs(spec, step_of(context))
         run = run_context(context)
         tags = tags_of(context, tag, extra_tags)
-        place = kitops.reference(repository).with_tag(tags[0])
+        place = kitops.place(repository).with_tag(tags[0])
         with translated(context), kitops.scratch() as scratch:
             result = kitops.get_client().export_run(
                 str(value),

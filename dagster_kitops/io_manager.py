@@ -126,7 +126,7 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         partition, tag = _partition(context), self.tag
         if partition is not None:
             tag, annotations[PARTITION_ANNOTATION] = PLACEHOLDER, str(partition)
-        place = self.kitops.reference(str(repository)).with_tag(filled_tag(content.tag or tag, partition))
+        place = self.kitops.place(str(repository)).with_tag(filled_tag(content.tag or tag, partition))
         return self.kitops.get_client().publish(
             content.context_dir or scratch,
             place,

@@ -85,7 +85,7 @@ def publish(
         for check in target.gate:
             check(content)
         tags = tags_of(context, content.tag or target.tag, (*target.extra_tags, *content.extra_tags))
-        place = kitops.reference(target.repository)
+        place = kitops.place(target.repository)
         options = dict(target.pack_options)
         annotations = {**options.pop("annotations", {}), **content.annotations, **partition_annotation(context)}
         published = kitops.get_client().publish(

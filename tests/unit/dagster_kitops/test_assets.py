@@ -366,3 +366,14 @@ def test_provenance_names_what_the_run_itself_made_and_not_what_another_one_has_
     own = event_of(result, "base").metadata["kitops/digest"].value
     provenance = kitops.get_client().lineage(kitops.reference("team/tiny:latest")).provenance
     assert [f"sha256:{item.digest['sha256']}" for item in provenance.dependencies if item.role == "model"] == [own]
+
+
+def test_a_tag_in_the_repository_is_refused_and_not_dropped(run, kitops, context_dir):
+    @modelkit_asset(repository="team/tiny:v1")
+    def tiny():
+        return context_dir
+
+    result = run([tiny], raise_on_error=False)
+    (failure,) = result.get_step_failure_events()
+    assert "names a tag" in failure.step_failure_data.user_failure_data.description
+    assert kitops.get_client().tags(kitops.reference("team/tiny")) == []

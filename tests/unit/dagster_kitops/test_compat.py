@@ -38,3 +38,8 @@ def test_the_library_is_among_those_that_the_ui_lists():
 
     assert dagster_kitops.resources.KitOpsResource
     assert _compat.DagsterLibraryRegistry.get()["kitops-orchestration"] == __version__
+
+
+def test_an_int_from_the_environment_is_told_from_a_number():
+    assert isinstance(dg.EnvVar.int("ANY"), _compat.IntEnvVar)
+    assert not isinstance(3, _compat.IntEnvVar)
