@@ -24,6 +24,8 @@ class RecordedModelKit:
     """Seconds since 1970."""
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Plain values, by label."""
+    storage_id: int | None = field(default=None, repr=False)
+    """Of the event in Dagster's log, where it is a materialization."""
 
     @property
     def digest(self) -> str:
@@ -150,4 +152,5 @@ def recorded_modelkit(record: dg.EventLogRecord) -> RecordedModelKit | None:
     if event is None or not facts.reference or not facts.digest:
         return None
     reference = Reference.parse(facts.reference).with_digest(facts.digest)
-    return RecordedModelKit(reference, record.run_id, record.timestamp, plain(event.metadata))
+    storage_id = record.storage_id if record.asset_materialization is not None else None
+    return RecordedModelKit(reference, record.run_id, record.timestamp, plain(event.metadata), storage_id)

@@ -165,6 +165,23 @@ def test_an_update_whose_checks_have_not_run_is_not_promoted(run, tiny, instance
     assert count == 0
 
 
+def test_a_green_answer_does_not_release_what_another_run_has_made_meanwhile(run, tiny, instance, kitops, context_dir):
+    def look(checked):
+        (context_dir / "model.bin").write_bytes(b"nobody has looked at this")
+        run([tiny])
+        return Finding(True, "")
+
+    checks = build_modelkit_checks(assets=[tiny], checks=[ModelKitCheck("verdict", "", look)], blocking=True)
+    stages = build_promotion_assets(source=tiny, stages=["staging"], auto=True)
+    defs = dg.Definitions(assets=[tiny, *stages], asset_checks=checks, resources={"kitops": kitops})
+    _, cursor = requested(defs, instance)
+    (evaluation,) = run([tiny, *checks]).get_asset_check_evaluations()
+    assert evaluation.passed
+    assert evaluation.metadata["kitops/digest"].value != latest_modelkit(instance, "tiny").digest
+    count, _ = requested(defs, instance, cursor)
+    assert count == 0
+
+
 def test_each_partition_has_a_tag_of_its_own_in_a_stage(run, instance, kitops, tmp_path):
     partitions = dg.StaticPartitionsDefinition(["eu", "us east"])
 
