@@ -26,6 +26,8 @@ class RecordedModelKit:
     """Plain values, by label."""
     storage_id: int | None = field(default=None, repr=False)
     """Of the event in Dagster's log, where it is a materialization."""
+    partition: str | None = None
+    """As Dagster has it: a multi-partition key knows its dimensions."""
 
     @property
     def digest(self) -> str:
@@ -153,4 +155,6 @@ def recorded_modelkit(record: dg.EventLogRecord) -> RecordedModelKit | None:
         return None
     reference = Reference.parse(facts.reference).with_digest(facts.digest)
     storage_id = record.storage_id if record.asset_materialization is not None else None
-    return RecordedModelKit(reference, record.run_id, record.timestamp, plain(event.metadata), storage_id)
+    return RecordedModelKit(
+        reference, record.run_id, record.timestamp, plain(event.metadata), storage_id, record.partition_key
+    )
