@@ -199,7 +199,7 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         self._folders.append(folder)
         target = Path(folder.name) / "kit"
         with translated():
-            self.kitops.get_client().unpack(reference, target, filters=tuple(filters))
+            self.kitops.get_client().unpack(reference, target, filters=filters)
         return target
 
 

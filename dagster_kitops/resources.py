@@ -302,7 +302,7 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
         """
         with self.scratch() as folder:
             with translated():
-                self.get_client().unpack(self.reference(reference), folder / "kit", filters=tuple(filters))
+                self.get_client().unpack(self.reference(reference), folder / "kit", filters=filters)
             yield folder / "kit"
 
     def publish(

@@ -67,8 +67,9 @@ def test_a_path_is_unpacked_for_the_step_and_gone_after_it(run, io, kitops, cont
     assert list(Path(kitops.scratch_dir).iterdir()) == []
 
 
-def test_only_the_wanted_layers_are_fetched(run, io, context_dir):
-    reader, seen = consumer(Path, metadata={"kitops/include": ["model"]})
+@pytest.mark.parametrize("wanted", [["model"], "model"])
+def test_only_the_wanted_layers_are_fetched(run, io, context_dir, wanted):
+    reader, seen = consumer(Path, metadata={"kitops/include": wanted})
     run([producer(context_dir), reader], resources={**io, "mem": dg.mem_io_manager})
     assert "model.bin" in seen[1]
     assert "data" not in seen[1]
