@@ -2,7 +2,7 @@
 
 # No `from __future__ import annotations`: Dagster reads the signatures of check functions.
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -108,19 +108,11 @@ def build_modelkit_checks(
     @dg.multi_asset_check(specs=specs, can_subset=True, name=step, required_resource_keys={resource_key})
     def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[Answer]:
         kitops: RegistryAccess = getattr(context.resources, resource_key)
-        step_context = context.op_execution_context
-        partition = step_context.partition_key if step_context.has_partition_key else None
         failures: list[dg.Failure] = []
         for key in asset_keys:
             chosen = [spec for spec in specs if spec.asset_key == key and spec.key in context.selected_asset_check_keys]
-            if not chosen:
-                continue
             try:
-                recorded = require_modelkit(context.instance, key, partition=partition, run_id=context.run.run_id)
-                checked = CheckedModelKit(kitops, recorded)
-                for spec in chosen:
-                    result = _result(step_context, by_name[spec.name], spec.asset_key, checked, severity)
-                    yield from _recorded(result, spec, recorded, partition)
+                yield from _asked(context, kitops, chosen, by_name, severity)
             except dg.Failure as failure:
                 if failure.allow_retries:
                     raise  # the registry is away: it is for the others as well
@@ -147,6 +139,25 @@ def answers(
     """Ask ``checks`` of one ModelKit, in the step that made it."""
     checked = CheckedModelKit(kitops, recorded)
     return [_result(context, check, key, checked, dg.AssetCheckSeverity.ERROR) for check in checks]
+
+
+def _asked(
+    context: dg.AssetCheckExecutionContext,
+    kitops: RegistryAccess,
+    specs: Sequence[dg.AssetCheckSpec],
+    checks: Mapping[str, ModelKitCheck],
+    severity: dg.AssetCheckSeverity,
+) -> Iterator[Answer]:
+    """Ask the chosen checks of one asset, by name, of the ModelKit that it has."""
+    if not specs:
+        return
+    step = context.op_execution_context
+    partition = step.partition_key if step.has_partition_key else None
+    key = specs[0].asset_key
+    recorded = require_modelkit(context.instance, key, partition=partition, run_id=context.run.run_id)
+    checked = CheckedModelKit(kitops, recorded)
+    for spec in specs:
+        yield from _recorded(_result(step, checks[spec.name], key, checked, severity), spec, recorded, partition)
 
 
 def _recorded(
