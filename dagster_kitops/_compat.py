@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dagster._config.field_utils import IntEnvVar
 from dagster._core.decorator_utils import get_valid_name_permutations
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 from dagster._core.definitions.metadata import NamespacedMetadataSet
 from dagster._utils.names import clean_name
@@ -13,7 +15,9 @@ CONTEXT_NAMES = frozenset(get_valid_name_permutations("context"))
 
 __all__ = [
     "CONTEXT_NAMES",
+    "AssetCheckEvaluationTargetMaterializationData",
     "DagsterLibraryRegistry",
+    "IntEnvVar",
     "NamespacedMetadataSet",
     "clean_name",
     "extract_data_version_from_entry",

@@ -2,14 +2,14 @@
 
 # No `from __future__ import annotations`: Dagster reads the signatures of check functions.
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from dagster_kitops._compat import clean_name
+from dagster_kitops._compat import AssetCheckEvaluationTargetMaterializationData, clean_name
 from dagster_kitops._errors import translated
 from dagster_kitops.event_log import RecordedModelKit, require_modelkit
 from dagster_kitops.registry_access import RegistryAccess
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from kitops_orchestration.client import KitClient
     from kitops_orchestration.lineage.questions import Lineage
     from kitops_orchestration.modelkit.inspect import ModelKit
+
+
+Answer = dg.AssetCheckResult | dg.AssetCheckEvaluation | dg.Output[None]
+"""What a step of checks may yield."""
 
 
 class CheckedModelKit:
@@ -102,18 +106,21 @@ def build_modelkit_checks(
     step = name or clean_name("_".join(["check", *(check.name for check in checks), *asset_keys[0].path]))
 
     @dg.multi_asset_check(specs=specs, can_subset=True, name=step, required_resource_keys={resource_key})
-    def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[Answer]:
         kitops: RegistryAccess = getattr(context.resources, resource_key)
-        step_context = context.op_execution_context
-        partition = step_context.partition_key if step_context.has_partition_key else None
+        failures: list[dg.Failure] = []
         for key in asset_keys:
             chosen = [spec for spec in specs if spec.asset_key == key and spec.key in context.selected_asset_check_keys]
-            if not chosen:
-                continue
-            recorded = require_modelkit(context.instance, key, partition=partition, run_id=context.run.run_id)
-            checked = CheckedModelKit(kitops, recorded)
-            for spec in chosen:
-                yield _result(step_context, by_name[spec.name], spec.asset_key, checked, severity)
+            try:
+                yield from _asked(context, kitops, chosen, by_name, severity)
+            except dg.Failure as failure:
+                if failure.allow_retries:
+                    raise  # the registry is away: it is for the others as well
+                failures.append(failure)  # one that cannot be checked does not hide the others
+        for other in failures[1:]:
+            context.log.error(other.description)
+        if failures:
+            raise failures[0]
 
     return [run_checks]
 
@@ -132,6 +139,52 @@ def answers(
     """Ask ``checks`` of one ModelKit, in the step that made it."""
     checked = CheckedModelKit(kitops, recorded)
     return [_result(context, check, key, checked, dg.AssetCheckSeverity.ERROR) for check in checks]
+
+
+def _asked(
+    context: dg.AssetCheckExecutionContext,
+    kitops: RegistryAccess,
+    specs: Sequence[dg.AssetCheckSpec],
+    checks: Mapping[str, ModelKitCheck],
+    severity: dg.AssetCheckSeverity,
+) -> Iterator[Answer]:
+    """Ask the chosen checks of one asset, by name, of the ModelKit that it has."""
+    if not specs:
+        return
+    step = context.op_execution_context
+    partition = step.partition_key if step.has_partition_key else None
+    key = specs[0].asset_key
+    recorded = require_modelkit(context.instance, key, partition=partition, run_id=context.run.run_id)
+    checked = CheckedModelKit(kitops, recorded)
+    for spec in specs:
+        yield from _recorded(_result(step, checks[spec.name], key, checked, severity), spec, recorded, partition)
+
+
+def _recorded(
+    result: dg.AssetCheckResult, spec: dg.AssetCheckSpec, recorded: RecordedModelKit, partition: str | None
+) -> Iterator[Answer]:
+    """Yield what a check answered, as said of the event that was asked about.
+
+    Dagster would say it of the asset's newest one by now; then a green answer for what this run made would release
+    what another run has made meanwhile, and nobody has looked at, to automatic promotion.
+    """
+    if recorded.storage_id is None:
+        yield result  # observed: Dagster ties answers to materializations only
+        return
+    yield dg.Output(None, output_name=spec.get_python_identifier())
+    yield dg.AssetCheckEvaluation(
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        passed=result.passed,
+        metadata=result.metadata,
+        target_materialization_data=AssetCheckEvaluationTargetMaterializationData(
+            storage_id=recorded.storage_id, run_id=recorded.run_id, timestamp=recorded.timestamp
+        ),
+        severity=result.severity,
+        description=result.description,
+        blocking=spec.blocking,
+        partition=partition if spec.partitions_def is not None else None,
+    )
 
 
 def _result(

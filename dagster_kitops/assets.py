@@ -12,7 +12,7 @@ from dagster_kitops._errors import translated
 from dagster_kitops.asset_checks import ModelKitCheck
 from dagster_kitops.body import Body, bound
 from dagster_kitops.event_log import latest_modelkit
-from dagster_kitops.lineage import asset_facts, asset_inputs, run_context
+from dagster_kitops.lineage import asset_facts, asset_inputs, modelkit_inputs, run_context, step_of
 from dagster_kitops.metadata import REPOSITORY_LABEL, URI_LABEL
 from dagster_kitops.publish import (
     Gate,
@@ -146,8 +146,10 @@ def mlflow_modelkit_asset(
     def produce(context: dg.AssetExecutionContext, kitops: KitOpsResource, value: Any) -> dg.MaterializeResult[Any]:
         previous = latest_modelkit(context.instance, context.asset_key, partition=partition_of(context))
         spec = context.assets_def.get_asset_spec(context.asset_key)
+        inputs = asset_inputs(spec, step_of(context))
+        run = run_context(context)
         tags = tags_of(context, tag, extra_tags)
-        place = kitops.reference(repository).with_tag(tags[0])
+        place = kitops.place(repository).with_tag(tags[0])
         with translated(context), kitops.scratch() as scratch:
             result = kitops.get_client().export_run(
                 str(value),
@@ -156,9 +158,9 @@ def mlflow_modelkit_asset(
                 tracking_uri=tracking_uri,
                 annotations=partition_annotation(context) or None,
                 attach_lineage=kitops.attach_provenance,
-                run_context=run_context(context),
-                parameters={"dagster": asset_facts(context.instance, spec, partition_of(context))},
-                dependencies=asset_inputs(context.instance, spec),
+                run_context=run,
+                parameters={"dagster": asset_facts(context.instance, spec, partition_of(context), inputs)},
+                dependencies=modelkit_inputs(context.instance, inputs, run.run_id),
                 signer=kitops.required_signer(place) if sign else kitops.get_signer(),
                 sign=sign,
                 scratch_dir=scratch,

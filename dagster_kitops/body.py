@@ -44,7 +44,7 @@ class Body:
         own = self.parameters[1:] if self.takes_context else self.parameters
         if not self.takes_resource:
             resource = inspect.Parameter(self.resource_key, inspect.Parameter.KEYWORD_ONLY, annotation=KitOpsResource)
-            own = [*own, resource]
+            own = sorted([*own, resource], key=lambda parameter: parameter.kind)  # before a ``**inputs``
         return inspect.Signature([context, *own])
 
 

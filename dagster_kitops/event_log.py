@@ -24,6 +24,10 @@ class RecordedModelKit:
     """Seconds since 1970."""
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Plain values, by label."""
+    storage_id: int | None = field(default=None, repr=False)
+    """Of the event in Dagster's log, where it is a materialization."""
+    partition: str | None = None
+    """As Dagster has it: a multi-partition key knows its dimensions."""
 
     @property
     def digest(self) -> str:
@@ -46,11 +50,20 @@ def latest_modelkit(
     """Return the newest event of ``key``, materialization or observation, that names a ModelKit.
 
     ``partition`` asks for that partition's event; ``None`` takes the newest of all.  ``run_id`` prefers what that run
-    recorded, so that a step works on what its own run made and not on what another one has made since.
+    recorded, or a run that it is the re-execution of, so that a step works on what its own run made and not on what
+    another one has made since.
     """
     events = modelkit_history(instance, key, partition=partition, limit=1 if run_id is None else _LOOKED_BACK)
-    own = (event for event in events if event.run_id == run_id)
+    own = (event for run in _with_parents(instance, run_id) for event in events if event.run_id == run)
     return next(own, events[0] if events else None)
+
+
+def _with_parents(instance: dg.DagsterInstance, run_id: str | None) -> Iterator[str]:
+    """Yield a run, and those that it goes on with: a re-execution from a failure repeats no step that was good."""
+    while run_id is not None:
+        yield run_id
+        run = instance.get_run_by_id(run_id)
+        run_id = run.parent_run_id if run is not None else None
 
 
 def modelkit_history(
@@ -141,4 +154,7 @@ def recorded_modelkit(record: dg.EventLogRecord) -> RecordedModelKit | None:
     if event is None or not facts.reference or not facts.digest:
         return None
     reference = Reference.parse(facts.reference).with_digest(facts.digest)
-    return RecordedModelKit(reference, record.run_id, record.timestamp, plain(event.metadata))
+    storage_id = record.storage_id if record.asset_materialization is not None else None
+    return RecordedModelKit(
+        reference, record.run_id, record.timestamp, plain(event.metadata), storage_id, record.partition_key
+    )

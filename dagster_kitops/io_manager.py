@@ -5,7 +5,8 @@
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -14,7 +15,7 @@ from dagster_kitops._errors import translated
 from dagster_kitops.content import ModelKitContent
 from dagster_kitops.event_log import RecordedModelKit, latest_modelkit
 from dagster_kitops.flavors import load_model, save_model
-from dagster_kitops.lineage import asset_provenance, step_run_context
+from dagster_kitops.lineage import asset_inputs, asset_provenance, step_run_context
 from dagster_kitops.metadata import (
     FILTERS_LABEL,
     FLAVOR_LABEL,
@@ -23,7 +24,7 @@ from dagster_kitops.metadata import (
     data_version,
     modelkit_metadata,
 )
-from dagster_kitops.partitions import PARTITION_ANNOTATION, partition_tag, repository_name
+from dagster_kitops.partitions import PARTITION_ANNOTATION, PLACEHOLDER, filled_tag, repository_name
 from dagster_kitops.publish import difference, is_unchanged, signature_metadata
 from dagster_kitops.resources import KitOpsResource
 from kitops_orchestration.oci.reference import Reference
@@ -41,7 +42,8 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
     annotation asks for: ``Path`` (unpacked, gone after the step), ``Reference`` or ``RecordedModelKit`` (nothing is
     fetched), ``dict[str, ...]`` for several partitions, or the framework's own object where the kit was saved with an
     MLflow flavour.  ``AssetIn(metadata={"kitops/include": ["model"]})`` fetches those layers only;
-    ``{"allow_missing_partitions": True}`` leaves out partitions that nobody has made yet.
+    ``{"allow_missing_partitions": True}`` leaves out partitions that nobody has made yet.  Where there is no partition
+    to load, as before the first one of an asset that takes its own one before, a ``Path | None`` is ``None``.
     """
 
     kitops: KitOpsResource
@@ -90,17 +92,17 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Return the upstream ModelKit in the form that the parameter's annotation asks for."""
-        wanted = context.dagster_type.typing_type
+        wanted = _without_none(context.dagster_type.typing_type)
         if not context.has_asset_partitions:
             return self._load(context, wanted, None)
         keys = context.asset_partition_keys
-        is_mapping = get_origin(wanted) in (dict, Mapping) or wanted is dict
-        if len(keys) == 1 and not is_mapping:
-            return self._load(context, wanted, keys[0])
-        arguments = get_args(wanted)
-        one = arguments[1] if len(arguments) == 2 else Path  # the value type of dict[str, value]
+        is_single = len(keys) < 2 and not (get_origin(wanted) in (dict, Mapping) or wanted is dict)
         if (context.definition_metadata or {}).get("allow_missing_partitions"):
             keys = [key for key in keys if latest_modelkit(context.instance, context.asset_key, partition=key)]
+        if is_single:  # none at all: the first partition of an asset that takes its own one before
+            return self._load(context, wanted, keys[0]) if keys else None
+        arguments = get_args(wanted)
+        one = arguments[1] if len(arguments) == 2 else Path  # the value type of dict[str, value]
         return {key: self._load(context, one, key) for key in keys}
 
     def _content(self, context: dg.OutputContext, obj: Any, scratch: Path) -> ModelKitContent:
@@ -123,12 +125,12 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         annotations = dict(content.annotations)
         partition, tag = _partition(context), self.tag
         if partition is not None:
-            tag, annotations[PARTITION_ANNOTATION] = partition_tag(partition), str(partition)
-        place = self.kitops.reference(str(repository)).with_tag(content.tag or tag)
+            tag, annotations[PARTITION_ANNOTATION] = PLACEHOLDER, str(partition)
+        place = self.kitops.place(str(repository)).with_tag(filled_tag(content.tag or tag, partition))
         return self.kitops.get_client().publish(
             content.context_dir or scratch,
             place,
-            extra_tags=content.extra_tags,
+            extra_tags=tuple(filled_tag(extra, partition) for extra in content.extra_tags),
             kitfile=content.kitfile,
             grafts=content.grafts or None,
             annotations=annotations or None,
@@ -148,7 +150,8 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         if step is None or not self.kitops.attach_provenance or is_unchanged(previous, packed):
             return None
         run = step_run_context(step, context.asset_key.to_user_string())
-        return asset_provenance(step.instance, context.asset_spec, packed, run, _partition(context))
+        inputs = asset_inputs(context.asset_spec, step)
+        return asset_provenance(step.instance, context.asset_spec, packed, run, _partition(context), inputs)
 
     def _load(self, context: dg.InputContext, wanted: Any, partition: str | None) -> Any:
         recorded = self._recorded(context, partition)
@@ -158,7 +161,10 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         if wanted is Reference:
             return recorded.reference
         folder = self._unpacked(recorded.reference, (context.definition_metadata or {}).get(FILTERS_LABEL) or ())
-        return folder if wanted in (Path, Any, None) else load_model(folder, wanted)
+        if wanted in (Path, Any, None):
+            return folder
+        with translated():
+            return load_model(folder, wanted)
 
     def _judge(self, context: dg.InputContext, reference: Reference) -> None:
         if self.verify == "off":
@@ -193,7 +199,7 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         self._folders.append(folder)
         target = Path(folder.name) / "kit"
         with translated():
-            self.kitops.get_client().unpack(reference, target, filters=tuple(filters))
+            self.kitops.get_client().unpack(reference, target, filters=filters)
         return target
 
 
@@ -215,3 +221,11 @@ def _partition(context: dg.OutputContext) -> str | None:
             allow_retries=False,
         )
     return keys[0]
+
+
+def _without_none(annotation: Any) -> Any:
+    """Return ``X`` for ``X | None``."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+    return kinds[0] if len(kinds) == 1 else annotation

@@ -50,13 +50,7 @@ def build_observable_modelkits(
         )
         for key, reference in references.items()
     ]
-    keys = [spec.key for spec in made]
-    if len({*keys}) < len(keys):
-        doubled = sorted({key.to_user_string() for key in keys if keys.count(key) > 1})
-        raise dg.DagsterInvalidDefinitionError(
-            f"several ModelKits have the asset key {', '.join(doubled)}: give each a key of its own, by the translation"
-        )
-    by_key = dict(zip(keys, references.values(), strict=True))
+    by_key = dict(zip(_distinct([spec.key for spec in made]), references.values(), strict=True))
 
     def observe(context: dg.AssetExecutionContext) -> Iterator[dg.ObserveResult]:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
@@ -64,15 +58,9 @@ def build_observable_modelkits(
         for key, reference in by_key.items():
             if key in context.selected_asset_keys:
                 try:
-                    found = kitops.get_client().inspect(kitops.reference(reference))
+                    yield _observation(kitops, key, reference)
                 except KitOpsError as error:
                     errors.append(error)  # one that is not there does not hide the others
-                    continue
-                yield dg.ObserveResult(
-                    asset_key=key,
-                    data_version=data_version(found.digest),
-                    metadata={**modelkit_metadata(found), **_last_updated(found.created)},
-                )
         if errors:
             for other in errors[1:]:
                 context.log.error(str(other))
@@ -86,6 +74,22 @@ def build_observable_modelkits(
         required_resource_keys={resource_key},
     )(observe)
     return observed
+
+
+def _distinct(keys: list[dg.AssetKey]) -> list[dg.AssetKey]:
+    """Return ``keys``; raises ``DagsterInvalidDefinitionError`` that names those which are there twice."""
+    doubled = sorted({key.to_user_string() for key in keys if keys.count(key) > 1})
+    if doubled:
+        raise dg.DagsterInvalidDefinitionError(
+            f"several ModelKits have the asset key {', '.join(doubled)}: give each a key of its own, by the translation"
+        )
+    return keys
+
+
+def _observation(kitops: KitOpsResource, key: dg.AssetKey, reference: str) -> dg.ObserveResult:
+    found = kitops.get_client().inspect(kitops.reference(reference))
+    metadata = {**modelkit_metadata(found), **_last_updated(found.created)}
+    return dg.ObserveResult(asset_key=key, data_version=data_version(found.digest), metadata=metadata)
 
 
 def _repository(reference: str) -> str:

@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from dagster_kitops._errors import translated
-from dagster_kitops.event_log import require_modelkit
+from dagster_kitops.event_log import latest_modelkit, require_modelkit
 from dagster_kitops.lineage import run_context
 from dagster_kitops.promotion import PromotionStage, move_to_stage, promotion_metadata
 from dagster_kitops.resources import KitOpsResource
@@ -104,11 +104,12 @@ def build_promotion_job(
         kitops: KitOpsResource = getattr(context.resources, resource_key)
         stage, key, before = _place(places, config.stage)
         origin = _origin(context, kitops, config, before)
+        partition = _partition(context, config.partition, before)
         if config.dry_run:
-            _plan(context, kitops, stage, origin, config.partition)
+            _plan(context, kitops, stage, origin, partition)
             return
-        result = move_to_stage(context, kitops, stage, origin, partition=config.partition, reason=config.reason)
-        _record(context, key, result, origin, config)
+        result = move_to_stage(context, kitops, stage, origin, partition=partition, reason=config.reason)
+        _record(context, key, result, origin, config.reason, partition)
 
     return _job(promote, name, "Promote a ModelKit to a stage, with a reason.")
 
@@ -127,7 +128,8 @@ def build_rollback_job(
     def roll_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
         stage, key, _ = _place(places, config.stage)
-        present = require_modelkit(context.instance, key, partition=config.partition).reference
+        recorded = require_modelkit(context.instance, key, partition=config.partition)
+        present = recorded.reference
         with translated(context):
             result = kitops.get_client().rollback(
                 present,
@@ -142,7 +144,8 @@ def build_rollback_job(
                 run_context=run_context(context),
             )
             stage.follow_alias(context, result, kitops)
-        _record(context, key, result, present, config)
+        partition = recorded.partition if config.partition is not None else None
+        _record(context, key, result, present, config.reason, partition)
 
     return _job(roll_back, name, "Give a stage the ModelKit back that it had before, with a reason.")
 
@@ -173,7 +176,8 @@ def build_approval_job(
             "kitops/statement": str(attached.descriptor.digest),
         }
         facts = {label: value for label, value in said.items() if value is not None}
-        context.log_event(dg.AssetObservation(asset_key=key, metadata=facts, partition=config.partition))
+        partition = _partition(context, config.partition, before)
+        context.log_event(dg.AssetObservation(asset_key=key, metadata=facts, partition=partition))
         context.log.info("%s of %s for %s is attached as %s", config.decision, origin, stage.name, attached.descriptor)
 
     return _job(approve, name, "Approve or reject a ModelKit for a stage.")
@@ -207,6 +211,12 @@ def _origin(
         return require_modelkit(context.instance, before, partition=config.partition).reference
     with translated(context):
         return kitops.get_client().resolve(kitops.reference(config.reference))
+
+
+def _partition(context: dg.OpExecutionContext, text: str | None, before: dg.AssetKey) -> str | None:
+    """Return the partition as the asset's event has it: the text of a multi-partition key has lost its dimensions."""
+    recorded = latest_modelkit(context.instance, before, partition=text) if text is not None else None
+    return recorded.partition if recorded is not None else text
 
 
 def _decide(
@@ -255,8 +265,11 @@ def _record(
     key: dg.AssetKey,
     result: "PromotionResult",
     origin: Reference,
-    config: PromoteConfig | RollbackConfig,
+    reason: str,
+    partition: str | None,
 ) -> None:
-    metadata = promotion_metadata(result, promoted_from=origin, reason=config.reason)
+    metadata = promotion_metadata(result, promoted_from=origin, reason=reason)
     tags = dict(zip(DATA_VERSION_TAGS, (str(result.digest), "true"), strict=True))
-    context.log_event(dg.AssetMaterialization(asset_key=key, metadata=metadata, tags=tags, partition=config.partition))
+    if isinstance(partition, dg.MultiPartitionKey):  # Dagster adds these to what assets make only
+        tags.update({f"dagster/partition/{name}": value for name, value in partition.keys_by_dimension.items()})
+    context.log_event(dg.AssetMaterialization(asset_key=key, metadata=metadata, tags=tags, partition=partition))

@@ -17,7 +17,7 @@ from dagster_kitops._errors import translated
 from dagster_kitops.asset_checks import ModelKitCheck, answers
 from dagster_kitops.content import ModelKitContent
 from dagster_kitops.event_log import RecordedModelKit, latest_modelkit
-from dagster_kitops.lineage import asset_provenance, run_context
+from dagster_kitops.lineage import asset_inputs, asset_provenance, run_context, step_of
 from dagster_kitops.metadata import (
     UNCHANGED_TAG,
     ModelKitMetadataSet,
@@ -85,7 +85,7 @@ def publish(
         for check in target.gate:
             check(content)
         tags = tags_of(context, content.tag or target.tag, (*target.extra_tags, *content.extra_tags))
-        place = kitops.reference(target.repository)
+        place = kitops.place(target.repository)
         options = dict(target.pack_options)
         annotations = {**options.pop("annotations", {}), **content.annotations, **partition_annotation(context)}
         published = kitops.get_client().publish(
@@ -144,7 +144,8 @@ def _provenance(
     if not kitops.attach_provenance or is_unchanged(previous, packed):
         return None
     spec = context.assets_def.get_asset_spec(key)
-    return asset_provenance(context.instance, spec, packed, run_context(context), partition_of(context))
+    inputs = asset_inputs(spec, step_of(context))
+    return asset_provenance(context.instance, spec, packed, run_context(context), partition_of(context), inputs)
 
 
 def materialized(

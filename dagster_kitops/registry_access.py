@@ -50,6 +50,10 @@ class RegistryAccess(Protocol):
         """Return ``text`` as a reference, completed by registry and namespace."""
         ...
 
+    def place(self, repository: str) -> Reference:
+        """Return where a ModelKit goes, as a reference without tag."""
+        ...
+
     def scratch(self) -> AbstractContextManager[Path]:
         """Give a directory of the step's own; it is gone afterwards."""
         ...

@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, ValidatorFunctionWrapHandler, WrapValidator
 
-from dagster_kitops._compat import DagsterLibraryRegistry
+from dagster_kitops._compat import DagsterLibraryRegistry, IntEnvVar
 from dagster_kitops._errors import failure, translated
 from dagster_kitops.metadata import REPOSITORY_LABEL
 from kitops_orchestration._version import __version__
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 _LIMITS = Limits()
 DagsterLibraryRegistry.register("kitops-orchestration", __version__, is_dagster_package=False)  # shown by the UI
+
+
+def _checked_when_known(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Let an ``EnvVar.int`` pass: until the step runs it is a 0, which a bound would refuse."""
+    return value if isinstance(value, IntEnvVar) else check(value)
 
 
 class AnonymousAuth(dg.Config):
@@ -136,7 +141,9 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
     verify_tls: bool = Field(default=True, description="Check the registry's certificate.")
     ca_bundle: str | None = Field(default=None, description="File with the certificates to trust.")
     scratch_dir: str | None = Field(default=None, description="Where steps unpack; unset: the system's temp folder.")
-    concurrency: int = Field(default=_LIMITS.concurrency, ge=1, description="Blobs moved at the same time.")
+    concurrency: Annotated[int, Field(ge=1), WrapValidator(_checked_when_known)] = Field(
+        default=_LIMITS.concurrency, description="Blobs moved at the same time."
+    )
     retries: int = Field(default=_LIMITS.retries, ge=0, description="Attempts after the first, per request.")
     retry_budget_seconds: float = Field(
         default=_LIMITS.retry_budget_seconds, ge=0, description="Longest wait between attempts, over one operation."
@@ -234,6 +241,21 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
                 prefix = f"{self.namespace.strip('/')}/" if self.namespace.strip("/") else ""
                 return Reference.parse(prefix + text, registry=self.registry)
 
+    def place(self, repository: str) -> Reference:
+        """Return where a ModelKit goes, as a reference without tag.
+
+        Raises:
+            dagster.Failure: the text is outside the grammar, or has a tag or digest, which nobody would heed.
+        """
+        found = self.reference(repository)
+        if found.tag is not None or found.digest is not None:
+            raise dg.Failure(
+                description=f"not a repository: {repository!r} names a tag or digest",
+                metadata={"advice": f"write {found.without_target().repository!r}, and give the tag by itself"},
+                allow_retries=False,
+            )
+        return found
+
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give a new directory of this step's own; it is gone afterwards.
@@ -280,7 +302,7 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
         """
         with self.scratch() as folder:
             with translated():
-                self.get_client().unpack(self.reference(reference), folder / "kit", filters=tuple(filters))
+                self.get_client().unpack(self.reference(reference), folder / "kit", filters=filters)
             yield folder / "kit"
 
     def publish(

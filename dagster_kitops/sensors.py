@@ -89,7 +89,7 @@ def build_modelkit_tag_sensor(
         if not changes:
             return dg.SensorResult(cursor=_text(cursor), skip_reason="no tag points at a new digest")
         partitions = dynamic_partitions_def
-        tags_found = [str(change.reference.tag) for _, change in changes]
+        tags_found = [*dict.fromkeys(str(change.reference.tag) for _, change in changes)]  # Dagster refuses doubles
         return dg.SensorResult(
             cursor=_text(cursor),
             asset_events=_events(context.instance, changes, emit, is_partitioned=partitions is not None),
@@ -113,7 +113,7 @@ def _look(
     changes: list[tuple[dg.AssetKey, TagChange]] = []
     cursor: dict[str, str] = {}
     for repository, key in keys.items():
-        for pinned in _resolved(kitops, kitops.reference(repository), selector):
+        for pinned in _resolved(kitops, kitops.place(repository), selector):
             name, digest = f"{pinned.name}:{pinned.tag}", str(pinned.digest)
             before = seen.get(name)
             if before != digest and len(changes) < limit:

@@ -2,8 +2,10 @@
 
 # No `from __future__ import annotations`: pydantic and Dagster read the field annotations.
 
+from typing import Self
+
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dagster_kitops.resources import (
     AnonymousAuth,
@@ -50,6 +52,15 @@ class RegistryConnection(dg.Model, dg.Resolvable):
     trusted_key: str | None = Field(
         default=None, description="The one public key whose signatures count: env://NAME, or a file."
     )
+
+    @model_validator(mode="after")
+    def _authenticates_in_one_way(self) -> Self:
+        """Refuse half of a way, which would quietly be Docker's credentials instead, and two at a time."""
+        if (self.username is None) != (self.password_env_var is None):
+            raise ValueError("username and password_env_var belong together: one of them is missing")
+        if (self.username is not None) + (self.token_env_var is not None) + self.anonymous > 1:
+            raise ValueError("username, token_env_var and anonymous are ways to authenticate: give one of them")
+        return self
 
     def resource(self, *, is_reader: bool = False) -> KitOpsResource:
         """Return the resource that these fields describe; a reader has no key, so that its variable may be unset."""

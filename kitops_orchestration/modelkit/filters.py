@@ -64,8 +64,8 @@ class Filter:
 
 
 def parse_filters(texts: Sequence[str]) -> tuple[Filter, ...]:
-    """Read filters; none means everything."""
-    return tuple(map(Filter.parse, texts))
+    """Read filters; none means everything, and a text that stands alone is one filter, not one for each letter."""
+    return tuple(map(Filter.parse, [texts] if isinstance(texts, str) else texts))
 
 
 def takes_layer(filters: Sequence[Filter], layer: ModelKitLayer) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -38,6 +39,7 @@ def shared_instance():
 def instance(shared_instance):
     """An empty instance: making one takes longer than most tests, emptying one does not."""
     shared_instance.wipe()
+    shutil.rmtree(shared_instance.storage_directory(), ignore_errors=True)  # what assets pickled stays otherwise
     return shared_instance
 
 

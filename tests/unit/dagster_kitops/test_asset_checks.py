@@ -168,3 +168,18 @@ def test_a_step_checks_what_its_own_run_made(run, tiny, instance, context_dir, k
     (event,) = result.asset_materializations_for_node("tiny")
     assert seen
     assert set(seen) == {event.metadata["kitops/digest"].value}
+
+
+def test_an_asset_that_cannot_be_checked_does_not_hide_the_others(run, tiny, instance, kitops):
+    run([tiny])
+    checks = build_modelkit_integrity_checks(assets=["never_made", tiny])
+    job = dg.Definitions(
+        assets=[dg.AssetSpec("never_made"), tiny],
+        asset_checks=checks,
+        resources={"kitops": kitops},
+        jobs=[dg.define_asset_job("checks", selection=dg.AssetSelection.checks(*checks))],
+    ).resolve_job_def("checks")
+    result = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert [(item.asset_key, item.passed) for item in result.get_asset_check_evaluations()] == [(tiny.key, True)]
+    (failure,) = result.get_step_failure_events()
+    assert "never_made has no recorded ModelKit" in failure.step_failure_data.user_failure_data.description

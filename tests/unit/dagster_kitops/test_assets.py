@@ -315,3 +315,65 @@ def test_a_partition_with_a_long_name_still_has_a_legal_tag(run, kitops, context
     (tag,) = kitops.get_client().tags(kitops.reference("team/tiny"))
     assert tag.startswith("nightly-xxx")
     assert len(tag) == 128
+
+
+def test_a_partition_is_made_of_its_own_inputs_and_not_of_the_newest(run, kitops, instance, context_dir):
+    partitions_def = dg.StaticPartitionsDefinition(["a", "b"])
+
+    @modelkit_asset(repository="team/base", partitions_def=partitions_def)
+    def base(context):
+        (context_dir / "model.bin").write_text(context.partition_key)
+        return context_dir
+
+    asset = kit_asset(context_dir, deps=[base], partitions_def=partitions_def)
+    for key in ("a", "b"):
+        run([base], partition_key=key)
+    run([base, asset], selection=[asset], partition_key="a")
+    wanted = latest_modelkit(instance, "base", partition="a")
+    lineage = kitops.get_client().lineage(kitops.reference("team/tiny:a"))
+    named = {item.name: item.digest for item in lineage.provenance.dependencies if item.role == "model"}
+    assert named == {"base[a]": {"sha256": wanted.reference.digest.hex}}
+    versions = lineage.provenance.external_parameters["parameters"]["inputDataVersions"]
+    assert versions == {"base[a]": wanted.digest}
+
+
+def test_what_is_made_of_all_partitions_names_each(run, kitops, instance, context_dir):
+    @modelkit_asset(repository="team/base", partitions_def=dg.StaticPartitionsDefinition(["a", "b", "never"]))
+    def base():
+        return context_dir
+
+    asset = kit_asset(context_dir, deps=[base])
+    for key in ("a", "b"):
+        run([base], partition_key=key)
+    run([base, asset], selection=[asset])
+    provenance = kitops.get_client().lineage(kitops.reference("team/tiny:latest")).provenance
+    assert [item.name for item in provenance.dependencies if item.role == "model"] == ["base[a]", "base[b]"]
+
+
+def test_provenance_names_what_the_run_itself_made_and_not_what_another_one_has_made_since(
+    run, kitops, instance, context_dir
+):
+    @modelkit_asset(repository="team/base")
+    def base():
+        return context_dir
+
+    @dg.asset(deps=[base])
+    def another_run_was_faster():
+        (context_dir / "model.bin").write_bytes(b"newer")
+        assert run([base]).success
+
+    result = run([base, another_run_was_faster, kit_asset(context_dir, deps=[base, another_run_was_faster])])
+    own = event_of(result, "base").metadata["kitops/digest"].value
+    provenance = kitops.get_client().lineage(kitops.reference("team/tiny:latest")).provenance
+    assert [f"sha256:{item.digest['sha256']}" for item in provenance.dependencies if item.role == "model"] == [own]
+
+
+def test_a_tag_in_the_repository_is_refused_and_not_dropped(run, kitops, context_dir):
+    @modelkit_asset(repository="team/tiny:v1")
+    def tiny():
+        return context_dir
+
+    result = run([tiny], raise_on_error=False)
+    (failure,) = result.get_step_failure_events()
+    assert "names a tag" in failure.step_failure_data.user_failure_data.description
+    assert kitops.get_client().tags(kitops.reference("team/tiny")) == []

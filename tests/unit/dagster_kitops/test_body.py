@@ -3,6 +3,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
+from dagster_kitops import modelkit_asset
 from dagster_kitops.body import Body, bound
 from dagster_kitops.resources import KitOpsResource
 
@@ -65,3 +66,19 @@ def test_a_generator_is_refused_when_it_is_defined():
 
     with pytest.raises(dg.DagsterInvalidDefinitionError, match="stream has to return"):
         wrapped(stream)
+
+
+def test_inputs_may_come_as_keyword_arguments(run, context_dir):
+    seen = {}
+
+    @dg.asset
+    def features():
+        return 7
+
+    @modelkit_asset(repository="team/tiny", ins={"table": dg.AssetIn("features")})
+    def tiny(**inputs):
+        seen.update(inputs)
+        return context_dir
+
+    assert run([features, tiny]).success
+    assert seen == {"table": 7}

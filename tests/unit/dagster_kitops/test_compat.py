@@ -38,3 +38,14 @@ def test_the_library_is_among_those_that_the_ui_lists():
 
     assert dagster_kitops.resources.KitOpsResource
     assert _compat.DagsterLibraryRegistry.get()["kitops-orchestration"] == __version__
+
+
+def test_an_int_from_the_environment_is_told_from_a_number():
+    assert isinstance(dg.EnvVar.int("ANY"), _compat.IntEnvVar)
+    assert not isinstance(3, _compat.IntEnvVar)
+
+
+def test_a_check_names_the_event_that_it_is_about():
+    target = _compat.AssetCheckEvaluationTargetMaterializationData(storage_id=7, run_id="r", timestamp=1.0)
+    about = dg.AssetCheckEvaluation(dg.AssetKey("a"), "c", True, target_materialization_data=target)
+    assert about.target_materialization_data.storage_id == 7

@@ -4,6 +4,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster.components.core.component_tree import ComponentTreeException
 from dagster.components.testing import create_defs_folder_sandbox
 from dagster.components.testing.test_cases import TestTranslation
 
@@ -233,3 +234,17 @@ def test_two_catalogues_of_one_registry_keep_their_states_apart():
         key(repositories=["team/a"], tag="stable"),
     }
     assert len(keys) == 3
+
+
+@pytest.mark.parametrize(
+    ("credentials", "said"),
+    [
+        ({"username": "robot"}, "username and password_env_var belong together"),
+        ({"password_env_var": "REGISTRY_PASSWORD"}, "username and password_env_var belong together"),
+        ({"token_env_var": "REGISTRY_TOKEN", "anonymous": True}, "give one of them"),
+    ],
+)
+def test_half_of_a_way_to_authenticate_is_refused_and_not_dropped(loaded, credentials, said):
+    with pytest.raises(ComponentTreeException) as caught:
+        loaded(KitOpsResourceComponent, {"registry": "ghcr.io", **credentials})
+    assert said in str(caught.value.__cause__)

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Optional
 
 import dagster as dg
 import pytest
@@ -66,8 +67,9 @@ def test_a_path_is_unpacked_for_the_step_and_gone_after_it(run, io, kitops, cont
     assert list(Path(kitops.scratch_dir).iterdir()) == []
 
 
-def test_only_the_wanted_layers_are_fetched(run, io, context_dir):
-    reader, seen = consumer(Path, metadata={"kitops/include": ["model"]})
+@pytest.mark.parametrize("wanted", [["model"], "model"])
+def test_only_the_wanted_layers_are_fetched(run, io, context_dir, wanted):
+    reader, seen = consumer(Path, metadata={"kitops/include": wanted})
     run([producer(context_dir), reader], resources={**io, "mem": dg.mem_io_manager})
     assert "model.bin" in seen[1]
     assert "data" not in seen[1]
@@ -222,3 +224,67 @@ def test_events_of_others_on_the_asset_do_not_hide_the_kit(run, io, instance, co
     for number in range(150):
         instance.report_runless_asset_event(dg.AssetMaterialization("tiny", metadata={"note": number}))
     assert latest_modelkit(instance, "tiny").digest == digest
+
+
+@pytest.mark.parametrize("annotation", [Path | None, Optional[Path]])  # noqa: UP045 # the older spelling is told apart
+def test_an_optional_path_is_a_path(run, io, context_dir, annotation):
+    reader, seen = consumer(annotation)
+    run([producer(context_dir), reader], resources={**io, "mem": dg.mem_io_manager})
+    assert "model.bin" in seen[1]
+
+
+def test_the_first_partition_of_an_asset_that_takes_its_own_one_before_gets_none(run, io, instance, context_dir):
+    day_before = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+    seen = []
+
+    @dg.asset(
+        partitions_def=dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-04"),
+        ins={"model": dg.AssetIn(partition_mapping=day_before)},
+    )
+    def model(model: Reference | None) -> Path:
+        seen.append(model)
+        return context_dir
+
+    for day in ("2026-01-01", "2026-01-02"):
+        run([model], partition_key=day, resources=io)
+    assert seen[0] is None
+    assert str(seen[1].digest) == latest_modelkit(instance, "model", partition="2026-01-01").digest
+
+
+def test_one_partition_that_nobody_made_may_be_left_out(run, io, context_dir):
+    partitions_def = dg.StaticPartitionsDefinition(["a"])
+    seen = []
+
+    @dg.asset(
+        partitions_def=partitions_def,
+        io_manager_key="mem",
+        ins={"tiny": dg.AssetIn(metadata={"allow_missing_partitions": True})},
+    )
+    def reader(tiny: Path | None):
+        seen.append(tiny)
+
+    tiny = producer(context_dir, partitions_def=partitions_def)
+    assets = {"selection": ["reader"], "partition_key": "a", "resources": {**io, "mem": dg.mem_io_manager}}
+    assert run([tiny, reader], **assets).success
+    assert seen == [None]
+
+
+def test_what_cannot_be_loaded_as_asked_is_not_tried_again(run, io, context_dir):
+    @dg.asset(io_manager_key="mem", retry_policy=dg.RetryPolicy(max_retries=3))
+    def reader(tiny: int):
+        pass
+
+    resources = {**io, "mem": dg.mem_io_manager}
+    result = run([producer(context_dir), reader], resources=resources, raise_on_error=False)
+    assert not [event for event in result.all_events if event.is_step_up_for_retry]
+    (failure,) = result.get_step_failure_events()
+    assert "holds no MLflow model" in str(failure.event_specific_data.user_failure_data.description)
+
+
+def test_tags_of_the_content_are_told_the_partition(run, io, kitops, context_dir):
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a"]))
+    def tiny():
+        return ModelKitContent(context_dir=context_dir, tag="v-{partition}", extra_tags=("newest-{partition}",))
+
+    run([tiny], partition_key="a", resources=io)
+    assert sorted(kitops.get_client().tags(kitops.reference("tiny"))) == ["newest-a", "v-a"]

@@ -165,6 +165,23 @@ def test_an_update_whose_checks_have_not_run_is_not_promoted(run, tiny, instance
     assert count == 0
 
 
+def test_a_green_answer_does_not_release_what_another_run_has_made_meanwhile(run, tiny, instance, kitops, context_dir):
+    def look(checked):
+        (context_dir / "model.bin").write_bytes(b"nobody has looked at this")
+        run([tiny])
+        return Finding(True, "")
+
+    checks = build_modelkit_checks(assets=[tiny], checks=[ModelKitCheck("verdict", "", look)], blocking=True)
+    stages = build_promotion_assets(source=tiny, stages=["staging"], auto=True)
+    defs = dg.Definitions(assets=[tiny, *stages], asset_checks=checks, resources={"kitops": kitops})
+    _, cursor = requested(defs, instance)
+    (evaluation,) = run([tiny, *checks]).get_asset_check_evaluations()
+    assert evaluation.passed
+    assert evaluation.metadata["kitops/digest"].value != latest_modelkit(instance, "tiny").digest
+    count, _ = requested(defs, instance, cursor)
+    assert count == 0
+
+
 def test_each_partition_has_a_tag_of_its_own_in_a_stage(run, instance, kitops, tmp_path):
     partitions = dg.StaticPartitionsDefinition(["eu", "us east"])
 
@@ -209,6 +226,26 @@ def test_people_promote_and_roll_back_one_partition(run, instance, kitops, conte
     assert execute(build_rollback_job(source="tiny", stages=STAGES), instance, kitops, config).success
     assert latest_modelkit(instance, STAGING, partition="eu").digest == first[0]
     assert latest_modelkit(instance, STAGING, partition="us").digest == second[1]
+
+
+def test_people_move_the_tag_that_the_stage_of_a_multi_partition_has(run, instance, kitops, context_dir):
+    days, regions = dg.StaticPartitionsDefinition(["1", "2"]), dg.StaticPartitionsDefinition(["eu", "us"])
+    partitions = dg.MultiPartitionsDefinition({"day": days, "region": regions})
+
+    @modelkit_asset(repository="team/tiny", partitions_def=partitions)
+    def tiny():
+        return context_dir
+
+    stages = build_promotion_assets(source=tiny, stages=["staging"], partitions_def=partitions)
+    run([tiny, *stages], partition_key=dg.MultiPartitionKey({"day": "1", "region": "eu"}))
+    tags = kitops.get_client().tags(kitops.reference("team/tiny"))
+    config = PromoteConfig(stage="staging", reason="asked for", partition="1|eu")
+    jobs = dg.Definitions(jobs=[build_promotion_job(source="tiny", stages=["staging"])], resources={"kitops": kitops})
+    run_config = dg.RunConfig(ops={"promote_modelkit_op": config})
+    jobs.resolve_job_def("promote_modelkit").execute_in_process(instance=instance, run_config=run_config)
+    assert kitops.get_client().tags(kitops.reference("team/tiny")) == tags
+    event = instance.get_latest_materialization_event(STAGING).asset_materialization
+    assert {event.tags[f"dagster/partition/{name}"] for name in ("day", "region")} == {"1", "eu"}
 
 
 def test_a_stage_takes_what_its_own_run_made(run, tiny, instance, kitops, context_dir):

@@ -93,3 +93,19 @@ def test_scratch_that_cannot_be_made_is_one_failure_with_what_to_do(tmp_path):
     said = failure_in(lambda: kitops.scratch().__enter__())
     assert "a-file" in said
     assert "scratch_dir" in said
+
+
+def test_a_number_with_a_bound_may_come_from_the_environment(monkeypatch):
+    kitops = KitOpsResource(registry="localhost:5000", concurrency=dg.EnvVar.int("REGISTRY_CONCURRENCY"))
+    monkeypatch.setenv("REGISTRY_CONCURRENCY", "3")
+    with kitops.process_config_and_initialize_cm() as ready:
+        assert ready.limits.concurrency == 3
+    monkeypatch.setenv("REGISTRY_CONCURRENCY", "0")
+    with pytest.raises(ValueError, match="greater than or equal to 1"), kitops.process_config_and_initialize_cm():
+        pass
+
+
+@pytest.mark.parametrize("name", ["team/churn:v1", f"ghcr.io/team/churn@sha256:{'0' * 64}"])
+def test_a_place_has_no_tag_that_nobody_would_heed(name):
+    said = failure_in(lambda: KitOpsResource(registry="localhost:5000").place(name))
+    assert said == f"not a repository: {name!r} names a tag or digest"

@@ -216,3 +216,20 @@ def test_the_repository_of_an_observed_asset_has_neither_tag_nor_digest(referenc
     assets = build_observable_modelkits({"tiny": reference})
     (spec,) = assets.specs
     assert spec.metadata["kitops/repository"] == repository
+
+
+def test_a_tag_of_two_repositories_is_one_partition(instance, kitops, pack):
+    packed = pack("v1", 1)
+    kitops.get_client().copy(packed.reference, kitops.reference("team/small:v1"))
+    versions = dg.DynamicPartitionsDefinition(name="versions")
+    sensor = build_modelkit_tag_sensor(
+        repositories={"team/tiny": "tiny", "team/small": "small"}, dynamic_partitions_def=versions
+    )
+    result = tick(sensor, instance, kitops)
+    (request,) = result.dynamic_partitions_requests
+    instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+    assert instance.get_dynamic_partitions("versions") == ["v1"]
+    assert {(event.asset_key.to_user_string(), event.partition) for event in result.asset_events} == {
+        ("tiny", "v1"),
+        ("small", "v1"),
+    }
