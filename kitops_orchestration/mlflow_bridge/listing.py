@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from kitops_orchestration.errors import ModelKitError
 from kitops_orchestration.modelkit.inspect import ModelKitLayer, inspect
+from kitops_orchestration.oci.archive import UNREADABLE, members_in_order
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.repository import Repository
 
@@ -47,8 +48,8 @@ def _tar(repository: Repository, layer: ModelKitLayer) -> dict[str, int]:
             BlobFile(repository, layer.descriptor) as blob,
             tarfile.open(fileobj=io.BufferedReader(blob, 4096), mode="r:") as archive,
         ):
-            names = {item.name.removeprefix("./"): item.size for item in archive if item.isfile()}
-    except tarfile.TarError as error:
+            names = {item.name.removeprefix("./"): item.size for item in members_in_order(archive) if item.isfile()}
+    except UNREADABLE as error:
         raise ModelKitError(f"layer {layer.digest} is not a tar archive: {error}") from error
     return {f"{layer.prefix}/{name}".lstrip("/") if layer.prefix else name: size for name, size in names.items()}
 

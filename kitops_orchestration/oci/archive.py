@@ -30,6 +30,8 @@ from kitops_orchestration.oci.referrers import describe, is_referrer_tag
 ANNOTATION_REPOSITORY = "ml.kitops.orchestration.repository"
 _REGISTRY = "archive.invalid"
 _MAX_SMALL = 64 * 1024 * 1024
+UNREADABLE = (tarfile.TarError, ValueError, OverflowError)
+"""What ``tarfile`` raises of an archive that is none, or whose numbers are none or too large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,17 +290,23 @@ class ArchiveRepository:
             return stream.read(size)
 
 
+def members_in_order(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the members, each behind the one before; raises what :data:`UNREADABLE` lists."""
+    for info in tar:
+        if info.size < 0:  # tarfile would go back, and read the same members for ever
+            raise tarfile.ReadError(f"its {info.name!r} has {info.size} bytes")
+        yield info
+
+
 def _members(path: Path) -> Mapping[str, tuple[int, int]]:
     """Return where each member's content is: name to offset and size. Nothing is extracted."""
     found: dict[str, tuple[int, int]] = {}
     try:
         with tarfile.open(path, "r:") as tar:
-            for info in tar:
-                if info.size < 0:  # tarfile would go back, and read the same members for ever
-                    raise tarfile.ReadError(f"its {info.name!r} has {info.size} bytes")
+            for info in members_in_order(tar):
                 if info.isreg():
                     found[info.name.removeprefix("./")] = (info.offset_data, info.size)
-    except (OSError, tarfile.TarError, ValueError, OverflowError) as error:  # numbers that are none, or too large
+    except (OSError, *UNREADABLE) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise _not_an_archive(path, reason) from error
     total = path.stat().st_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,3 +99,14 @@ def make_context_dir(path: Path, *, name: str = "tiny", model_bytes: int = 4096,
         file_path.parent.mkdir(parents=True, exist_ok=True)
         file_path.write_bytes(content)
     return path
+
+
+def tar_header(name: str, size: bytes, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """Return the header of a tar member with ``size`` as its twelve bytes stand, whatever they say."""
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    header[124:136] = size
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)

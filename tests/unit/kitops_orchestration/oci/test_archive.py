@@ -25,7 +25,7 @@ from kitops_orchestration.promotion.air_gap import export_archive, import_archiv
 from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.signing.sign import sign
 from kitops_orchestration.signing.trust import TrustPolicy
-from kitops_orchestration.testing.builders import push_random_modelkit
+from kitops_orchestration.testing.builders import push_random_modelkit, tar_header
 
 
 def layout(folder, name):
@@ -215,25 +215,14 @@ def test_an_archive_is_read_only(source, tmp_path):
         ArchiveRepository(archive).set_tag("v2", source.resolve("v1"))
 
 
-def member(name, size, kind=tarfile.REGTYPE):
-    """Return the header of a member with ``size`` as its twelve bytes stand."""
-    info = tarfile.TarInfo(name)
-    info.type = kind
-    header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
-    header[124:136] = size
-    header[148:156] = b" " * 8
-    header[148:156] = b"%06o\0 " % sum(header)
-    return bytes(header)
-
-
 PAX = b"27 GNU.sparse.map=nonsense\n28 GNU.sparse.size=00000005\n"
-INDEX = member("index.json", b"%011o\0" % 2) + b"{}".ljust(512, b"\0")
+INDEX = tar_header("index.json", b"%011o\0" % 2) + b"{}".ljust(512, b"\0")
 ODD_MEMBERS = {
-    "to itself": member("back", b"\xff" * 10 + b"\xfe\x00"),  # minus 512: where the header began
-    "beyond all files": member("far", b"\x80" + b"\x7f" * 11),
-    "no numbers": member("pax", b"%011o\0" % len(PAX), tarfile.XHDTYPE)
+    "to itself": tar_header("back", b"\xff" * 10 + b"\xfe\x00"),  # minus 512: where the header began
+    "beyond all files": tar_header("far", b"\x80" + b"\x7f" * 11),
+    "no numbers": tar_header("pax", b"%011o\0" % len(PAX), tarfile.XHDTYPE)
     + PAX.ljust(512, b"\0")
-    + member("x", b"0" * 12),
+    + tar_header("x", b"0" * 12),
 }
 
 
