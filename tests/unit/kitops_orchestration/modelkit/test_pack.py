@@ -74,6 +74,14 @@ def test_source_date_epoch_is_the_creation_time(
     assert created.timestamp() == 1700000000
 
 
+def test_an_annotation_that_is_not_text_is_refused(make_context: MakeContext, repository: LayoutRepository) -> None:
+    context = make_context({"Kitfile": HEAD + "model: {path: m}\n", "m": "1"})
+    annotations: Any = {"run": 7}
+    with pytest.raises(ModelKitError, match="annotation 'run' is 7"):
+        pack(context, repository, tag="v1", annotations=annotations)
+    assert list(repository.tags()) == []
+
+
 def test_extra_tags_and_annotations_are_written(make_context: MakeContext, repository: LayoutRepository) -> None:
     context = make_context({"Kitfile": HEAD + "model: {path: m}\n", "m": "1"})
 
