@@ -92,16 +92,9 @@ def _registry(connection: StoredConnection) -> str | None:
 
 
 def _credentials(connection: StoredConnection, extra: Mapping[str, Any], registry: str | None) -> CredentialSource:
-    auth_type = extra.get("auth_type") or "auto"
-    if auth_type == "auto":
-        auth_type = "basic" if connection.login and connection.password else "docker_config"
+    auth_type = _auth_type(connection, extra)
     if auth_type == "docker_config":
         return _docker_config(extra)
-    if auth_type not in AUTH_TYPES:
-        raise KitOpsError(
-            f"connection {connection.conn_id!r}: auth_type is {auth_type!r}",
-            advice="use one of " + ", ".join(AUTH_TYPES),
-        )
     from kitops_orchestration.oci.credentials import Credential, StaticCredentials
 
     if auth_type == "anonymous":
@@ -114,6 +107,17 @@ def _credentials(connection: StoredConnection, extra: Mapping[str, Any], registr
     if auth_type == "token":
         return StaticCredentials({registry: Credential(access_token=connection.password)})
     return StaticCredentials({registry: Credential(username=connection.login or "", password=connection.password)})
+
+
+def _auth_type(connection: StoredConnection, extra: Mapping[str, Any]) -> str:
+    given = str(extra.get("auth_type") or "auto")
+    if given not in AUTH_TYPES:
+        raise KitOpsError(
+            f"connection {connection.conn_id!r}: auth_type is {given!r}", advice="use one of " + ", ".join(AUTH_TYPES)
+        )
+    if given != "auto":
+        return given
+    return "basic" if connection.login and connection.password else "docker_config"
 
 
 def _docker_config(extra: Mapping[str, Any]) -> CredentialSource:
