@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk.execution_time.xcom import XCom
-from airflow.sdk.types import TaskInstanceKey
 
 from airflow_kitops.links import ApprovalLink, ModelKitLink
 from airflow_kitops.operators import KitInspectOperator
@@ -13,8 +13,9 @@ from airflow_kitops.operators import KitInspectOperator
 DIGEST = "sha256:" + "a" * 64
 
 
-def key(map_index: int = -1) -> TaskInstanceKey:
-    return TaskInstanceKey(dag_id="d", task_id="t", run_id="r", try_number=1, map_index=map_index)
+def key(map_index: int = -1) -> Any:
+    """Airflow's ``TaskInstanceKey``, which 3.1 has at another place."""
+    return SimpleNamespace(dag_id="d", task_id="t", run_id="r", try_number=1, map_index=map_index)
 
 
 def modelkit_link(monkeypatch: pytest.MonkeyPatch, returned: Any, template: str) -> str:
