@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_kitops._compat import conf
+from kitops_orchestration.errors import KitOpsError
 
 _DEFAULT_POLL_INTERVAL_SECONDS = 60.0
 
@@ -10,6 +11,18 @@ _DEFAULT_POLL_INTERVAL_SECONDS = 60.0
 def poll_interval_seconds() -> float:
     """Return the time between two looks of a trigger at a repository."""
     return float(conf.getfloat("kitops", "poll_interval_seconds", fallback=_DEFAULT_POLL_INTERVAL_SECONDS))
+
+
+def checked_interval_seconds(given: float | None) -> float:
+    """Return the interval, the configured one where none is given.
+
+    Raises:
+        KitOpsError: it would let a trigger ask the registry without a pause.
+    """
+    interval = given or poll_interval_seconds()
+    if interval <= 0:
+        raise KitOpsError(f"poll_interval_seconds is {interval}", advice="use a number above 0")
+    return interval
 
 
 def scratch_dir() -> str | None:

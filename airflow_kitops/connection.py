@@ -59,6 +59,10 @@ def read_connection(
     Raises:
         KitOpsError: a field is not what its form says.
     """
+    if not isinstance(extra, Mapping):
+        raise KitOpsError(
+            f"connection {connection.conn_id!r}: its extra is no JSON object", advice='write {"name": value}'
+        )
     registry = _registry(connection) or default_registry
     return ConnectionSettings(
         registry=registry,
@@ -66,12 +70,12 @@ def read_connection(
         plain_http=_boolean(extra, "plain_http"),
         tls=_tls(extra),
         limits=_limits(extra),
-        trust_policy=extra.get("trust_policy") or None,
-        web_url_template=extra.get("web_url_template") or None,
-        verification_public_key=extra.get("verification_public_key") or None,
+        trust_policy=_text(extra, "trust_policy"),
+        web_url_template=_text(extra, "web_url_template"),
+        verification_public_key=_text(extra, "verification_public_key"),
         credentials=_credentials(connection, extra, registry),
-        signing_private_key=extra.get("signing_private_key") or None,
-        signing_private_key_password=extra.get("signing_private_key_password") or None,
+        signing_private_key=_text(extra, "signing_private_key"),
+        signing_private_key_password=_text(extra, "signing_private_key_password"),
     )
 
 
@@ -79,21 +83,18 @@ def _registry(connection: StoredConnection) -> str | None:
     host = (connection.host or "").strip()
     if not host:
         return None
-    host = host if host.startswith("file://") else host.rpartition("://")[2]
-    return f"{host.rstrip('/')}:{connection.port}" if connection.port else host.rstrip("/")
+    if host.startswith("file://"):
+        return host.rstrip("/")  # a folder has no port
+    host = host.rpartition("://")[2].rstrip("/")
+    if host.count(":") > 1 and not host.startswith("["):
+        host = f"[{host}]"  # an IPv6 address: Airflow takes the brackets off when it reads a URI
+    return f"{host}:{connection.port}" if connection.port else host
 
 
 def _credentials(connection: StoredConnection, extra: Mapping[str, Any], registry: str | None) -> CredentialSource:
-    auth_type = extra.get("auth_type") or "auto"
-    if auth_type == "auto":
-        auth_type = "basic" if connection.login and connection.password else "docker_config"
+    auth_type = _auth_type(connection, extra)
     if auth_type == "docker_config":
         return _docker_config(extra)
-    if auth_type not in AUTH_TYPES:
-        raise KitOpsError(
-            f"connection {connection.conn_id!r}: auth_type is {auth_type!r}",
-            advice="use one of " + ", ".join(AUTH_TYPES),
-        )
     from kitops_orchestration.oci.credentials import Credential, StaticCredentials
 
     if auth_type == "anonymous":
@@ -108,8 +109,19 @@ def _credentials(connection: StoredConnection, extra: Mapping[str, Any], registr
     return StaticCredentials({registry: Credential(username=connection.login or "", password=connection.password)})
 
 
+def _auth_type(connection: StoredConnection, extra: Mapping[str, Any]) -> str:
+    given = str(extra.get("auth_type") or "auto")
+    if given not in AUTH_TYPES:
+        raise KitOpsError(
+            f"connection {connection.conn_id!r}: auth_type is {given!r}", advice="use one of " + ", ".join(AUTH_TYPES)
+        )
+    if given != "auto":
+        return given
+    return "basic" if connection.login and connection.password else "docker_config"
+
+
 def _docker_config(extra: Mapping[str, Any]) -> CredentialSource:
-    folder = extra.get("docker_config_dir")
+    folder = _text(extra, "docker_config_dir")
     from kitops_orchestration.oci.credentials import DockerConfig
 
     return DockerConfig([Path(folder).expanduser() / "config.json"] if folder else None)
@@ -117,7 +129,7 @@ def _docker_config(extra: Mapping[str, Any]) -> CredentialSource:
 
 def _tls(extra: Mapping[str, Any]) -> TlsOptions | None:
     verify = _boolean(extra, "tls_verify")
-    bundle = extra.get("ca_bundle") or None
+    bundle = _text(extra, "ca_bundle")
     if verify in (None, True) and bundle is None:
         return None
     from kitops_orchestration.oci.transport import TlsOptions
@@ -132,6 +144,14 @@ def _limits(extra: Mapping[str, Any]) -> Limits:
         retries=_whole_number(extra, "retries", standard.retries, minimum=0),
         silence_timeout_seconds=_whole_number(extra, "silence_timeout_seconds", int(standard.silence_timeout_seconds)),
     )
+
+
+def _text(extra: Mapping[str, Any], name: str) -> str | None:
+    value = extra.get(name)
+    if value is None or isinstance(value, str):
+        return value or None
+    # The value is not shown: the field may be a secret.
+    raise KitOpsError(f"connection field {name} is not text but {type(value).__name__}", advice="put it in quotes")
 
 
 def _boolean(extra: Mapping[str, Any], name: str) -> bool | None:
@@ -151,8 +171,8 @@ def _whole_number(extra: Mapping[str, Any], name: str, default: int, *, minimum:
     if value is None or value == "":
         return default
     try:
-        number = int(value)
-    except (TypeError, ValueError) as error:
+        number = int(str(value))  # of its text: 3.7 must not become 3, and true is no number
+    except ValueError as error:
         raise KitOpsError(f"connection field {name} is {value!r}", advice="use a whole number") from error
     if number < minimum:
         raise KitOpsError(f"connection field {name} is {number}", advice=f"use a number of at least {minimum}")

@@ -11,9 +11,10 @@ Both do the function and the transfer in one task, so that nothing depends on a 
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from inspect import signature
+from inspect import iscoroutine, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,7 @@ from airflow_kitops._compat import DecoratedOperator, determine_kwargs, task_dec
 from airflow_kitops.configuration import scratch_dir
 from airflow_kitops.operators.kit_operator import KitOperator
 from airflow_kitops.operators.pack import KitPackOperator
+from airflow_kitops.rendered import texts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -49,7 +51,8 @@ class _FilesArgument(DecoratedOperator):
 
     def _call(self, context: Context, folder: Path) -> Any:
         values = {**context, **self.op_kwargs, self._folder_argument: folder}
-        return self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, values))
+        returned = self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, values))
+        return asyncio.run(returned) if iscoroutine(returned) else returned
 
 
 class _KitPackDecoratedOperator(_FilesArgument, KitPackOperator):
@@ -103,7 +106,7 @@ class _KitUnpackDecoratedOperator(_FilesArgument, KitOperator):
 
     def execute(self, context: Context) -> Any:
         with tempfile.TemporaryDirectory(prefix="kitops-", dir=scratch_dir()) as scratch:
-            self.hook.unpack(self.reference, scratch, verify=self.verify, filters=tuple(self.filters))
+            self.hook.unpack(self.reference, scratch, verify=self.verify, filters=texts(self.filters))
             return self._call(context, Path(scratch))
 
 

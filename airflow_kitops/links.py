@@ -23,15 +23,17 @@ class ModelKitLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
         """Return the page of the ModelKit that the task returned, or nothing."""
         facts = _returned(ti_key)
+        if "reference" not in facts:  # then the connection may be what is wrong
+            return ""
         template = operator.hook.settings.web_url_template
-        if not template or "reference" not in facts:
+        if not template:
             return ""
         try:
             where = Reference.parse(facts["reference"])
             return str(template).format(
                 registry=where.registry, repository=where.repository, tag=where.tag or "", digest=where.digest or ""
             )
-        except (KitOpsError, LookupError, ValueError):
+        except (KitOpsError, AttributeError, LookupError, ValueError):
             return ""
 
 
@@ -53,7 +55,8 @@ class ApprovalLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
         """Return the page of this task's required action."""
         base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
-        return f"{base}/dags/{ti_key.dag_id}/runs/{ti_key.run_id}/tasks/{ti_key.task_id}/required_actions"
+        mapped = f"/mapped/{ti_key.map_index}" if ti_key.map_index >= 0 else ""
+        return f"{base}/dags/{ti_key.dag_id}/runs/{ti_key.run_id}/tasks/{ti_key.task_id}{mapped}/required_actions"
 
 
 def _returned(ti_key: TaskInstanceKey) -> dict[str, Any]:

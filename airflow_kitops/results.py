@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kitops_orchestration.errors import KitOpsError
+
 if TYPE_CHECKING:
     from kitops_orchestration.client import Copied
     from kitops_orchestration.lineage.publish import Published
@@ -23,7 +25,14 @@ _MOST_REMOVED = 100  # the task's log has all of them
 
 def reference_text(reference: str | Mapping[str, Any]) -> str:
     """Return the text of a reference that another task handed over as its result's mapping, or as text."""
-    return str(reference["reference"]) if isinstance(reference, Mapping) else reference
+    if not isinstance(reference, Mapping):
+        return reference
+    if not isinstance(reference.get("reference"), str):
+        raise KitOpsError(
+            f"a mapping without a reference: it has {', '.join(map(str, reference)) or 'nothing'}",
+            advice="hand over the result of a task that returns a reference, or the reference as text",
+        )
+    return str(reference["reference"])
 
 
 def located(reference: Reference) -> dict[str, Any]:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_kitops._compat import (
     AirflowException,
     AirflowFailException,
+    AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.hooks import KitOpsHook
+from airflow_kitops.rendered import optional_text
 from airflow_kitops.results import located
 from airflow_kitops.watching import find_signed, find_tag
 from kitops_orchestration.errors import KitOpsError
@@ -80,7 +82,12 @@ class _KitSensor(BaseSensorOperator):
         """Wait here, or look once and then hand over to the triggerer."""
         if not self.deferrable:
             return super().execute(context)
-        looked = self.poke(context)
+        try:
+            looked = self.poke(context)
+        except AirflowFailException as error:
+            if self.soft_fail or self.never_fail:  # as Airflow's own loop, and its way back from the triggerer
+                raise AirflowSkipException(str(error)) from error
+            raise
         if not looked.is_done:
             self._wait_in_the_triggerer()
         return looked.xcom_value
@@ -129,13 +136,7 @@ class KitTagSensor(_KitSensor):
 
     def look(self) -> Reference | None:
         """Look for the tag."""
-        return find_tag(
-            self.hook.client,
-            self.hook.complete(self.reference),
-            self.matches,
-            digest=self.digest or None,
-            digest_not=self.digest_not or None,
-        )
+        return find_tag(self.hook.client, self.hook.complete(self.reference), **self._wanted())
 
     def trigger(self) -> BaseTrigger:
         """Return the trigger that looks for the tag."""
@@ -143,12 +144,13 @@ class KitTagSensor(_KitSensor):
 
         return KitTagTrigger(
             str(self.hook.complete(self.reference)),
-            matches=self.matches,
-            digest=self.digest or None,
-            digest_not=self.digest_not or None,
+            **self._wanted(),
             kitops_conn_id=self.kitops_conn_id,
             poll_interval_seconds=self.poke_interval,
         )
+
+    def _wanted(self) -> dict[str, str | None]:
+        return {name: optional_text(getattr(self, name)) for name in ("matches", "digest", "digest_not")}
 
 
 class KitSignatureSensor(_KitSensor):

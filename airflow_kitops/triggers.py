@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
-from airflow_kitops.configuration import poll_interval_seconds as configured_interval
+from airflow_kitops.configuration import checked_interval_seconds
 from airflow_kitops.hooks import KitOpsHook
 from airflow_kitops.results import located
 from airflow_kitops.watching import (
@@ -44,7 +44,7 @@ class _KitWaitTrigger(BaseTrigger):
         super().__init__()
         self.reference = reference
         self.kitops_conn_id = kitops_conn_id
-        self.poll_interval_seconds = poll_interval_seconds or configured_interval()
+        self.poll_interval_seconds = checked_interval_seconds(poll_interval_seconds)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and the arguments that make this trigger again."""
@@ -163,8 +163,9 @@ class KitTagEventTrigger(BaseEventTrigger):
         self.repository = repository
         self.matches = matches
         self.kitops_conn_id = kitops_conn_id
-        self.poll_interval_seconds = poll_interval_seconds or configured_interval()
+        self.poll_interval_seconds = checked_interval_seconds(poll_interval_seconds)
         self.catch_up = catch_up
+        TagSelector.parse(matches)  # a mistake is told where the DAG is read, not in the triggerer, again and again
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and the arguments that make this trigger again."""

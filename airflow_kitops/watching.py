@@ -13,6 +13,7 @@ from airflow_kitops._errors import error_text
 from airflow_kitops.hooks import KitOpsHook
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import KitOpsError, NotFoundError, SignatureError, VerificationError
+from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.tag_selector import TagSelector
 
@@ -36,7 +37,8 @@ class RepositorySnapshot:
     async def _digest(self, tag: str) -> str | None:
         if tag not in self._digests:
             self._digests[tag] = asyncio.create_task(asyncio.to_thread(self._resolve, tag))
-        return await self._digests[tag]
+        # Shielded: a watcher that is taken away while it waits must not take the answer from the others.
+        return await asyncio.shield(self._digests[tag])
 
     def _resolve(self, tag: str) -> str | None:
         try:
@@ -74,7 +76,7 @@ def tag_payload(repository: Reference, tag: str, digest: str, previous_digest: s
 def find_tag(
     client: KitClient,
     reference: Reference,
-    matches: str | None,
+    matches: str | None = None,
     *,
     digest: str | None = None,
     digest_not: str | None = None,
@@ -83,7 +85,13 @@ def find_tag(
 
     ``reference`` names the tag itself where ``matches`` is ``None``.  Only ``digest`` is wanted where it is
     given, and ``digest_not`` is passed over.
+
+    Raises:
+        InvalidReferenceError: one of them is no digest, and waiting would never end.
     """
+    for given in (digest, digest_not):
+        if given is not None:
+            Digest(given)
     try:
         tags = [reference.tag or "latest"]
         if matches is not None:

@@ -12,6 +12,7 @@ from airflow_kitops._compat import AirflowFailException, Param, ParamsDict, Task
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.links import ApprovalLink
 from airflow_kitops.operators.kit_operator import KitProducingOperator
+from airflow_kitops.rendered import optional_text, text
 from airflow_kitops.run_context import run_context
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ class KitApprovePromotionOperator(KitProducingOperator, ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Make the plan, show it, and wait."""
-        plan = self.hook.plan(self.reference, stage=self.stage, policy=self.policy, destination=self.destination)
+        with airflow_errors():
+            stage = text(self.stage, "stage")
+        plan = self.hook.plan(self.reference, stage=stage, policy=self.policy, destination=self.destination)
         with airflow_errors():
             if plan.failed_checks:
                 plan.require_ready()
@@ -133,7 +136,7 @@ class KitApprovePromotionOperator(KitProducingOperator, ApprovalOperator):
             is_approved=is_approved,
             stage=shown.stage,
             policy=self.policy,
-            role=self.role,
+            role=optional_text(self.role),
             approver=dict(who) if who else None,
             comment=_text(event, "comment"),
             ticket=_text(event, "ticket"),

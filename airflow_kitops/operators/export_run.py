@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_kitops import results
 from airflow_kitops.links import MlflowRunLink
 from airflow_kitops.operators.kit_operator import KitProducingOperator
+from airflow_kitops.rendered import optional_text
 from airflow_kitops.run_context import run_context
 
 if TYPE_CHECKING:
@@ -66,9 +67,9 @@ class KitExportRunOperator(KitProducingOperator):
         result = self.hook.export_run(
             self.source,
             self.push_to,
-            tracking_uri=self.tracking_uri or None,
-            registry_uri=self.registry_uri or None,
-            name=self.name or None,
+            tracking_uri=optional_text(self.tracking_uri),
+            registry_uri=optional_text(self.registry_uri),
+            name=optional_text(self.name),
             sign=self.sign,
             run_context=run_context(context),
             **(self.export_options or {}),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_kitops import results
 from airflow_kitops.operators.kit_operator import KitOperator
+from airflow_kitops.rendered import optional_text, texts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -58,11 +59,11 @@ class KitImportModelOperator(KitOperator):
         """Import and return where the model is in MLflow."""
         result = self.hook.import_model(
             self.reference,
-            registered_model=self.registered_model or None,
+            registered_model=optional_text(self.registered_model),
             mode=self.mode,
-            aliases=tuple(self.aliases),
-            tracking_uri=self.tracking_uri or None,
-            registry_uri=self.registry_uri or None,
+            aliases=texts(self.aliases),
+            tracking_uri=optional_text(self.tracking_uri),
+            registry_uri=optional_text(self.registry_uri),
         )
         return {
             **results.located(result.reference),

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
+from airflow_kitops._errors import airflow_errors
 from airflow_kitops.object_storage import local_folder
 from airflow_kitops.operators.kit_operator import KitProducingOperator
+from airflow_kitops.rendered import optional_text, text_map, texts
 from airflow_kitops.run_context import run_context
 
 if TYPE_CHECKING:
@@ -71,15 +73,18 @@ class KitPackOperator(KitProducingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Pack, attach and sign as far as it is wanted, tag, and return where the ModelKit is."""
+        with airflow_errors():
+            annotations = text_map(self.annotations, "annotations")
+        kitfile = optional_text(self.kitfile)
         with local_folder(self.context_dir) as folder:
             result = self.hook.publish(
                 folder,
                 self.push_to,
                 statement=partial(_provenance, context) if self.attach_provenance else None,
                 sign=self.sign,
-                kitfile=Path(self.kitfile) if self.kitfile else None,
-                extra_tags=tuple(self.extra_tags),
-                annotations=self.annotations,
+                kitfile=Path(kitfile) if kitfile else None,
+                extra_tags=texts(self.extra_tags),
+                annotations=annotations,
                 **(self.pack_options or {}),
             )
         for warning in result.pack.warnings:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
+from airflow_kitops._errors import airflow_errors
 from airflow_kitops.operators.kit_operator import KitProducingOperator
+from airflow_kitops.rendered import optional_text, text
 from airflow_kitops.run_context import run_context
 
 if TYPE_CHECKING:
@@ -61,12 +63,14 @@ class KitPromoteOperator(KitProducingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote and return where the ModelKit is now."""
+        with airflow_errors():
+            stage = text(self.stage, "stage")
         result = self.hook.promote(
             self.reference,
-            stage=self.stage,
+            stage=stage,
             policy=self.policy,
             destination=self.destination,
-            reason=self.reason,
+            reason=optional_text(self.reason),
             run_context=run_context(context),
         )
         self.hook.follow_alias(result, self.mlflow_alias)

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_kitops import results
+from airflow_kitops._errors import airflow_errors
 from airflow_kitops.operators.kit_operator import KitOperator
+from airflow_kitops.rendered import text, text_map
 from airflow_kitops.results import reference_text
 from airflow_kitops.run_context import run_context
+from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from kitops_orchestration.lineage.statements import DeploymentTarget
 
 
 class KitRecordDeploymentOperator(KitOperator):
@@ -43,20 +48,32 @@ class KitRecordDeploymentOperator(KitOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Record and return what was recorded."""
-        from kitops_orchestration.lineage.statements import DeploymentTarget
-
+        with airflow_errors():
+            environment, place = text(self.environment, "environment"), _place(self.target)
         pinned = self.hook.resolve(self.reference)
         recorded = self.hook.record_deployment(
             str(pinned),
-            self.environment,
-            DeploymentTarget(**self.target),
+            environment,
+            place,
             action=self.action,
             ref=reference_text(self.reference),
             run_context=run_context(context),
         )
         return {
             **results.located(pinned),
-            "environment": self.environment,
+            "environment": environment,
             "record_digest": str(recorded.descriptor.digest),
             "is_new": recorded.is_new,
         }
+
+
+def _place(target: Any) -> DeploymentTarget:
+    from kitops_orchestration.lineage.statements import DeploymentTarget
+
+    try:
+        return DeploymentTarget(**text_map(target, "target"))
+    except TypeError as error:  # a member that it does not have, or lacks
+        raise KitOpsError(
+            f"target is no place: {target!r}",
+            advice="give kind and name, and uri, namespace or cluster where it has them",
+        ) from error

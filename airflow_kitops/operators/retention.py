@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_kitops import results
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.operators.kit_operator import KitOperator
+from airflow_kitops.rendered import optional_text, text, texts
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
@@ -74,10 +75,10 @@ class KitRetentionOperator(KitOperator):
 
         with airflow_errors():
             rule = RetentionRule(
-                self.matches,
+                text(self.matches, "matches"),
                 keep_last=_number(self.keep_last, int, "keep_last"),
                 keep_days=_number(self.keep_days, float, "keep_days"),
-                keep_tags=tuple(self.keep_tags),
+                keep_tags=texts(self.keep_tags),
             )
             dry_run = _truth(self.is_dry_run)
         result = self.hook.retain(self.repository, rule, policy=self.policy, dry_run=dry_run)
@@ -87,11 +88,12 @@ class KitRetentionOperator(KitOperator):
 
 def _number(value: Any, kind: type[N], name: str) -> N | None:
     """Read what a template rendered; nothing and ``None`` mean that there is no such bound."""
-    if value is None or str(value).strip() in ("", "None"):
+    given = optional_text(value)
+    if given is None:
         return None
     try:
-        return kind(value)
-    except (TypeError, ValueError) as error:
+        return kind(given)  # of its text: 1.9 must not become 1, and True is no number
+    except ValueError as error:
         raise KitOpsError(f"{name} is {value!r}", advice="use a number") from error
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
+from airflow_kitops._errors import airflow_errors
 from airflow_kitops.operators.kit_operator import KitProducingOperator
+from airflow_kitops.rendered import text
 from airflow_kitops.run_context import run_context
 
 if TYPE_CHECKING:
@@ -56,11 +58,13 @@ class KitRollbackOperator(KitProducingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Roll back and return what the stage has now."""
+        with airflow_errors():
+            stage, reason, to = text(self.stage, "stage"), text(self.reason, "reason"), text(self.to, "to")
         result = self.hook.rollback(
             self.repository,
-            stage=self.stage,
-            reason=self.reason,
-            to=self.to,
+            stage=stage,
+            reason=reason,
+            to=to,
             policy=self.policy,
             run_context=run_context(context),
         )

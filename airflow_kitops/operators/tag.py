@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
+from airflow_kitops._errors import airflow_errors
 from airflow_kitops.operators.kit_operator import KitProducingOperator
+from airflow_kitops.rendered import text
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -29,4 +31,6 @@ class KitTagOperator(KitProducingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Tag and return the reference with the tag."""
-        return self.announce(context, results.located(self.hook.tag(self.reference, self.tag)))
+        with airflow_errors():
+            tag = text(self.tag, "tag")
+        return self.announce(context, results.located(self.hook.tag(self.reference, tag)))

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_kitops import results
+from airflow_kitops._errors import airflow_errors
 from airflow_kitops.operators.kit_operator import KitOperator
+from airflow_kitops.rendered import text, texts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,7 +50,9 @@ class KitUnpackOperator(KitOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Unpack and return what was unpacked."""
+        with airflow_errors():
+            target_dir = text(self.target_dir, "target_dir")  # an empty one would be the worker's working folder
         result = self.hook.unpack(
-            self.reference, self.target_dir, verify=self.verify, filters=tuple(self.filters), exists=self.exists
+            self.reference, target_dir, verify=self.verify, filters=texts(self.filters), exists=self.exists
         )
         return results.unpacked(result)

@@ -119,7 +119,7 @@ class MachineVerbs(Bound):
         from kitops_orchestration.mlflow_bridge.smoke import smoke_test
 
         where = self.reference(reference)
-        return smoke_test(self.repository(where), where.target, **self._reading(options))
+        return smoke_test(self.repository(where), where.target, cancel=self.cancel, **self._reading(options))
 
     def render_image(self, reference: str | Reference, *, tag: str | None = None, **options: Any) -> Rendition:
         """Push a container image made of the ModelKit's own layers, beside the ModelKit."""

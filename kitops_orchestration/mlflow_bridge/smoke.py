@@ -6,11 +6,14 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kitops_orchestration.errors import ModelKitError
+from kitops_orchestration.errors import ModelKitError, TransferCancelledError
 from kitops_orchestration.mlflow_bridge.checkout import discard_view, model_root, private_view, unpacked
 from kitops_orchestration.mlflow_bridge.mlmodel import read_mlmodel
 from kitops_orchestration.mlflow_bridge.registry_policy import verify_trusted
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.signing.keys import Signer
 
 TEST_NAME = "predicts-on-input-example"
+_STEP_SECONDS = 0.1
 _CHILD = "kitops_orchestration.mlflow_bridge.predict_example"
 
 
@@ -64,6 +68,7 @@ def smoke_test(
     timeout_seconds: float = 300.0,
     limits: Limits = Limits(),
     progress: ProgressCallback = ignore_progress,
+    cancel: threading.Event | None = None,
 ) -> SmokeTest:
     """Unpack the ModelKit at ``target``, verified, and predict on the input example that was packed with the model.
 
@@ -74,6 +79,7 @@ def smoke_test(
         ModelKitError: there is no MLflow model, or none with an input example.
         SignatureError: the trust policy does not accept the ModelKit; nothing was run.
         MissingExtraError: MLflow is not wholly installed.
+        TransferCancelledError: ``cancel`` was set; the model's process has ended and nothing is attached.
     """
     require("a prediction", "mlflow", "pandas")
     descriptor = repository.resolve(target)
@@ -87,7 +93,7 @@ def smoke_test(
         )
     view = private_view(model_dir)
     try:
-        facts = _run(view, timeout_seconds)
+        facts = _run(view, timeout_seconds, cancel or threading.Event())
     finally:
         discard_view(view)
     error = facts.get("error")
@@ -103,16 +109,14 @@ def smoke_test(
     )
 
 
-def _run(model_dir: Path, timeout_seconds: float) -> dict[str, Any]:
+def _run(model_dir: Path, timeout_seconds: float, cancel: threading.Event) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="kitops-smoke-test-") as scratch:
         result_path = Path(scratch) / "result.json"
         log_path = Path(scratch) / "log.txt"
         command = [sys.executable, "-m", _CHILD, str(model_dir), str(result_path)]
         try:
             with log_path.open("wb") as log:
-                code = subprocess.run(
-                    command, stdout=log, stderr=subprocess.STDOUT, timeout=timeout_seconds, check=False
-                ).returncode
+                code = _exit_code(subprocess.Popen(command, stdout=log, stderr=log), timeout_seconds, cancel)
         except subprocess.TimeoutExpired:
             return {"error": f"no answer within {timeout_seconds:g} s"}
         try:
@@ -121,6 +125,21 @@ def _run(model_dir: Path, timeout_seconds: float) -> dict[str, Any]:
             lines = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
             return {"error": f"the process ended with {code}: {' / '.join(lines)}"[:2000]}
         return result
+
+
+def _exit_code(process: subprocess.Popen[bytes], timeout_seconds: float, cancel: threading.Event) -> int:
+    """Wait for a process, which never outlives this call."""
+    end = time.monotonic() + timeout_seconds
+    with process:
+        try:
+            while time.monotonic() < end:
+                with suppress(subprocess.TimeoutExpired):
+                    return process.wait(min(_STEP_SECONDS, timeout_seconds))
+                if cancel.is_set():
+                    raise TransferCancelledError("the smoke test was cancelled", advice="start it again")
+            raise subprocess.TimeoutExpired(process.args, timeout_seconds)
+        finally:
+            process.kill()  # does nothing to one that has ended
 
 
 def _attach(repository: Repository, digest: str, facts: dict[str, Any], signer: Signer | None) -> Attached:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from kitops_orchestration import settings
 from kitops_orchestration._version import __version__
+from kitops_orchestration.errors import ModelKitError
 from kitops_orchestration.modelkit import media_types
 from kitops_orchestration.modelkit.kitfile import Kitfile
 from kitops_orchestration.modelkit.layer_plan import PlannedLayer
@@ -83,6 +84,13 @@ def _modified(profile: Profile, mtime_ns: int) -> str:
     return f"{local:%Y-%m-%dT%H:%M:%S}{fraction}{'Z' if zone == '+0000' else f'{zone[:3]}:{zone[3:]}'}"
 
 
+def _checked(annotations: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in annotations.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ModelKitError(f"the annotation {name!r} is {value!r}", advice="annotations are text: use quotes")
+    return annotations
+
+
 def build_manifest(
     profile: Profile,
     config: Descriptor,
@@ -101,6 +109,9 @@ def build_manifest(
         model_pack_kitfile: for a ModelPack, the Kitfile that travels in an annotation.
         annotations: more annotations; the same key replaces what the profile says.
         null_layers: write ``null`` for no layers, as Kit does and some registries refuse.
+
+    Raises:
+        ModelKitError: an annotation is not text; nobody could read the manifest (image-spec, annotations.md).
     """
     is_model_pack = model_pack_kitfile is not None
     merged = {media_types.CLI_VERSION: WRITER if profile == "reproducible" else f"{WRITER}-{__version__}"}
@@ -109,7 +120,7 @@ def build_manifest(
         merged[ANNOTATION_CREATED] = created
     if model_pack_kitfile is not None:
         merged[media_types.KITFILE] = model_pack_kitfile.to_config().decode()
-    merged.update(annotations)
+    merged.update(_checked(annotations))
     value: dict[str, Any] = {"schemaVersion": 2}
     if is_model_pack:
         value["mediaType"] = OCI_MANIFEST  # the model-spec requires it; for ModelKits Kit leaves it out

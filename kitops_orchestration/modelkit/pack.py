@@ -131,6 +131,8 @@ def pack(
         KitfileError: no Kitfile, or not a valid one.
         ModelKitError: a path does not exist, cannot be read, or changes while it is read.
     """
+    for name in (*((tag,) if tag else ()), *extra_tags):
+        repository.reference.with_tag(name)  # checked before anything is written, not when the first tag has moved
     loaded = _load(context_dir, kitfile)
     parents = [parent.kit.kitfile for parent in parents_of(loaded, repository, open_parent)]
     plan = plan_layers(loaded, layer_format=layer_format, compression=compression, model_pack=model_pack)
@@ -222,13 +224,14 @@ def _write_layers(
     """Write all layers, ``limits.concurrency`` at a time; the first failure stops the others."""
     with ThreadPoolExecutor(max(1, limits.concurrency), thread_name_prefix="kitops-pack") as pool:
         futures = [pool.submit(writer.write, layer, source) for layer, source in zip(plan, sources, strict=True)]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        failed = next((future for future in done if future.exception() is not None), None)
-        if failed is not None:
+        try:
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
+        except BaseException:  # also what a task's timeout or Ctrl-C raises in this thread, while the others write on
             writer.cancel.set()
             for future in futures:
                 future.cancel()
-            failed.result()
+            raise
         return [future.result() for future in futures]
 
 

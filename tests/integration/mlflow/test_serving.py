@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,8 @@ import numpy as np
 import pytest
 import requests
 
-from kitops_orchestration.errors import KitOpsError, ModelKitError, SignatureMissingError
+from kitops_orchestration.client import KitClient
+from kitops_orchestration.errors import KitOpsError, ModelKitError, SignatureMissingError, TransferCancelledError
 from kitops_orchestration.lineage.attach import load_evidence
 from kitops_orchestration.mlflow_bridge.export import export_run
 from kitops_orchestration.mlflow_bridge.model_server import predict, serve
@@ -133,6 +137,41 @@ def test_a_model_that_fails_is_a_result_and_not_an_error(
     assert "out of order" in str(result.error)
     assert result.statement is None
     assert result.to_json()["result"] == "FAILED"
+
+
+SLEEPS = """
+import os, pathlib, time
+pathlib.Path(os.environ["PID_FILE"]).write_text(str(os.getpid()))
+time.sleep(120)
+"""
+
+
+def test_a_cancelled_smoke_test_leaves_no_process_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, pid_file, cancel = tmp_path / "context", tmp_path / "pid", threading.Event()
+    context.mkdir()
+    (context / "MLmodel").write_text(
+        "flavors:\n  python_function: {loader_module: sleeps}\n"
+        "saved_input_example_info: {artifact_path: example.json, type: json_object}\n"
+    )
+    (context / "example.json").write_text("[1]")
+    (context / "Kitfile").write_text("manifestVersion: 1.0.0\nmodel: {name: sleeps, path: .}\n")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sleeps.py").write_text(SLEEPS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.setenv("PID_FILE", str(pid_file))
+    client = KitClient(f"file://{tmp_path}/registry", cancel=cancel)
+    client.pack(context, "sleeps:v1")
+
+    def cancel_when_it_runs() -> None:
+        while not pid_file.exists() or not pid_file.read_text():
+            time.sleep(0.05)
+        cancel.set()
+
+    threading.Thread(target=cancel_when_it_runs, daemon=True).start()
+    with pytest.raises(TransferCancelledError):
+        client.smoke_test("sleeps:v1", timeout_seconds=60)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
 
 
 def test_a_model_without_an_input_example_cannot_be_smoke_tested(

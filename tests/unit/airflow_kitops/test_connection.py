@@ -22,6 +22,9 @@ def settings(*, extra: dict | None = None, **fields):
         ("https://ghcr.io/", None, "ghcr.io"),
         ("localhost", 5000, "localhost:5000"),
         ("file:///shared/models", None, "file:///shared/models"),
+        ("file:///shared/models", 5000, "file:///shared/models"),
+        ("::1", 5000, "[::1]:5000"),
+        ("[::1]", 5000, "[::1]:5000"),
         (None, None, None),
     ],
 )
@@ -82,9 +85,21 @@ def test_a_boolean_may_arrive_as_text(value: object, fact: bool | None) -> None:
         {"plain_http": "perhaps"},
         {"max_concurrency": "many"},
         {"max_concurrency": 0},
+        {"max_concurrency": 3.7},
+        {"max_concurrency": True},
+        {"max_concurrency": float("inf")},
+        {"ca_bundle": True},
+        {"docker_config_dir": 5},
+        {"trust_policy": ["trust.yaml"]},
+        {"web_url_template": 5},
+        {"verification_public_key": 5},
+        {"signing_private_key": {"pem": "geheim-1234"}},
+        {"signing_private_key_password": 12345678},
+        ["no object"],
     ],
 )
 def test_a_field_that_is_not_what_its_form_says_is_refused(extra: dict) -> None:
     with pytest.raises(KitOpsError) as caught:
         settings(host="ghcr.io", extra=extra)
     assert caught.value.advice
+    assert "1234" not in str(caught.value)

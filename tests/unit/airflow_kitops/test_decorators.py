@@ -106,3 +106,16 @@ def test_outlets_learn_which_modelkit_was_made(put_modelkit, registry: str) -> N
     assert events[asset].extra["digest"] == facts["digest"]
     assert events[asset].partitions == ["v2"]
     assert [uri for uri, _ in events[alias].added] == [f"{registry}/team/iris"]
+
+
+def test_an_asynchronous_function_is_run_to_its_end(registry: str) -> None:
+    @kit_pack_task(push_to="team/tiny:v1")
+    async def train(context_dir: Path) -> None:
+        make_context_dir(context_dir, model_bytes=512)
+
+    @kit_unpack_task(reference="team/tiny:v1", filters="model")
+    async def read(model_dir: Path) -> int:
+        return len([path for path in model_dir.rglob("*") if path.is_file()])
+
+    assert operator_of(train).execute({})["tag"] == "v1"
+    assert operator_of(read).execute({}) == 1

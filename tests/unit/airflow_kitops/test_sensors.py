@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
 from airflow_kitops.operators import KitSignOperator
 from airflow_kitops.sensors import KitSignatureSensor, KitTagSensor
@@ -105,3 +105,32 @@ def test_a_deferrable_wait_for_signatures_goes_to_its_trigger(put_modelkit, sign
     with pytest.raises(TaskDeferred) as caught:
         KitSignatureSensor(task_id="wait", reference="team/iris:v1", deferrable=True).execute({})
     assert caught.value.trigger.serialize()[0] == "airflow_kitops.triggers.KitSignatureTrigger"
+
+
+@pytest.mark.parametrize("nothing", ["", "None", None])
+def test_conditions_that_a_template_left_empty_are_none(put_tag, nothing: str | None) -> None:
+    digest = put_tag("prod", "one")
+    looked = sensor(matches=nothing, digest=nothing, digest_not=nothing).poke({})
+    assert looked.xcom_value["digest"] == digest
+
+
+@pytest.mark.parametrize("field", ["digest", "digest_not"])
+def test_what_is_no_digest_is_not_waited_for(put_tag, field: str) -> None:
+    digest = put_tag("prod", "one")
+    for wrong in ("v1", digest.removeprefix("sha256:"), {"digest": digest}):
+        with pytest.raises(AirflowFailException, match="not a digest"):
+            sensor(**{field: wrong}).poke({})
+
+
+def test_a_number_is_a_pattern(put_tag) -> None:
+    put_tag("20261126", "one")
+    assert sensor("team/iris", matches=20261126).poke({}).xcom_value["tag"] == "20261126"
+
+
+@pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
+def test_a_failure_that_may_be_skipped_is_skipped_where_the_sensor_is_deferrable_too(
+    registry: str, option: str
+) -> None:
+    for deferrable in (False, True):
+        with pytest.raises(AirflowSkipException):
+            sensor("team/iris", matches=">=no version", deferrable=deferrable, **{option: True}).execute({})

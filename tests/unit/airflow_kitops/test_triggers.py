@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from contextlib import aclosing
 
 import pytest
@@ -10,6 +11,7 @@ from airflow.providers.common.compat.module_loading import import_string
 from airflow_kitops.triggers import KitTagEventTrigger, KitTagTrigger
 from airflow_kitops.watching import RepositorySnapshot
 from kitops_orchestration.client import KitClient
+from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.oci.tag_selector import TagSelector
 
 QUICK = 0.02
@@ -197,3 +199,33 @@ def test_a_deferred_wait_that_nothing_cures_ends_with_an_error(registry: str) ->
     payload = asyncio.run(run())
     assert payload["status"] == "error"
     assert payload["transient"] is False
+
+
+def test_a_watcher_that_is_taken_away_leaves_the_others_their_answer(put_tag, registry: str) -> None:
+    digest = put_tag("prod", "one")
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    class Slow(KitClient):
+        def resolve(self, reference):
+            is_asked.set()
+            may_answer.wait(10)
+            return super().resolve(reference)
+
+    async def run() -> dict[str, str]:
+        client, selector = Slow(registry), TagSelector.parse("prod")
+        snapshot = RepositorySnapshot(client, client.reference("team/iris"), ["prod"])
+        taken_away, stays = (asyncio.create_task(snapshot.select(selector)) for _ in range(2))
+        await asyncio.to_thread(is_asked.wait, 10)
+        taken_away.cancel()
+        await asyncio.wait([taken_away])
+        may_answer.set()
+        return await stays
+
+    assert asyncio.run(run()) == {"prod": digest}
+
+
+@pytest.mark.parametrize("options", [{"matches": ">=no version"}, {"matches": "v*", "poll_interval_seconds": -1}])
+def test_a_mistake_in_a_watcher_is_told_where_the_dag_is_read(options: dict) -> None:
+    with pytest.raises(KitOpsError) as caught:
+        KitTagEventTrigger("team/iris", **options)
+    assert caught.value.advice

@@ -30,6 +30,10 @@ def test_a_dry_run_that_a_template_asked_for_removes_nothing(versions: list[str]
     assert len(KitOpsHook().tags("team/iris")) == 4
 
 
+def test_a_tag_to_keep_is_a_name_and_not_its_letters(versions: list[str]) -> None:
+    assert retain(keep_last=1, keep_tags="v2", dry_run=True).execute({})["removed_count"] == 2
+
+
 def test_a_policy_holds_its_immutable_tags(versions: list[str], tmp_path) -> None:
     (tmp_path / "policy.yaml").write_text("version: 1\nstages:\n  dev: {immutableTags: ['v1', 'v2']}\n")
     done = retain(keep_last=1, policy=str(tmp_path / "policy.yaml")).execute({})

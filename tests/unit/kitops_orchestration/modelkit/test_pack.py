@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from kitops_orchestration.errors import KitfileError, ModelKitError, TransferCancelledError, UnsafePathError
+from kitops_orchestration.errors import (
+    InvalidReferenceError,
+    KitfileError,
+    ModelKitError,
+    TransferCancelledError,
+    UnsafePathError,
+)
 from kitops_orchestration.modelkit.inspect import inspect
 from kitops_orchestration.modelkit.kitfile import Code, Kitfile, Model, Package
 from kitops_orchestration.modelkit.pack import pack
@@ -72,6 +80,24 @@ def test_source_date_epoch_is_the_creation_time(
     created = inspect(repository, result.digest).created
     assert created is not None
     assert created.timestamp() == 1700000000
+
+
+@pytest.mark.parametrize("wrong", ["", "no tag", "['a', 'b']"])
+def test_an_extra_tag_that_is_none_is_told_before_a_tag_moves(
+    make_context: MakeContext, repository: LayoutRepository, wrong: str
+) -> None:
+    context = make_context({"Kitfile": HEAD + "model: {path: m}\n", "m": "1"})
+    with pytest.raises(InvalidReferenceError, match="not a tag"):
+        pack(context, repository, tag="v1", extra_tags=["good", wrong])
+    assert list(repository.tags()) == []
+
+
+def test_an_annotation_that_is_not_text_is_refused(make_context: MakeContext, repository: LayoutRepository) -> None:
+    context = make_context({"Kitfile": HEAD + "model: {path: m}\n", "m": "1"})
+    annotations: Any = {"run": 7}
+    with pytest.raises(ModelKitError, match="annotation 'run' is 7"):
+        pack(context, repository, tag="v1", annotations=annotations)
+    assert list(repository.tags()) == []
 
 
 def test_extra_tags_and_annotations_are_written(make_context: MakeContext, repository: LayoutRepository) -> None:
@@ -363,6 +389,37 @@ def test_cancelling_stops_before_the_tag(make_context: MakeContext, repository: 
 
     with pytest.raises(TransferCancelledError):
         pack(context, repository, tag="v1", progress=listen, cancel=stop)
+    assert list(repository.tags()) == []
+
+
+def test_an_exception_from_outside_stops_the_layers_that_are_being_written(
+    make_context: MakeContext, repository: LayoutRepository
+) -> None:
+    """A task's timeout and Ctrl-C are raised in the thread that waits for the layers."""
+    size = 40_000_000
+    context = make_context({"Kitfile": HEAD + "model: {path: m}\n", "m": os.urandom(1_000_000) * 40})
+    moved: list[int] = []
+
+    class Timeout(BaseException):
+        pass
+
+    def raise_timeout(*_: object) -> None:
+        raise Timeout
+
+    def listen(event: ProgressEvent) -> None:
+        if event.state == "moved":
+            if not moved:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+            moved.append(event.bytes_done)
+            time.sleep(0.05)
+
+    before = signal.signal(signal.SIGUSR1, raise_timeout)
+    try:
+        with pytest.raises(Timeout):
+            pack(context, repository, tag="v1", progress=listen)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert max(moved) < size
     assert list(repository.tags()) == []
 
 

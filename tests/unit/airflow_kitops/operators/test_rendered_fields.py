@@ -1,0 +1,118 @@
+"""What templates render into the fields of operators: text for everything, or native objects for text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_kitops.hooks import KitOpsHook
+from airflow_kitops.operators import (
+    KitInspectOperator,
+    KitPackOperator,
+    KitPromoteOperator,
+    KitRecordDeploymentOperator,
+    KitRetentionOperator,
+    KitRollbackOperator,
+    KitTagOperator,
+    KitUnpackOperator,
+)
+
+PLACE = {"kind": "vm", "name": "one"}
+NOTHING = (None, "", "None")
+
+
+@pytest.fixture
+def pack(registry: str, context_dir: Path):
+    def pack(**fields: Any) -> dict[str, Any]:
+        fields = {"context_dir": str(context_dir), "push_to": "team/iris:dev", **fields}
+        return KitPackOperator(task_id="pack", **fields).execute({})
+
+    return pack
+
+
+@pytest.mark.parametrize(
+    ("rendered", "tags"),
+    [
+        ("stable", ["stable"]),
+        (["stable", 20261126], ["20261126", "stable"]),
+        (20261126, ["20261126"]),
+        *((nothing, []) for nothing in NOTHING),
+    ],
+)
+def test_tags_are_texts_and_never_the_letters_of_one(pack, rendered: Any, tags: list[str]) -> None:
+    pack(extra_tags=rendered)
+    assert sorted(KitOpsHook().tags("team/iris")) == sorted(["dev", *tags])
+
+
+@pytest.mark.parametrize(("rendered", "files"), [("model", 1), (["model"], 1), *((nothing, 3) for nothing in NOTHING)])
+def test_filters_may_be_one_text_or_nothing(pack, tmp_path: Path, rendered: Any, files: int) -> None:
+    operator = KitUnpackOperator(
+        task_id="unpack", reference=pack(), target_dir=str(tmp_path / "there"), filters=rendered
+    )
+    operator.execute({})
+    assert len(list((tmp_path / "there").iterdir())) == files
+
+
+def test_a_number_in_an_annotation_leaves_a_modelkit_that_can_be_read(pack) -> None:
+    facts = pack(annotations={"run": 20261126, "nothing": None})
+    assert KitInspectOperator(task_id="i", reference=facts).execute({})["digest"] == facts["digest"]
+
+
+def test_an_optional_kitfile_may_be_rendered_as_none(pack) -> None:
+    assert pack(kitfile="None")["layers"] == 2
+
+
+def test_a_number_is_a_tag(pack) -> None:
+    assert KitTagOperator(task_id="tag", reference=pack(), tag=20261126).execute({})["tag"] == "20261126"
+
+
+def _failing(reference: dict[str, Any]) -> list[tuple[Any, str]]:
+    deployed = {"task_id": "t", "reference": reference, "environment": "prod"}
+    rolled = {"task_id": "t", "repository": reference, "stage": "prod", "reason": "because"}
+    return [
+        *((KitTagOperator(task_id="t", reference=reference, tag=tag), "tag is") for tag in NOTHING),
+        *((KitPromoteOperator(task_id="t", reference=reference, stage=stage), "stage is") for stage in NOTHING),
+        *((KitRollbackOperator(**rolled, to=to), "to is") for to in NOTHING),
+        *((KitRollbackOperator(**{**rolled, "reason": reason}), "reason is") for reason in NOTHING),
+        *((KitUnpackOperator(task_id="t", reference=reference, target_dir=to), "target_dir is") for to in NOTHING),
+        *(
+            (KitRetentionOperator(task_id="t", repository=reference, matches=matches, keep_last=1), "matches is")
+            for matches in NOTHING
+        ),
+        *(
+            (KitRetentionOperator(task_id="t", repository=reference, matches="dev*", keep_last=number), "keep_last is")
+            for number in (1.9, True)
+        ),
+        (KitRecordDeploymentOperator(**{**deployed, "environment": None}, target=PLACE), "environment is"),
+        (KitRecordDeploymentOperator(**deployed, target={"kind": "vm", "nam": "one"}), "target is no place.*'nam'"),
+        (KitRecordDeploymentOperator(**deployed, target={"kind": "vm"}), "target is no place"),
+        (KitRecordDeploymentOperator(**deployed, target=None), "target is no place"),
+        (KitRecordDeploymentOperator(**deployed, target="vm"), "target is no mapping"),
+        (KitInspectOperator(task_id="t", reference={"repository": "team/iris"}), "without a reference: .* repository"),
+        (KitInspectOperator(task_id="t", reference={"reference": None}), "without a reference"),
+    ]
+
+
+def test_what_is_missing_fails_without_a_retry_and_does_nothing(pack, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    facts = pack()
+    before = sorted(tmp_path.iterdir())
+    for operator, told in _failing(facts):
+        with pytest.raises(AirflowFailException, match=told):
+            operator.execute({})
+    assert KitOpsHook().tags("team/iris") == ["dev"]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_annotations_that_are_no_mapping_are_refused(pack) -> None:
+    with pytest.raises(AirflowFailException, match="annotations is no mapping"):
+        pack(annotations="{'a': 1}")
+
+
+def test_numbers_name_a_place_and_an_environment(pack) -> None:
+    target = {"kind": "vm", "name": 7, "cluster": None}
+    operator = KitRecordDeploymentOperator(task_id="d", reference=pack(), environment=5, target=target)
+    assert operator.execute({})["environment"] == "5"
