@@ -73,11 +73,13 @@ class ArtifactStore:
             futures = [
                 pool.submit(_fetch_one, repository, self.uri, entry, target_dir, progress, cancel) for entry in entries
             ]
-            done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in waiting:
-                future.cancel()
-            for future in done:
-                future.result()
+            try:
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()
+            except BaseException:  # also what a task's timeout or Ctrl-C raises in this thread
+                for future in futures:
+                    future.cancel()
+                raise
 
     def _open(self) -> Any:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
