@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.connection import ConnectionSettings
 from airflow_kitops.hook_lineage import tell_lineage
+from airflow_kitops.rendered import text
 from kitops_orchestration.errors import SignatureError
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class EvidenceVerbs:
             return self.client.plan(
                 self.complete(reference),
                 stage=stage,
-                policy=load_policy(policy) if policy else None,
+                policy=_optional_policy(policy),
                 trust=self.trust,
                 destination=self._optional(destination),
             )
@@ -181,7 +182,7 @@ class EvidenceVerbs:
             result = self.client.promote(
                 self.complete(reference),
                 stage=stage,
-                policy=load_policy(policy) if policy else None,
+                policy=_optional_policy(policy),
                 trust=self.trust,
                 destination=self._optional(destination),
                 signer=self.signer,
@@ -199,7 +200,7 @@ class EvidenceVerbs:
                 self.complete(repository),
                 stage=stage,
                 reason=reason,
-                policy=load_policy(policy) if policy else None,
+                policy=_optional_policy(policy),
                 trust=self.trust,
                 signer=self.signer,
                 **options,
@@ -218,7 +219,7 @@ class EvidenceVerbs:
             return self.client.retain(
                 self.complete(repository),
                 rule,
-                policy=load_policy(policy) if policy else None,
+                policy=_optional_policy(policy),
                 trust=self.trust,
                 dry_run=dry_run,
             )
@@ -237,6 +238,11 @@ def load_policy(path: str) -> PromotionPolicy:
     from kitops_orchestration.promotion.policy import PromotionPolicy
 
     return PromotionPolicy.load(path)
+
+
+def _optional_policy(path: str | None) -> PromotionPolicy | None:
+    # Without a policy nothing is checked: that is said by leaving it out, not by a template that rendered nothing.
+    return None if path is None else load_policy(text(path, "policy"))
 
 
 def _facts(found: Passport) -> str:

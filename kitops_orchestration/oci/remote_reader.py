@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import re
 import threading
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from kitops_orchestration.errors import RegistryResponseError, RegistryUnavailableError, SizeMismatchError
+from kitops_orchestration.errors import RegistryUnavailableError, SizeMismatchError
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.remote_session import Call, RegistrySession
@@ -21,9 +22,9 @@ _SKIP_BYTES = 64 * 1024
 class BlobStream(io.RawIOBase):
     """Bytes ``offset`` to ``end`` of a blob, unverified; resumed by Range when the connection is lost.
 
-    The first request is sent on construction, so that a missing blob is an error there.  A registry that does
-    not know ranges sends all: what comes before ``offset`` is then read and dropped, unless ``skips`` is false;
-    that is for who will look at ``is_ranged`` and not read.
+    The first request is sent on construction, so that a missing blob is an error there.  A registry that sends less
+    than was asked for is asked for the rest.  One that does not know ranges sends all: what comes before ``offset``
+    is then read and dropped, unless ``skips`` is false; that is for who will look at ``is_ranged`` and not read.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class BlobStream(io.RawIOBase):
         self._skips = skips
         self._budget = RetryBudget(session.limits, cancel)
         self._response: Response | None = None
+        self._part_end: int | None = None
         self.is_ranged = True
         """False when the registry answered a part with the whole: it does not know ranges."""
         # A Range that starts at the size is an error by the protocol, and hangs clients of some servers.
         if self._position < self._end or descriptor.size == 0:
             self._response = self._open()
+        self._skips = skips or self.is_ranged  # a server may stop serving ranges while somebody reads
 
     def readable(self) -> bool:
         """Say that the stream can be read."""
@@ -77,6 +80,8 @@ class BlobStream(io.RawIOBase):
                 self._resume(failure)
                 continue
             self._position += count
+            if not count and self._goes_on():
+                continue
             return count
 
     def move_into(self, file_descriptor: int, position: int, limit: int) -> int | None:
@@ -94,6 +99,8 @@ class BlobStream(io.RawIOBase):
                 self._resume(failure)
                 continue
             self._position += count or 0
+            if count == 0 and self._goes_on():
+                continue
             return count
         return 0
 
@@ -118,34 +125,47 @@ class BlobStream(io.RawIOBase):
             except RegistryUnavailableError as lost:  # while what is here already was passed over once more
                 failure = lost
 
+    def _goes_on(self) -> bool:
+        """Tell whether the part that came to its end was less than was asked for, and ask for the rest."""
+        if self._position != self._part_end or self._position >= self._end:
+            return False
+        self._response = self._open()
+        return True
+
     def _open(self) -> Response:
-        headers = {}
-        is_part = self._position > 0 or self._end < self._descriptor.size
-        if is_part:
-            headers["Range"] = f"bytes={self._position}-{self._end - 1}"
-        call = Call("GET", self._url, self._repository, f"fetch blob {self._descriptor.digest} of", headers=headers)
-        response = self._session.send(call, budget=self._budget, cancel=self._cancel)
-        if response.status == 206 and is_part:
-            return self._checked_part(response)
+        if self._position == 0 and self._end == self._descriptor.size:
+            return self._open_whole()
+        response = self._send({"Range": f"bytes={self._position}-{self._end - 1}"}, expected=(200, 206, 416))
+        self._part_end = self._end_of_part(response)
+        if self._part_end is not None:
+            return response
+        # A server, or a cache before it, that serves other ranges than it is asked for may serve the whole.
+        self.is_ranged = False
         if response.status != 200:
-            raise self._session.error(call, response)
-        if is_part:
-            self.is_ranged = False
+            response.close()
             if self._skips:
-                self._skip(response)
+                response = self._open_whole()
+        if self._skips:
+            self._skip(response)
         return response
 
-    def _checked_part(self, response: Response) -> Response:
-        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if match is None or int(match[1]) != self._position or int(match[2]) >= self._end:
-            response.close()
-            raise RegistryResponseError(
-                f"{self._session.registry} answered another range of {self._descriptor.digest} than was asked for",
-                status=206,
-                operation="fetch blob",
-                reference=str(self._repository),
-            )
+    def _open_whole(self) -> Response:
+        self._part_end = None
+        return self._send({}, expected=(200,))
+
+    def _send(self, headers: Mapping[str, str], *, expected: Collection[int]) -> Response:
+        call = Call("GET", self._url, self._repository, f"fetch blob {self._descriptor.digest} of", headers=headers)
+        response = self._session.send(call, budget=self._budget, cancel=self._cancel)
+        if response.status not in expected:
+            raise self._session.error(call, response)
         return response
+
+    def _end_of_part(self, response: Response) -> int | None:
+        """Return where the part that a server sends ends; ``None`` when it is not of what was asked for."""
+        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "")) if response.status == 206 else None
+        if match is None or not int(match[1]) == self._position <= int(match[2]) < self._end:
+            return None
+        return int(match[2]) + 1
 
     def _skip(self, response: Response) -> None:
         """Read past what is already here: the server does not know ranges and sent all."""

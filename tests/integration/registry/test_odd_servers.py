@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import multiprocessing
+import re
 import socket
 import threading
 import time
@@ -428,6 +429,61 @@ def test_a_server_without_ranges_may_be_cut_again_before_it_comes_to_what_is_mis
 
     with opened(serve(cuts), retries=2).fetch_blob(BLOB) as stream:
         assert b"".join(iter(lambda: stream.read(MIB), b"")) == CONTENT
+
+
+# Ranges
+
+
+def serves_parts(part):
+    """Answer ``part(start, end)`` to a range, and the whole to whoever asks for no range."""
+
+    def serve(server, stream):
+        while True:
+            server.request(stream)
+            asked_for = re.fullmatch(r"bytes=(\d+)-(\d+)", server.seen[-1][2].get("range", ""))
+            stream.write(part(int(asked_for[1]), int(asked_for[2]) + 1) if asked_for else answer(200, CONTENT))
+
+    return serve
+
+
+def content_range(start, end):
+    return answer(206, CONTENT[start:end], Content_Range=f"bytes {start}-{end - 1}/{BLOB.size}")
+
+
+ODD_PARTS = {
+    "less than was asked for": lambda start, end: content_range(start, min(end, start + 5 * MIB)),
+    "another place": lambda start, end: content_range(start - 1, end),
+    "more than was asked for": lambda start, end: content_range(start, BLOB.size),
+    "no Content-Range": lambda start, end: answer(206, CONTENT[start:end]),
+    "not satisfiable": lambda start, end: answer(416, Content_Range=f"bytes */{BLOB.size}"),
+}
+
+
+@pytest.mark.parametrize("part", ODD_PARTS)
+@pytest.mark.parametrize("kept", [1, 9 * MIB + 5])
+def test_what_is_there_already_is_completed_whatever_ranges_a_server_sends(serve, tmp_path, kept, part):
+    left = tmp_path / f".blob.{BLOB.digest.hex[:16]}.partial"
+    left.write_bytes(CONTENT[:kept])
+    download_blob(opened(serve(serves_parts(ODD_PARTS[part]))), BLOB, tmp_path / "blob")
+    assert (tmp_path / "blob").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("part", ODD_PARTS)
+def test_a_part_is_whole_or_refused_before_it_is_read(serve, part):
+    stream = opened(serve(serves_parts(ODD_PARTS[part]))).fetch_range(BLOB, MIB, 7 * MIB)
+    assert (stream is None) == (part != "less than was asked for")
+    if stream is not None:
+        with stream:
+            assert b"".join(iter(lambda: stream.read(MIB), b"")) == CONTENT[MIB : 8 * MIB]
+
+
+def test_a_server_may_stop_serving_ranges_while_one_is_read(serve):
+    def cuts_then_sends_all(server, stream):
+        server.request(stream)
+        stream.write(answer(200, CONTENT) if len(server.seen) > 1 else content_range(MIB, 8 * MIB)[: 3 * MIB])
+
+    with opened(serve(cuts_then_sends_all)).fetch_range(BLOB, MIB, 7 * MIB) as stream:
+        assert b"".join(iter(lambda: stream.read(MIB), b"")) == CONTENT[MIB : 8 * MIB]
 
 
 # Processes

@@ -75,6 +75,11 @@ def _failing(reference: dict[str, Any]) -> list[tuple[Any, str]]:
     return [
         *((KitTagOperator(task_id="t", reference=reference, tag=tag), "tag is") for tag in NOTHING),
         *((KitPromoteOperator(task_id="t", reference=reference, stage=stage), "stage is") for stage in NOTHING),
+        *(
+            (KitPromoteOperator(task_id="t", reference=reference, stage="prod", policy=policy), "policy is")
+            for policy in NOTHING[1:]
+        ),
+        *((KitRollbackOperator(**rolled, to="dev", policy=policy), "policy is") for policy in NOTHING[1:]),
         *((KitRollbackOperator(**rolled, to=to), "to is") for to in NOTHING),
         *((KitRollbackOperator(**{**rolled, "reason": reason}), "reason is") for reason in NOTHING),
         *((KitUnpackOperator(task_id="t", reference=reference, target_dir=to), "target_dir is") for to in NOTHING),
