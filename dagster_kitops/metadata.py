@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from dagster_kitops._compat import NamespacedMetadataSet
+from kitops_orchestration.modelkit.markdown import block
 
 if TYPE_CHECKING:
     from kitops_orchestration.mlflow_bridge.record import DatasetRecord
@@ -84,7 +85,7 @@ def modelkit_metadata(result: "PackResult | ModelKit") -> dict[str, Any]:
     )
     return {
         **facts,
-        "kitops/kitfile": dg.MetadataValue.md(f"```yaml\n{kitfile.to_yaml()}\n```"),
+        "kitops/kitfile": dg.MetadataValue.md(block(kitfile.to_yaml(), "yaml")),
         "kitops/layers": layers_table(result.layers),
         "kitops/pull_command": _commands(str(result.reference.with_digest(result.digest))),
         SIZE_LABEL: result.size_bytes,

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from kitops_orchestration.modelkit.markdown import block
+
 if TYPE_CHECKING:
     from kitops_orchestration.modelkit.pack import PackResult
 
@@ -41,7 +43,7 @@ def report_modelkit(
         "kitops/short_digest": digest.partition(":")[2][:12],
         "kitops/layer_count": len(result.layers),
         "kitops/uploaded_bytes": result.uploaded_bytes,
-        "kitops/kitfile": {"raw_value": f"```yaml\n{result.kitfile.to_yaml()}\n```", "type": "md"},
+        "kitops/kitfile": {"raw_value": block(result.kitfile.to_yaml(), "yaml"), "type": "md"},
         "dagster/size_bytes": result.size_bytes,
         **(metadata or {}),
     }
