@@ -301,6 +301,8 @@ def members_in_order(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 def _members(path: Path) -> Mapping[str, tuple[int, int]]:
     """Return where each member's content is: name to offset and size. Nothing is extracted."""
     found: dict[str, tuple[int, int]] = {}
+    if path.exists() and not path.is_file():  # a pipe would be waited for, and nobody could go back in it
+        raise _not_an_archive(path, "it is no file")
     try:
         with tarfile.open(path, "r:") as tar:
             for info in members_in_order(tar):

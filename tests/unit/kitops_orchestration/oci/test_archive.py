@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import tarfile
 from dataclasses import replace
 
@@ -204,6 +205,15 @@ def test_a_cut_archive_a_missing_file_and_noise_are_refused(source, tmp_path):
 
     for path in (archive, tmp_path / "missing.tar", tmp_path / "noise"):
         with pytest.raises(ModelKitError):
+            ArchiveRepository(path)
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_file_is_no_archive(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(ModelKitError, match="it is no file"):
             ArchiveRepository(path)
 
 
