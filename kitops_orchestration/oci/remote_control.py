@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 UNSUPPORTED = frozenset({400, 405, 501})
 """What registries answer to what they cannot do; 404 is one more where an endpoint may be missing."""
-
-
 _PAGE_BYTES = 64 * MIB
 """Some registries (distribution 2) ignore how much was asked for and send every tag there is."""
 _MOST_PAGES = 10_000

@@ -115,10 +115,11 @@ class Transport:
         watch = Watch(cancel, self._limits.silence_timeout_seconds)
         proxy = self._way_to(origin)
         while True:
-            connection = pool.take() or self._open(origin)
+            connection = pool.take() or self._open(origin, proxy)
             was_kept = connection.requests > 0
             try:
-                response = Response(self._exchange(connection, request, origin, watch), request.url, connection, pool)
+                raw = self._exchange(connection, request, origin, proxy, watch)
+                response = Response(raw, request.url, connection, pool)
             except ssl.SSLCertVerificationError as error:
                 connection.close()
                 raise RegistryError(
@@ -151,7 +152,7 @@ class Transport:
             pool.close()
 
     def _exchange(
-        self, connection: Connection, request: Request, origin: Origin, watch: Watch
+        self, connection: Connection, request: Request, origin: Origin, proxy: Proxy | None, watch: Watch
     ) -> http.client.HTTPResponse:
         headers: dict[str, str] = {
             "Host": origin.netloc,
@@ -164,7 +165,6 @@ class Transport:
             size = 0 if body is None else len(body) if isinstance(body, bytes) else body.size
             headers["Content-Length"] = str(size)
         target = request_target(request.url)
-        proxy = self._way_to(origin)
         if proxy is not None and origin.scheme == "http":
             target = f"{origin}{target}"
             if proxy.authorization:
@@ -178,10 +178,9 @@ class Transport:
     def _way_to(self, origin: Origin) -> Proxy | None:
         return self._proxy or proxy_for(origin, self._proxies)
 
-    def _open(self, origin: Origin) -> Connection:
+    def _open(self, origin: Origin, proxy: Proxy | None) -> Connection:
         if origin.scheme == "https" and self._context is None:
             with self._lock:
                 self._context = self._context or self._tls.context()
-        proxy = self._way_to(origin)
         through = (proxy.host, proxy.port, proxy.authorization) if proxy else None
         return connection_for(origin, through, self._context, self._limits.connect_timeout_seconds)
