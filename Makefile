@@ -1,6 +1,6 @@
 # The face of the project: `make help` lists the verbs. Each target sets itself up.
-# Needed beforehand: Python 3.11 to 3.13 with pip, and make. Nothing is installed outside of this folder,
-# except Debian's docker-registry and skopeo by `make test` where it runs as root.
+# Needed beforehand: Python 3.11 to 3.14 with pip, and make. Nothing is installed outside of this folder,
+# except Debian's docker-registry, redis-server and what else PROGRAMS names by `make test` where it runs as root.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -8,17 +8,21 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export PYTHON
 UV_VERSION := 0.13.9
+CYCLONEDX_VERSION := 7.5.0
 UV := .ci/uv
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 STAMP := $(VENV)/.installed
 
-# Programs of other people that the suite tests against; Debian's packages have the same names.
-PROGRAMS := docker-registry skopeo npm git-lfs
+# Programs of other people that the suite tests against; Debian's packages have the same names, without "-util".
+# PostgreSQL's server is one as well, and no command of it is in the path.
+PROGRAMS := docker-registry skopeo npm git-lfs softhsm2-util redis-server chromium
 # Quick ones first; then those that start servers. Files share nothing, so each worker takes whole files.
-QUICK_TESTS := $(wildcard tests/unit tests/contract tests/interop tests/architecture tests/docs)
-SERVER_TESTS := $(wildcard tests/integration tests/e2e)
+QUICK_TESTS := $(wildcard tests/unit tests/scenario tests/contract tests/interop tests/architecture tests/docs)
+SERVER_TESTS := $(wildcard tests/integration)
+# In a process of their own: Airflow reads its home when it is first imported, and keeps it.
+E2E_TESTS := $(wildcard tests/e2e)
 
 .PHONY: help
 help: ## Show this list
@@ -28,8 +32,8 @@ help: ## Show this list
 
 # `--target` works where the system's Python is externally managed (PEP 668) as well.
 .tools/uv-$(UV_VERSION).dist-info/METADATA:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-		echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: name one, as in 'make PYTHON=python3.11 setup'" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
+		echo "$(PYTHON) is not Python 3.11 to 3.14: name one, as in 'make PYTHON=python3.11 setup'" >&2; exit 1; }
 	@rm -rf .tools
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools "uv==$(UV_VERSION)"
 	@touch $@
@@ -46,13 +50,14 @@ setup: $(STAMP) ## Create .venv from requirements.lock
 .PHONY: lock
 lock: .tools/uv-$(UV_VERSION).dist-info/METADATA ## Resolve requirements.lock again
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-		--python-version 3.11 --all-extras --group dev pyproject.toml -o requirements.lock
+		--python-version 3.11 --extra all --group dev pyproject.toml -o requirements.lock
 
 .PHONY: programs
 programs: # Install what the suite tests against where we may, else name it; in CI it must be there
-	@missing() { for name in $(PROGRAMS); do command -v $$name >/dev/null || echo $$name; done; }; \
+	@missing() { for name in $(PROGRAMS); do command -v $$name >/dev/null || echo $$name; done; \
+		ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || echo postgresql; }; \
 	if [ -n "$$(missing)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$(missing); \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$(missing | sed 's/-util$$//'); \
 	fi; \
 	if [ -n "$$(missing)" ]; then \
 		echo "Not installed:" $$(missing) "- tests that need them skip; on Debian: sudo apt-get install" $$(missing) >&2; \
@@ -66,21 +71,37 @@ test: $(STAMP) programs ## Run the whole suite
 	@status=0; \
 	$(if $(QUICK_TESTS),$(PYTEST) -n 2 --dist loadfile $(QUICK_TESTS) || status=1;) \
 	$(if $(SERVER_TESTS),$(PYTEST) -n 2 --dist loadfile $(SERVER_TESTS) || status=1;) \
+	$(if $(E2E_TESTS),$(PYTEST) -n 2 --dist loadfile $(E2E_TESTS) || status=1;) \
 	exit $$status
+
+# The order is printed at the top of each run: `pytest --random-order=SEED` repeats it.
+.PHONY: test-random
+test-random: $(STAMP) programs ## Run the suite in three random orders, one after the other
+	@status=0; \
+	for seed in $${SEEDS:-$$RANDOM $$RANDOM $$RANDOM}; do \
+		$(PYTEST) -n 2 --dist loadfile --random-order=$$seed $(QUICK_TESTS) $(SERVER_TESTS) || status=1; \
+		$(PYTEST) -n 2 --dist loadfile --random-order=$$seed $(E2E_TESTS) || status=1; \
+	done; \
+	exit $$status
+
+.PHONY: soak
+soak: test-random ## Run what takes a night: random orders, every case where a sample suffices, all environments
+	@$(PYTEST) -n 2 --dist loadfile --soak $(wildcard tests/unit)
+	@$(BIN)/python tools/reliability.py --minutes 40
+	@.ci/extras
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## Run what needs no network and no other program
 	@$(PYTEST) $(wildcard tests/unit tests/architecture)
 
-# Airflow 3.1 with the lowest releases of what else is asked for directly, in a folder that is gone afterwards.
-.PHONY: test-lowest
-test-lowest: .tools/uv-$(UV_VERSION).dist-info/METADATA ## Run Airflow's unit tests on the lowest releases supported
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-	$(UV) venv --quiet --python $(PYTHON) "$$folder/venv" && \
-	$(UV) pip install --quiet --python "$$folder/venv/bin/python" --resolution lowest-direct --editable '.[airflow,signing]' \
-		'apache-airflow<3.2' 'hypothesis>=6.100' 'pytest>=8.2' 'pytest-timeout>=2.3' 'jsonschema>=4.21' && \
-	$(UV) pip list --quiet --python "$$folder/venv/bin/python" | grep -E '^apache-airflow' && \
-	"$$folder/venv/bin/python" -m pytest -q -p no:cacheprovider tests/unit/airflow_kitops
+# In environments of their own, which are gone afterwards; `make test-extras ENVIRONMENTS="none s3"` runs some of them.
+ENVIRONMENTS ?= none signing catalog kms timestamps sigstore hsm s3 scan openlineage huggingface mlflow dagster airflow
+.PHONY: test-extras test-lowest
+test-extras: .tools/uv-$(UV_VERSION).dist-info/METADATA ## Run the unit tests with no extra, and with each alone
+	@.ci/extras $(ENVIRONMENTS)
+
+test-lowest: .tools/uv-$(UV_VERSION).dist-info/METADATA ## Run the unit tests on the lowest releases supported
+	@.ci/extras lowest lowest-mlflow lowest-dagster lowest-airflow
 
 .PHONY: lint
 lint: $(STAMP) ## Check format, style, layers and types
@@ -95,14 +116,21 @@ format: $(STAMP) ## Rewrite to the project's format
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format
 
+.PHONY: rooms
+rooms: $(STAMP) ## Write into each folder's docstring what others take from it
+	@$(BIN)/python tools/rooms.py
+
 # --- Show -------------------------------------------------------------------------------------------------
 
-.PHONY: demo demo-airflow demo-dagster
+.PHONY: demo demo-airflow demo-catalog demo-dagster
 demo: $(STAMP) ## Run the story from run to verified deployment, on folders alone
 	@$(BIN)/python examples/demo.py
 
 demo-airflow: $(STAMP) ## Run the same story as an Airflow DAG
 	@$(BIN)/python examples/airflow/run.py
+
+demo-catalog: $(STAMP) ## Make the catalog of a registry with three models of five versions each
+	@$(BIN)/python examples/catalog.py demo/catalog
 
 demo-dagster: $(STAMP) ## Run the same story as Dagster assets
 	@$(BIN)/python examples/dagster/run.py demo/dagster
@@ -111,11 +139,18 @@ demo-dagster: $(STAMP) ## Run the same story as Dagster assets
 bench: $(STAMP) programs ## Measure time, memory and disk
 	@$(BIN)/python benchmarks/run.py
 
+.PHONY: pictures
+pictures: $(STAMP) ## Make docs/pictures/ again: a real Airflow, looked at by Debian's chromium
+	@$(BIN)/python tools/pictures.py
+	@$(BIN)/python tools/catalog_picture.py
+
 # --- Ship -------------------------------------------------------------------------------------------------
 
 .PHONY: docs
 docs: $(STAMP) ## Build the documentation into site/; a broken link fails
 	@$(BIN)/python tools/cli_page.py > .venv/cli.md && mv .venv/cli.md docs/reference/cli.md
+	@$(BIN)/python tools/json_schemas.py
+	@$(BIN)/python tools/airflow_pages.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet # ADR 9 says what comes after it
 	@echo "site/index.html"
 
@@ -124,6 +159,20 @@ dist: $(STAMP) ## Build the wheel and the source distribution into dist/
 	@rm -rf dist
 	@$(UV) build --quiet --python $(BIN)/python --out-dir dist .
 	@ls dist
+
+# Not in the lock: it runs in an environment of its own, and nothing else needs it.
+.PHONY: sbom
+sbom: $(STAMP) ## Write the bill of materials of a release, dist/*.cdx.json, from requirements.lock
+	@mkdir -p dist
+	@$(UV) tool run --quiet --python $(BIN)/python --from cyclonedx-bom==$(CYCLONEDX_VERSION) cyclonedx-py requirements \
+		requirements.lock --pyproject pyproject.toml --mc-type library --output-reproducible \
+		--output-file dist/kitops-orchestration-$$($(BIN)/python tools/release.py --version).cdx.json
+	@ls dist
+
+# `TAG=v1.2.3 make release-check`
+.PHONY: release-check
+release-check: $(STAMP) ## Check that a tag, the version and the changelog agree
+	@$(BIN)/python tools/release.py "$$TAG"
 
 .PHONY: clean
 clean: ## Remove everything that can be made again

@@ -5,3 +5,5 @@ this package on every command::
 
     from airflow_kitops.operators import KitExportRunOperator, KitPromoteOperator
 """
+
+__all__: list[str] = []

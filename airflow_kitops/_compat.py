@@ -5,6 +5,8 @@ The bases of triggers are not here: they cost a DAG file a quarter of a second, 
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -15,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
     Asset,
     AssetAlias,
     BaseHook,
+    BaseNotifier,
     BaseOperator,
     BaseOperatorLink,
     BaseSensorOperator,
@@ -22,6 +25,8 @@ from airflow.providers.common.compat.sdk import (
     Param,
     PokeReturnValue,
     TaskDeferred,
+    TaskGroup,
+    Variable,
     XCom,
     conf,
     determine_kwargs,
@@ -38,7 +43,24 @@ try:
 except ImportError:  # before Airflow 3.3 a person's answer is waited for in the triggerer
     TaskAwaitingInput = TaskDeferred
 
+TRIGGERS_RENDER_TEMPLATES = TaskAwaitingInput is not TaskDeferred
+"""Whether the triggerer renders the fields of a task that starts there: since 3.3, as the above."""
+
+
+def asset_states(store: Any) -> list[Any]:
+    """Return the places that Airflow 3.3 has for a watcher's memory: one for each asset that the trigger watches.
+
+    ``store`` is what Airflow gives the trigger.  With several assets it can only be asked by asset, and a trigger is
+    not told which they are.
+    """
+    if store is None:
+        return []
+    by_asset = [*getattr(store, "_by_name", {}).values(), *getattr(store, "_by_uri", {}).values()]
+    return by_asset or [store]
+
+
 __all__ = [
+    "TRIGGERS_RENDER_TEMPLATES",
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
@@ -48,6 +70,7 @@ __all__ = [
     "AssetAlias",
     "AssetWatcher",
     "BaseHook",
+    "BaseNotifier",
     "BaseOperator",
     "BaseOperatorLink",
     "BaseSensorOperator",
@@ -58,7 +81,10 @@ __all__ = [
     "PokeReturnValue",
     "TaskAwaitingInput",
     "TaskDeferred",
+    "TaskGroup",
+    "Variable",
     "XCom",
+    "asset_states",
     "conf",
     "determine_kwargs",
     "get_async_connection",

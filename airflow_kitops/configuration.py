@@ -35,6 +35,11 @@ def page_conn_id() -> str:
     return str(conf.get("kitops", "page_conn_id", fallback="") or "kitops_default")
 
 
+def webhook_conn_id() -> str | None:
+    """Return the connection whose MLflow may send webhooks; ``None``: nobody may."""
+    return conf.get("kitops", "mlflow_webhook_conn_id", fallback="") or None
+
+
 def default_registry() -> str | None:
     """Return the registry of references that name none, where the connection names none either."""
     return conf.get("kitops", "default_registry", fallback="") or None

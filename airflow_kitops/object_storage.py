@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from airflow_kitops.configuration import scratch_dir
+from kitops_orchestration.disk.hidden_folder import scratch_folder
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def local_folder(folder: Any) -> Iterator[Path]:
     from airflow.sdk import ObjectStoragePath
 
     source = ObjectStoragePath(text)
-    with tempfile.TemporaryDirectory(prefix="kitops-", dir=scratch_dir()) as scratch:
-        target = Path(scratch) / "context"
+    with scratch_folder(scratch_dir(), "kitops-task") as scratch:
+        target = scratch.path / "context"
         source.fs.get(source.path.rstrip("/") + "/", str(target), recursive=True)
         yield target

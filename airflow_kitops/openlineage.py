@@ -1,6 +1,6 @@
 """The run facet ``kitops_modelkit``: what a task says about the ModelKit that it made, for lineage backends.
 
-Datasets come from hook lineage (:mod:`airflow_kitops.hook_lineage`), so that operators and plain tasks agree in
+Datasets come from hook lineage (:mod:`airflow_kitops.hooks.lineage`), so that operators and plain tasks agree in
 their names; this adds what no dataset has a place for: size, MLflow run and metrics, stage, approver.
 """
 
@@ -22,7 +22,7 @@ def run_lineage(facts: Mapping[str, Any]) -> OperatorLineage:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.facet_v2 import RunFacet
 
-    from kitops_orchestration.lineage.openlineage import PRODUCER
+    from kitops_orchestration.lineage.projections.openlineage import PRODUCER
 
     @attr.define
     class ModelKitRunFacet(RunFacet):

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from kitops_orchestration.lineage.provenance import RunContext
+    from kitops_orchestration.lineage.statements.provenance import RunContext
 
 
 def run_context(context: Mapping[str, Any]) -> RunContext | None:
-    """Return the DAG, task, run and try of a task's context; ``None`` outside of a task."""
+    """Return the DAG, task, run and try of a task's context; ``None`` outside of a task.
+
+    The page is the task's and not one try's: a task that is retried, or cleared, says the same of itself, and what it
+    attached before is not attached again.
+    """
     task_instance = context.get("ti")
     if task_instance is None:
         return None
-    from kitops_orchestration.lineage.provenance import RunContext
+    from kitops_orchestration.lineage.statements.provenance import RunContext
 
     dag_run = context.get("dag_run")
     started = getattr(dag_run, "start_date", None) or getattr(dag_run, "run_after", None)
@@ -27,5 +32,5 @@ def run_context(context: Mapping[str, Any]) -> RunContext | None:
         map_index=task_instance.map_index if task_instance.map_index >= 0 else None,
         user=getattr(dag_run, "triggering_user_name", None),
         started_on=started.isoformat() if started else None,
-        url=task_instance.log_url,
+        url=urlsplit(task_instance.log_url)._replace(query="").geturl(),
     )

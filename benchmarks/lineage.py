@@ -23,12 +23,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kitops_orchestration.lineage.attach import attach
-from kitops_orchestration.lineage.deployment import record_deployment, where_deployed
-from kitops_orchestration.lineage.questions import lineage
-from kitops_orchestration.lineage.sign_offs import sign_offs
+from kitops_orchestration.lineage.answers.deployment import record_deployment, where_deployed
+from kitops_orchestration.lineage.answers.questions import lineage
+from kitops_orchestration.lineage.answers.sign_offs import sign_offs
+from kitops_orchestration.lineage.answers.timeline import timeline
 from kitops_orchestration.lineage.statements import Approval, DeploymentTarget, Statement, TestResult
-from kitops_orchestration.lineage.timeline import timeline
+from kitops_orchestration.lineage.statements.attach import attach
 from kitops_orchestration.oci.reference import Reference, folder_registry
 from kitops_orchestration.oci.repository import Repository
 from kitops_orchestration.oci.schemes import open_repository

@@ -52,7 +52,7 @@ report(before, result.digest, result.pack.uploaded_bytes)
 KITCTL = """
 import contextlib, io
 from kitops_orchestration.cli.main import _run
-from kitops_orchestration.mlflow_bridge.light_import import import_without_frames
+from kitops_orchestration.mlflow_bridge.runs.light_import import import_without_frames
 {measure}
 import_without_frames()  # as kitctl does, before its verb
 import mlflow

@@ -272,15 +272,15 @@ def seed(bench: Bench, host: str, repository: str, ca: Path | None = None) -> No
     """Put the large layer, as a whole artifact, into a registry that flows pull from."""
     from registry_case import remote
 
-    from kitops_orchestration.oci.copy import copy
+    from kitops_orchestration.oci.copying.graph import copy
     from kitops_orchestration.oci.layout import LayoutRepository
     from kitops_orchestration.oci.reference import Reference
 
     layout = LayoutRepository(Reference.parse(f"file://{bench.folder}/layout"))
     if not (bench.folder / "layout").exists():
-        from kitops_orchestration.oci.blob_source import BytesSource, FileSource
         from kitops_orchestration.oci.descriptor import Descriptor, Digest
         from kitops_orchestration.oci.manifest import Manifest
+        from kitops_orchestration.oci.transfer.source import BytesSource, FileSource
 
         layer = Descriptor("application/octet-stream", Digest(bench.digest), bench.size)
         config = Descriptor("application/vnd.oci.empty.v1+json", Digest.of(b"{}"), 2)

@@ -2,7 +2,8 @@
 
     python benchmarks/run.py [NAME …]
 
-Names: registry, pack_unpack, mlflow_export, lineage.  Each is a script of its own with options of its own; see
+Names: startup, airflow_parse, registry, pack_unpack, gate, mlflow_export, lineage, dagster_load.  Each is a script of
+its own with options of its own; see
 README.md for what the figures mean and how the machine was when they were taken.
 """
 
@@ -13,7 +14,16 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = {"registry": ["--write"], "pack_unpack": [], "mlflow_export": [], "lineage": []}
+SCRIPTS = {
+    "startup": ["--jupyter", "--write"],
+    "airflow_parse": ["--write"],
+    "registry": ["--write"],
+    "pack_unpack": [],
+    "gate": [],
+    "mlflow_export": [],
+    "lineage": [],
+    "dagster_load": [],
+}
 
 
 def main(names: list[str]) -> int:

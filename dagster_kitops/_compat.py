@@ -9,6 +9,7 @@ from dagster._core.definitions.data_version import extract_data_version_from_ent
 from dagster._core.definitions.metadata import NamespacedMetadataSet
 from dagster._utils.names import clean_name
 from dagster_shared.libraries import DagsterLibraryRegistry
+from dagster_shared.record import copy as copy_record
 
 CONTEXT_NAMES = frozenset(get_valid_name_permutations("context"))
 """Names by which Dagster recognises a function's first parameter as the context."""
@@ -20,5 +21,6 @@ __all__ = [
     "IntEnvVar",
     "NamespacedMetadataSet",
     "clean_name",
+    "copy_record",
     "extract_data_version_from_entry",
 ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
-from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.disk.bytecode import after_failure
+from kitops_orchestration.errors import GateRefusedError, KitOpsError
 
 
 @contextmanager
@@ -25,6 +27,7 @@ def translated(context: dg.AssetExecutionContext | dg.OpExecutionContext | None 
     try:
         yield
     except KitOpsError as error:
+        after_failure(error)
         policy = _retry_policy(context)
         wait_seconds = getattr(error, "retry_after_seconds", None)
         if error.transient and policy is not None and wait_seconds is not None:
@@ -40,12 +43,24 @@ def failure(error: KitOpsError) -> dg.Failure:
         "reference": getattr(error, "reference", None),
         "operation": getattr(error, "operation", None),
     }
+    metadata: dict[str, Any] = {key: str(value) for key, value in facts.items() if value}
+    if isinstance(error, GateRefusedError):
+        metadata["findings"] = dg.MetadataValue.json(error.findings)
     advice = f"\nAdvice: {error.advice}" if error.advice else ""
     return dg.Failure(
         description=f"{error}{advice}",
-        metadata={key: str(value) for key, value in facts.items() if value},
+        metadata=metadata,
         allow_retries=error.transient,
     )
+
+
+def definition_error(error: KitOpsError, of: str | None = None) -> dg.DagsterInvalidDefinitionError:
+    """Return the error of a definition that cannot be right; of a ``ValueError`` pydantic would repeat the input.
+
+    Raise it ``from None``: a traceback would show the value, which may be a secret.
+    """
+    said = f"{error}: {error.advice}" if error.advice else str(error)
+    return dg.DagsterInvalidDefinitionError(f"{of}: {said}" if of else said)
 
 
 def _retry_policy(context: dg.AssetExecutionContext | dg.OpExecutionContext | None) -> dg.RetryPolicy | None:

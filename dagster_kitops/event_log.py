@@ -119,6 +119,21 @@ def require_modelkit(
     return found
 
 
+def require_own_partition(key: dg.AssetKey, recorded: RecordedModelKit, partition: str | None) -> None:
+    """Refuse the newest of all partitions for a step without one: which that is, is an accident.
+
+    Raises:
+        dagster.Failure: the asset has partitions, and the step has none.
+    """
+    if partition is None and recorded.partition is not None:
+        raise dg.Failure(
+            description=f"asset {key.to_user_string()} has partitions, and this step has none: it would take whichever "
+            f"was made last, {recorded.partition}",
+            metadata={"advice": "give the asset's own partitions_def to what takes its ModelKits"},
+            allow_retries=False,
+        )
+
+
 def latest_metadata(
     instance: dg.DagsterInstance, key: dg.AssetKey | str | list[str], *, partition: str | None = None
 ) -> dict[str, Any]:

@@ -6,22 +6,25 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from dagster_kitops.content import ModelKitContent
+from dagster_kitops.assets.content import ModelKitContent
 from kitops_orchestration.errors import MissingExtraError, UnsupportedModelKitError
 
 
-def save_model(model: Any, flavor: str, model_dir: Path) -> ModelKitContent:
+def save_model(model: Any, flavor: str, model_dir: Path, *, name: str) -> ModelKitContent:
     """Save ``model`` with ``mlflow.<flavor>.save_model`` below ``model_dir`` and return it as content of a kit.
+
+    ``name`` is what the kit is called: the asset's, for its class says nothing of what it is for.
 
     Raises:
         MissingExtraError: MLflow or the flavour's framework is not installed.
     """
-    from kitops_orchestration.modelkit.kitfile import Kitfile, Model, Package
+    from kitops_orchestration.modelkit.kitfile import MANIFEST_VERSION, Kitfile, Model, Package
 
     _flavor(flavor).save_model(model, str(model_dir / "model"))
     kitfile = Kitfile(
-        package=Package(name=type(model).__name__),
-        model=Model(name=type(model).__name__, path="model", framework=flavor),
+        manifest_version=MANIFEST_VERSION,
+        package=Package(name=name),
+        model=Model(name=name, path="model", framework=flavor, description=f"A {type(model).__name__}"),
     )
     return ModelKitContent(context_dir=model_dir, kitfile=kitfile)
 

@@ -2,7 +2,7 @@
 
 # No `from __future__ import annotations`: Dagster reads the field annotations of resources.
 
-import tempfile
+import atexit
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -12,7 +12,9 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from dagster_kitops._errors import translated
-from dagster_kitops.content import ModelKitContent
+from dagster_kitops.assets.content import ModelKitContent
+from dagster_kitops.assets.partitions import PARTITION_ANNOTATION, PLACEHOLDER, filled_tag, repository_name
+from dagster_kitops.assets.publish import difference, is_unchanged, signature_metadata
 from dagster_kitops.event_log import RecordedModelKit, latest_modelkit
 from dagster_kitops.flavors import load_model, save_model
 from dagster_kitops.lineage import asset_inputs, asset_provenance, step_run_context
@@ -23,14 +25,15 @@ from dagster_kitops.metadata import (
     REPOSITORY_LABEL,
     data_version,
     modelkit_metadata,
+    ordered,
+    own_metadata,
 )
-from dagster_kitops.partitions import PARTITION_ANNOTATION, PLACEHOLDER, filled_tag, repository_name
-from dagster_kitops.publish import difference, is_unchanged, signature_metadata
 from dagster_kitops.resources import KitOpsResource
+from kitops_orchestration.disk.hidden_folder import HiddenFolder
 from kitops_orchestration.oci.reference import Reference
 
 if TYPE_CHECKING:
-    from kitops_orchestration.lineage.publish import Published
+    from kitops_orchestration.lineage.publish import MakeStatement, Published
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.signing.statement import Statement
 
@@ -44,6 +47,10 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
     MLflow flavour.  ``AssetIn(metadata={"kitops/include": ["model"]})`` fetches those layers only;
     ``{"allow_missing_partitions": True}`` leaves out partitions that nobody has made yet.  Where there is no partition
     to load, as before the first one of an asset that takes its own one before, a ``Path | None`` is ``None``.
+
+    As a project's default it keeps what ops hand on as Dagster does, in the instance's storage; an asset that is no
+    ModelKit needs another ``io_manager_key``.  ``defs.load_asset_value(..., python_type=Path)`` gives a folder that
+    stays until the process ends.
     """
 
     kitops: KitOpsResource
@@ -58,12 +65,12 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         default="off", description="Judge signatures before unpacking, by the trust of the KitOpsResource."
     )
 
-    _folders: list[tempfile.TemporaryDirectory[str]] = PrivateAttr(default_factory=list)
+    _folders: list[HiddenFolder] = PrivateAttr(default_factory=list)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 # Dagster's signature
         """Remove what was unpacked for the step."""
         while self._folders:
-            self._folders.pop().cleanup()
+            self._folders.pop().discard()
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Pack and push ``obj``; record digest, metadata and data version.
@@ -71,27 +78,32 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         Raises:
             dagster.Failure: nothing that a ModelKit is made of, or the registry refused it.
         """
+        if not context.has_asset_key:
+            _run_storage(context.step_context.instance).handle_output(context, obj)
+            return
         if obj is None:
             context.log.warning("nothing to store: the asset returned None")
             return
         previous = self._previous(context)
         with translated(), self.kitops.scratch() as scratch:
             content = self._content(context, obj, scratch)
-            published = self._publish(context, content, scratch, previous)
-        context.add_output_metadata(
-            {
-                **modelkit_metadata(published.pack),
-                **difference(self.kitops, previous, published.pack),
-                **content.metadata,
-                **signature_metadata(published.signature),
-            }
-        )
+            said = own_metadata(content.metadata)
+            facts: dict[str, Any] = {}
+
+            def before_tag(packed: "PackResult") -> "Statement | None":
+                facts.update({**said, **difference(self.kitops, previous, packed), **modelkit_metadata(packed)})
+                return self._provenance(context, packed, previous)
+
+            published = self._publish(context, content, scratch, before_tag)
+        context.add_output_metadata(ordered({**facts, **signature_metadata(published.signature)}))
         step = _step(context)
         if step is not None:
             step.set_data_version(context.asset_key, data_version(published.pack.digest))
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Return the upstream ModelKit in the form that the parameter's annotation asks for."""
+        if not context.has_asset_key:
+            return self._from_run(context)
         wanted = _without_none(context.dagster_type.typing_type)
         if not context.has_asset_partitions:
             return self._load(context, wanted, None)
@@ -115,10 +127,23 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
                     description=f"{error}; to store framework objects, give the IO manager an MLflow flavor",
                     allow_retries=False,
                 ) from error
-        return save_model(obj, str(flavor), scratch / "saved")
+        name = context.asset_key.path[-1]
+        return save_model(obj, str(flavor), scratch / "saved", name=name)
+
+    def _from_run(self, context: dg.InputContext) -> Any:
+        """Return what an op of the run handed on, which is no asset and no ModelKit."""
+        try:
+            return _run_storage(context.instance).load_input(context)
+        except FileNotFoundError as error:
+            raise dg.Failure(
+                description="what another op returned is not on this machine: it is kept in the instance's storage, as "
+                "Dagster itself keeps it",
+                metadata={"advice": "run both ops on one machine, make the output an asset, or give it an IO manager"},
+                allow_retries=False,
+            ) from error
 
     def _publish(
-        self, context: dg.OutputContext, content: ModelKitContent, scratch: Path, previous: RecordedModelKit | None
+        self, context: dg.OutputContext, content: ModelKitContent, scratch: Path, before_tag: "MakeStatement"
     ) -> "Published":
         named = (context.definition_metadata or {}).get(REPOSITORY_LABEL)
         repository = named or repository_name(context.asset_key, prefix=self.repository_prefix)
@@ -134,7 +159,7 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
             kitfile=content.kitfile,
             grafts=content.grafts or None,
             annotations=annotations or None,
-            statement=lambda packed: self._provenance(context, packed, previous),
+            statement=before_tag,
             signer=self.kitops.required_signer(place) if self.sign else self.kitops.get_signer(),
             sign=self.sign,
         )
@@ -160,7 +185,8 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
             return recorded
         if wanted is Reference:
             return recorded.reference
-        folder = self._unpacked(recorded.reference, (context.definition_metadata or {}).get(FILTERS_LABEL) or ())
+        filters = (context.definition_metadata or {}).get(FILTERS_LABEL) or ()
+        folder = self._unpacked(recorded.reference, filters, is_step=_has_step(context))
         if wanted in (Path, Any, None):
             return folder
         with translated():
@@ -194,13 +220,36 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         context.log.info("no event names this asset's ModelKit: %s is what its tag points at now", pinned)
         return RecordedModelKit(pinned, run_id="", timestamp=0.0)
 
-    def _unpacked(self, reference: Reference, filters: Any) -> Path:
+    def _unpacked(self, reference: Reference, filters: Any, *, is_step: bool) -> Path:
         folder = self.kitops.scratch_folder()
-        self._folders.append(folder)
-        target = Path(folder.name) / "kit"
+        (self._folders if is_step else _KEPT).append(folder)
+        target = folder.path / "kit"
         with translated():
             self.kitops.get_client().unpack(reference, target, filters=filters)
         return target
+
+
+_KEPT: list[HiddenFolder] = []
+"""What was loaded outside of a run: nobody says when it is not needed any more, so it goes with the process."""
+
+
+@atexit.register
+def _let_go() -> None:
+    while _KEPT:
+        _KEPT.pop().discard()
+
+
+def _run_storage(instance: dg.DagsterInstance) -> dg.IOManager:
+    """Return where Dagster itself keeps what ops hand on: it is no asset, so it is no ModelKit either."""
+    return dg.FilesystemIOManager().create_io_manager(dg.build_init_resource_context(instance=instance))
+
+
+def _has_step(context: dg.InputContext) -> bool:
+    """Tell whether a step loads; ``load_asset_value`` does so outside of any run."""
+    try:
+        return context.step_context is not None
+    except dg.DagsterInvariantViolationError:
+        return False
 
 
 def _step(context: dg.OutputContext) -> Any:

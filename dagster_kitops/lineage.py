@@ -13,8 +13,8 @@ from dagster_kitops._compat import extract_data_version_from_entry
 from dagster_kitops.event_log import latest_modelkit
 
 if TYPE_CHECKING:
-    from kitops_orchestration.lineage.dependencies import Dependency
-    from kitops_orchestration.lineage.run_context import RunContext
+    from kitops_orchestration.lineage.statements.dependencies import Dependency
+    from kitops_orchestration.lineage.statements.run_context import RunContext
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.signing.statement import Statement
 
@@ -38,7 +38,7 @@ class Input:
 
 def run_context(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> RunContext:
     """Return the run, the asset and the attempt that a statement names; in a direct call there is no run."""
-    from kitops_orchestration.lineage.run_context import RunContext
+    from kitops_orchestration.lineage.statements.run_context import RunContext
 
     step = step_of(context)
     return RunContext(orchestrator="dagster") if step is None else step_run_context(step, _task(context))
@@ -46,7 +46,7 @@ def run_context(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Ru
 
 def step_run_context(step: Any, task: str) -> RunContext:
     """Return the run and the attempt of a step's own context, which an IO manager has."""
-    from kitops_orchestration.lineage.run_context import RunContext
+    from kitops_orchestration.lineage.statements.run_context import RunContext
 
     record = step.instance.get_run_record_by_id(step.run_id)
     started = record.start_time if record is not None else None
@@ -70,7 +70,7 @@ def asset_provenance(
     inputs: Sequence[Input],
 ) -> Statement:
     """Return the provenance of what a step packed: run, asset, code version, inputs by data version."""
-    from kitops_orchestration.lineage.provenance import provenance
+    from kitops_orchestration.lineage.statements.provenance import provenance
 
     facts = asset_facts(instance, spec, partition, inputs)
     return provenance(packed, run, dependencies=modelkit_inputs(instance, inputs, run.run_id), parameters=facts)
@@ -132,7 +132,7 @@ def _data_versions(instance: dg.DagsterInstance, inputs: Sequence[Input]) -> dic
 
 
 def _modelkit(instance: dg.DagsterInstance, item: Input, run_id: str | None) -> list[Dependency]:
-    from kitops_orchestration.lineage.dependencies import Dependency
+    from kitops_orchestration.lineage.statements.dependencies import Dependency
 
     recorded = latest_modelkit(instance, item.key, partition=item.partition, run_id=run_id)
     digest = recorded.reference.digest if recorded is not None else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from dagster_kitops.body import with_resource
+from dagster_kitops.assets.body import with_resource
 from dagster_kitops.event_log import recorded_modelkit
 from dagster_kitops.resources import KitOpsResource
 from kitops_orchestration.errors import KitOpsError
@@ -77,13 +77,13 @@ def _new(
 
 
 def _send(kitops: KitOpsResource, references: Sequence[Reference | None], transport: Any) -> int:
-    from kitops_orchestration.lineage.openlineage import emit, events
+    from kitops_orchestration.lineage.projections.openlineage import emit, events
 
     client = kitops.get_client()
     sent = 0
     for reference in dict.fromkeys(item for item in references if item is not None):
         try:
-            lineage = client.lineage(reference)
+            lineage = client.lineage(reference, trust=None)
         except KitOpsError as error:
             if error.transient:
                 raise

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kitops_orchestration.modelkit.markdown import block
+from kitops_orchestration.presentation.markdown import block
 
 if TYPE_CHECKING:
     from kitops_orchestration.modelkit.pack import PackResult
@@ -44,6 +44,7 @@ def report_modelkit(
         "kitops/layer_count": len(result.layers),
         "kitops/uploaded_bytes": result.uploaded_bytes,
         "kitops/kitfile": {"raw_value": block(result.kitfile.to_yaml(), "yaml"), "type": "md"},
+        "kitops/modelkit": {"raw_value": result.to_json(), "type": "json"},
         "dagster/size_bytes": result.size_bytes,
         **(metadata or {}),
     }

@@ -1,7 +1,7 @@
 """What packing and checking need of a registry: the part of ``KitOpsResource`` that they use.
 
-The resource publishes by means of :mod:`dagster_kitops.publish`; so what is below it knows this protocol, and not the
-resource itself.
+The resource publishes by means of :mod:`dagster_kitops.assets.publish`; so what is below it knows this
+protocol, and not the resource itself.
 """
 
 from __future__ import annotations

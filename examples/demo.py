@@ -16,7 +16,7 @@ import warnings
 from pathlib import Path
 
 from kitops_orchestration import KitClient
-from kitops_orchestration.oci.reference import folder_registry
+from kitops_orchestration.oci import folder_registry
 
 PARAMS = {"C": 0.5, "max_iter": 500}
 

@@ -11,35 +11,25 @@ kitops_orchestration`` costs nothing and pulls in no orchestrator, no MLflow and
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from kitops_orchestration._public import public_names
 from kitops_orchestration._version import __version__
 
 if TYPE_CHECKING:
-    from kitops_orchestration.client import KitClient
-    from kitops_orchestration.errors import KitOpsError
-    from kitops_orchestration.oci.copy import copy
-    from kitops_orchestration.oci.descriptor import Descriptor, Digest
-    from kitops_orchestration.oci.manifest import Index, Manifest
-    from kitops_orchestration.oci.reference import Reference
-    from kitops_orchestration.oci.repository import Repository
-    from kitops_orchestration.oci.schemes import open_repository
-    from kitops_orchestration.settings import Limits
-
-_HOMES = {
-    "KitClient": "client",
-    "KitOpsError": "errors",
-    "copy": "oci.copy",
-    "Descriptor": "oci.descriptor",
-    "Digest": "oci.descriptor",
-    "Index": "oci.manifest",
-    "Manifest": "oci.manifest",
-    "Reference": "oci.reference",
-    "Repository": "oci.repository",
-    "open_repository": "oci.schemes",
-    "Limits": "settings",
-}
+    from kitops_orchestration.client import KitClient as KitClient
+    from kitops_orchestration.errors import KitOpsError as KitOpsError
+    from kitops_orchestration.modelkit import Kitfile as Kitfile
+    from kitops_orchestration.modelkit import ModelKit as ModelKit
+    from kitops_orchestration.oci import Descriptor as Descriptor
+    from kitops_orchestration.oci import Digest as Digest
+    from kitops_orchestration.oci import Index as Index
+    from kitops_orchestration.oci import Manifest as Manifest
+    from kitops_orchestration.oci import Reference as Reference
+    from kitops_orchestration.oci import Repository as Repository
+    from kitops_orchestration.oci import copy as copy
+    from kitops_orchestration.oci import open_repository as open_repository
+    from kitops_orchestration.settings import Limits as Limits
 
 __all__ = [
     "Descriptor",
@@ -47,8 +37,10 @@ __all__ = [
     "Index",
     "KitClient",
     "KitOpsError",
+    "Kitfile",
     "Limits",
     "Manifest",
+    "ModelKit",
     "Reference",
     "Repository",
     "__version__",
@@ -56,12 +48,22 @@ __all__ = [
     "open_repository",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = public_names(
+        __name__,
+        {
+            "Descriptor": "oci",
+            "Digest": "oci",
+            "Index": "oci",
+            "KitClient": "client",
+            "KitOpsError": "errors",
+            "Kitfile": "modelkit",
+            "Limits": "settings",
+            "Manifest": "oci",
+            "ModelKit": "modelkit",
+            "Reference": "oci",
+            "Repository": "oci",
+            "copy": "oci",
+            "open_repository": "oci",
+        },
+    )

@@ -1,12 +1,14 @@
-"""The whole error tree of the core. Nothing else lives here, and nothing here imports anything of ours.
+"""The whole error tree of the core, and the way down it. Nothing here imports anything of ours.
 
 *What* happened is the class, *where* is in the fields, *what to do now* is ``advice``.  ``transient``
 tells an orchestrator whether the same call may succeed later::
 
     KitOpsError
     ├── InvalidReferenceError (ValueError)
+    ├── OptionError (ValueError)
     ├── KitfileError (ValueError)              .path .field
     ├── ModelKitError
+    │   ├── GateRefusedError                   .findings
     │   ├── UnsafePathError
     │   └── UnsupportedModelKitError
     ├── RegistryError                          .operation .reference .side
@@ -22,17 +24,21 @@ tells an orchestrator whether the same call may succeed later::
     ├── RunExportError
     │   └── TrackingUnavailableError           transient
     ├── SignatureError
+    │   ├── SigningKeyMissingError
+    │   ├── SigningServiceUnavailableError     transient
     │   ├── SignatureMissingError
     │   └── VerificationError
     ├── PromotionError
     │   ├── CheckFailedError                   .failed_checks
     │   ├── ApprovalMissingError
-    │   └── TagMovedError                      .expected .found
+    │   ├── TagMovedError                      .expected .found
+    │   └── TagOwnedError
     └── MissingExtraError (ImportError)        .extra
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 Side = Literal["source", "destination"]
@@ -56,6 +62,20 @@ class KitOpsError(Exception):
         return _restore, (type(self), self.args, dict(vars(self)))
 
 
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and, one after the other, what it came from: each once, also where a chain leads back to itself.
+
+    >>> [type(cause).__name__ for cause in causes(KitOpsError("nothing was packed"))]
+    ['KitOpsError']
+    """
+    cause: BaseException | None = error
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
 def _restore(error_class: type[KitOpsError], args: tuple[Any, ...], fields: dict[str, Any]) -> KitOpsError:
     error = error_class.__new__(error_class, *args)
     error.args = args
@@ -65,6 +85,10 @@ def _restore(error_class: type[KitOpsError], args: tuple[Any, ...], fields: dict
 
 class InvalidReferenceError(KitOpsError, ValueError):
     """A text is not a reference, repository, tag or digest by the specification's grammar."""
+
+
+class OptionError(KitOpsError, ValueError):
+    """An option that the verb does not take, or a value that is not what it takes; the message names both."""
 
 
 class KitfileError(KitOpsError, ValueError):
@@ -87,6 +111,19 @@ class ModelKitError(KitOpsError):
 
 class UnsafePathError(ModelKitError):
     """An archive member, or a path in a Kitfile, leaves the directory it belongs to."""
+
+
+class GateRefusedError(ModelKitError):
+    """A folder holds what should not leave: secrets, or files that are not what they say; nothing was sent.
+
+    ``findings`` has one object for each reason: path, line, rule, kind and fingerprint, and never a secret's value.
+    """
+
+    def __init__(
+        self, message: str, *, findings: list[dict[str, Any]] | None = None, advice: str | None = None
+    ) -> None:
+        super().__init__(message, advice=advice)
+        self.findings = findings or []
 
 
 class UnsupportedModelKitError(ModelKitError):
@@ -175,6 +212,16 @@ class SignatureError(KitOpsError):
     """Root of what can go wrong with signatures and keys."""
 
 
+class SigningKeyMissingError(SignatureError):
+    """Something has to be signed, and nobody gave the key; an adapter's advice says where it takes one from."""
+
+
+class SigningServiceUnavailableError(SignatureError):
+    """A key service or a time-stamp authority does not answer; the same call may succeed later."""
+
+    transient = True
+
+
 class SignatureMissingError(SignatureError):
     """No signature that could count was found."""
 
@@ -208,6 +255,10 @@ class TagMovedError(PromotionError):
         super().__init__(message, advice=advice)
         self.expected = expected
         self.found = found
+
+
+class TagOwnedError(PromotionError):
+    """The tag is that of a policy's stage, and its promotion alone moves it."""
 
 
 class MissingExtraError(KitOpsError, ImportError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 from kitops_orchestration.errors import KitOpsError
 
 MIB = 1024 * 1024
+_CONF = "registries.conf"
+_ENTRY = re.compile(rb"^[ \t]*(?:\[\[[ \t]*registry|registry[ \t]*=)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,9 @@ class Limits:
     """Blobs moved at the same time."""
     connect_timeout_seconds: float = 10.0
     silence_timeout_seconds: float = 60.0
-    """Longest wait for the next byte; a slow but steady transfer has no limit."""
+    """Longest wait for the next byte."""
+    least_bytes_per_second: int = 1024
+    """Slower than this over ``silence_timeout_seconds`` of waiting is as good as silence; 0 is no limit."""
     retries: int = 5
     retry_budget_seconds: float = 300.0
     """Time that one operation may spend waiting between attempts, over all of its requests."""
@@ -59,10 +64,24 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "kitops-orchestration"
 
 
+def state_dir() -> Path:
+    """Return the folder for what must not be lost: ``KITOPS_ORCHESTRATION_STATE``, else below ``XDG_STATE_HOME``."""
+    explicit = env("KITOPS_ORCHESTRATION_STATE")
+    if explicit:
+        return Path(explicit).expanduser()
+    base = env("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "kitops-orchestration"
+
+
 def docker_config_dir() -> Path:
     """Return where Docker keeps ``config.json``: ``DOCKER_CONFIG``, else ``~/.docker``."""
     explicit = env("DOCKER_CONFIG")
     return Path(explicit) if explicit else Path.home() / ".docker"
+
+
+def token_realms() -> tuple[str, ...]:
+    """Return hosts of token services that get credentials of registries at other sites: ``KITOPS_TOKEN_REALMS``."""
+    return tuple(item.strip().lower() for item in (env("KITOPS_TOKEN_REALMS") or "").split(",") if item.strip())
 
 
 def mlflow_allowed_registries() -> tuple[str, ...] | None:
@@ -86,6 +105,14 @@ def mlflow_trust_policy() -> Path | None:
     """Return the trust policy that ``modelkit://`` loads must satisfy: ``KITOPS_MLFLOW_TRUST_POLICY``."""
     text = env("KITOPS_MLFLOW_TRUST_POLICY")
     return Path(text) if text else None
+
+
+def page_templates() -> tuple[str | None, str | None]:
+    """Return the addresses of a ModelKit's page and passport: ``KITOPS_MODELKIT_PAGE`` and ``KITOPS_PASSPORT_PAGE``.
+
+    They are web addresses with ``{registry}``, ``{repository}``, ``{tag}``, ``{digest}`` and ``{reference}`` in them.
+    """
+    return env("KITOPS_MODELKIT_PAGE"), env("KITOPS_PASSPORT_PAGE")
 
 
 def environment_of_interpreter() -> dict[str, str]:
@@ -120,6 +147,48 @@ def credential_paths() -> tuple[Path, ...]:
         paths.append(Path(runtime) / "containers" / "auth.json")
     paths.append((Path(config) if config else Path.home() / ".config") / "containers" / "auth.json")
     return tuple(paths)
+
+
+def _config_home() -> Path:
+    config = env("XDG_CONFIG_HOME")
+    return Path(config) if config else Path.home() / ".config"
+
+
+def certificate_folders() -> tuple[Path, ...]:
+    """Return the ``certs.d`` folders, the user's before the machine's; the first that knows a registry counts."""
+    home = _config_home()
+    own = (home / "containers" / "certs.d", home / "docker" / "certs.d")
+    return (*own, Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
+
+
+def registries_files() -> tuple[Path, ...]:
+    """Return the ``registries.conf`` that counts and its drop-ins, in the order they are read.
+
+    A user's file stands for all of the machine's; without one a user's drop-ins come after the machine's.
+    ``CONTAINERS_REGISTRIES_CONF`` names one file, and nothing else counts.
+    """
+    explicit = env("CONTAINERS_REGISTRIES_CONF")
+    if explicit:
+        return (Path(explicit),)
+    user, machine = _config_home() / "containers" / _CONF, Path("/etc/containers") / _CONF
+    mains = (user,) if user.is_file() else (machine, user)
+    main = mains[:1] if mains[0].is_file() else ()
+    return (*main, *(path for place in mains for path in sorted(Path(f"{place}.d").glob("*.conf"))))
+
+
+def has_registry_files(registry: str) -> bool:
+    """Tell whether this machine has files of Docker or Podman that may be about a registry."""
+    if any((folder / registry).is_dir() for folder in certificate_folders()):
+        return True
+    return any(map(_has_entries, registries_files()))
+
+
+def _has_entries(path: Path) -> bool:
+    """Tell whether a ``registries.conf`` may be about registries; what distributions put there is about short names."""
+    try:
+        return _ENTRY.search(path.read_bytes()) is not None
+    except OSError:
+        return False
 
 
 def ca_bundle_path() -> Path | None:

@@ -1,37 +1,163 @@
-"""Registries for every test folder: a folder, the embedded double, and Debian's docker-registry as a process."""
+"""For every test folder: a home that is nobody's, a full disk, any order, and registries.
+
+The registries are a folder, the embedded double, and Debian's docker-registry as a process.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import multiprocessing
 import os
+import py_compile
+import random
 import resource
+import runpy
 import shutil
-import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, TypeVar
 
 import hypothesis
 import pytest
 from hypothesis import HealthCheck
 
-from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.reference import folder_registry as folder_registry_name
-from kitops_orchestration.testing.registry import EmbeddedRegistry
+# --- A home that is nobody's ------------------------------------------------------------------------------
+# Set before anything else is imported: Airflow, Dagster and MLflow read it once. What a user configured
+# for registries, trackers and clouds is no business of a test, and what a test leaves behind none of the user's.
+
+_USERS_ENVIRONMENT = dict(os.environ)
+_HOME = Path(tempfile.mkdtemp(prefix="kitops-test-home-"))
+_USERS_OWN = ("AIRFLOW_", "AWS_", "COSIGN_", "DAGSTER_", "HF_", "KITOPS_", "MLFLOW_", "OPENLINEAGE_", "XDG_")
+_USERS_OWN += ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "GIT_CONFIG", "SOURCE_DATE_EPOCH")
+
+for _name in [name for name in os.environ if name.startswith(_USERS_OWN) and name != "AWS_CA_BUNDLE"]:
+    del os.environ[_name]
+os.environ |= {
+    "HOME": str(_HOME),
+    "AIRFLOW_HOME": str(_HOME / "airflow"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__OPENLINEAGE__DISABLED": "True",
+    "DAGSTER_DISABLE_TELEMETRY": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+from kitops_orchestration.oci.reference import Reference  # noqa: E402 - after the environment is set
+from kitops_orchestration.oci.reference import folder_registry as folder_registry_name  # noqa: E402 - the same
+from kitops_orchestration.testing.registry import EmbeddedRegistry  # noqa: E402 - the same
 
 # How long an example takes says something of the machine, which may be busy, and nothing of the code.
-hypothesis.settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# What one run found is not replayed by the next, which would then be another test: a failure prints how to repeat it.
+_ANY_MACHINE = hypothesis.settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None, print_blob=True
+)
+hypothesis.settings.register_profile("any-machine", parent=_ANY_MACHINE, max_examples=30)
+hypothesis.settings.register_profile("soak", parent=_ANY_MACHINE, max_examples=2000)
 hypothesis.settings.load_profile("any-machine")
+
+_T = TypeVar("_T")
+OnAFullDisk = Callable[[int, Callable[[], _T]], _T]
 
 _PROGRAM = "docker-registry"
 _START_SECONDS = 20.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--random-order",
+        type=int,
+        metavar="SEED",
+        help="shuffle the files, and the tests of each; the same seed gives the same order",
+    )
+    parser.addoption("--soak", action="store_true", help="try every case where a sample is tried otherwise; takes long")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--soak"):
+        hypothesis.settings.load_profile("soak")
+
+
+_YEAR_2001 = 1_000_000_000  # in seconds since 1970
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a value of which a moment may be part by its argument: workers that collect apart have to agree on names.
+
+    Bytes may be an archive, which holds the time at which it was made, and a large number may be that time itself.
+    """
+    is_moment = isinstance(val, int | float) and val > _YEAR_2001
+    return argname if is_moment or isinstance(val, bytes) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that took longer than any may: what stopped it may have been caught by what it tests.
+
+    An orchestrator, for instance, takes whatever a step raises, and reports a step that failed.
+    """
+    report = yield
+    most = item.config.getoption("timeout") or float(item.config.getini("timeout"))
+    if report.passed and most and call.duration >= most:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} took {call.duration:.0f} s and passed; it was to be stopped after {most:g} s"
+    return report
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    seed = config.getoption("--random-order")
+    return None if seed is None else f"order: --random-order={seed}"
+
+
+# Where a warning is an error. In the other folders other people's programs run in this process and warn as they like:
+# their warnings are shown at the end of the report.
+_OWN_FOLDERS = tuple(Path(__file__).parent / name for name in ("unit", "scenario", "contract", "architecture"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Shuffle whole files, so that what a file sets up once is still set up once."""
+    for item in items:
+        if not any(item.path.is_relative_to(folder) for folder in _OWN_FOLDERS):
+            item.add_marker(pytest.mark.filterwarnings("default"))
+    seed = config.getoption("--random-order")
+    if seed is None:
+        return
+    by_file: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        by_file.setdefault(item.path, []).append(item)
+    order = random.Random(seed)  # every worker of pytest-xdist has to come to the same order
+    files = list(by_file.values())
+    order.shuffle(files)
+    for tests in files:
+        order.shuffle(tests)
+    items[:] = [item for tests in files for item in tests]
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def planted() -> dict[str, Any]:
+    """Return the corpus of planted secrets and of what only looks like them; see ``tests/data/planted.py``."""
+    return runpy.run_path(str(Path(__file__).parent / "data" / "planted.py"), run_name="planted")
+
+
+@pytest.fixture(scope="session")
+def held_out() -> dict[str, Any]:
+    """Return the second hold-out of secrets and of harmless files; see ``tests/data/held_out.py``."""
+    return runpy.run_path(str(Path(__file__).parent / "data" / "held_out.py"), run_name="held_out")
 
 
 @dataclass(frozen=True)
@@ -64,6 +190,11 @@ def _forget_mlflow() -> None:
         mlflow.set_registry_uri(None)
         # MLflow has no public way to leave an experiment.
         mlflow.tracking.fluent._active_experiment_id = None
+    # boto3 keeps one session, and MLflow its clients: both with the credentials that were there when they were made.
+    if (boto3 := sys.modules.get("boto3")) is not None:
+        boto3.DEFAULT_SESSION = None
+    if (s3 := sys.modules.get("mlflow.store.artifact.s3_artifact_repo")) is not None:
+        s3._cached_get_s3_client.cache_clear()
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"):
         os.environ.pop(name, None)
 
@@ -88,21 +219,82 @@ def embedded_registry() -> Iterator[EmbeddedRegistry]:
 
 
 @pytest.fixture
-def largest_file() -> Callable[[int], AbstractContextManager[None]]:
-    """Let this process write no file longer than some bytes, for a while: what a full disk looks like to it."""
+def on_a_full_disk() -> OnAFullDisk:
+    """Call something in a child process that can write no file longer than some bytes: a full disk, to that process.
 
-    @contextmanager
-    def limited(size: int) -> Iterator[None]:
-        before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    ``on_a_full_disk(size, call)`` returns what the call returns, which has to be something that pickle takes. Never in
+    this process: the limit holds for everything in it, also for the bytecode that Python writes of what it imports.
+    Python up to 3.12.7 and 3.13.0 does not notice that such a file was cut, and every later process fails on it.
+    """
+
+    def call_in_child(size: int, call: Callable[[], Any]) -> Any:
+        fork = multiprocessing.get_context("fork")
+        receiver, sender = fork.Pipe(duplex=False)
+        child = fork.Process(target=_answer_on_a_full_disk, args=(size, call, sender))
+        with warnings.catch_warnings():
+            # From 3.12 on Python warns of a fork while other threads run; the child uses nothing of theirs.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child.start()
+        sender.close()
         try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-            signal.signal(signal.SIGXFSZ, ignored)
+            answer = receiver.recv()
+        except EOFError:
+            child.join()
+            pytest.fail(f"the child process on a full disk ended with {child.exitcode} and said nothing")
+        child.join()
+        if isinstance(answer, _Raised):
+            pytest.fail(f"on a full disk: {answer.text}")
+        return answer
 
-    return limited
+    return call_in_child
+
+
+@dataclass(frozen=True)
+class _Raised:
+    text: str
+
+
+def _answer_on_a_full_disk(size: int, call: Callable[[], Any], sender: Connection) -> None:
+    sys.dont_write_bytecode = True  # the limit would cut it
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    try:
+        answer = call()
+    except BaseException as error:  # also what pytest.fail raises: the parent has to hear of everything
+        answer = _Raised(f"{type(error).__name__}: {error}")
+    sender.send(answer)
+
+
+@pytest.fixture
+def bytecode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The bytecode of a module that this process has imported, for the time of the test."""
+    source = tmp_path / "module_on_a_full_disk.py"
+    source.write_text(f"VALUES = {list(range(1000))}\n")
+    spec = importlib.util.spec_from_file_location(source.stem, source)
+    assert spec is not None
+    monkeypatch.setitem(sys.modules, source.stem, importlib.util.module_from_spec(spec))
+    return Path(py_compile.compile(str(source), doraise=True))
+
+
+@pytest.fixture
+def cut_bytecode(bytecode: Path) -> Path:
+    """The same after a disk took the first half of it, and Python did not notice."""
+    os.truncate(bytecode, bytecode.stat().st_size // 2)
+    return bytecode
+
+
+@pytest.fixture(scope="session")
+def is_soak(request: pytest.FixtureRequest) -> bool:
+    """Whether a test may take minutes: it then tries every case, and a sample otherwise."""
+    return bool(request.config.getoption("--soak"))
+
+
+@pytest.fixture(scope="session")
+def installers_environment() -> Mapping[str, str]:
+    """The environment for programs that install packages: the user's own, so index, certificates and cache are his.
+
+    As in ``make setup``; the one thing outside of temporary folders that tests touch is therefore uv's cache.
+    """
+    return {name: value for name, value in _USERS_ENVIRONMENT.items() if name != "PYTHONPATH"}
 
 
 @pytest.fixture(scope="session")

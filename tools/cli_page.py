@@ -15,7 +15,7 @@ Made by `make docs` from what the verbs say about themselves.
 - A reference is `registry/repository:tag` or `registry/repository@sha256:…`; for a folder registry,
   `file:///folder/repository:tag`.
 - With `--json` a verb prints one JSON object and nothing else on standard output.
-- Exit status: 0 done; 1 an expected error, with what to do about it; 2 wrong usage; 70 a bug.
+- Exit status: 0 done; 1 an expected error, with what to do about it; 2 wrong usage; 70 a bug; 130 stopped by Ctrl-C.
 """
 
 

@@ -15,7 +15,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 OURS = "kitops-orchestration"
-EXTRAS = ("airflow", "dagster", "mlflow", "mlflow-full", "signing", "huggingface", "openlineage", "s3")
 HEAD = """# Licences of dependencies
 
 What `pip install kitops-orchestration` brings along, and what each extra adds, with the licence that each package
@@ -40,6 +39,10 @@ SHORT = {
 }
 
 
+NOT_LOCKED = {"kingfisher-secret-scanner": "Apache-2.0"}
+"""In no environment of this checkout (pyproject.toml says why at its extra): its licence was looked up."""
+
+
 def wanted(requirement: Requirement, extras: Iterable[str]) -> bool:
     """Tell whether a requirement applies here, with these extras of the package that states it."""
     marker = requirement.marker
@@ -47,7 +50,7 @@ def wanted(requirement: Requirement, extras: Iterable[str]) -> bool:
     return marker is None or any(marker.evaluate({**environment, "extra": extra}) for extra in ["", *extras])
 
 
-def closure(name: str, extras: frozenset[str], found: dict[str, Distribution], seen: set[tuple[str, str]]) -> None:
+def closure(name: str, extras: frozenset[str], found: dict[str, str], seen: set[tuple[str, str]]) -> None:
     """Collect what ``name`` with ``extras`` needs, itself included, as far as it is installed."""
     keys = {(name, extra) for extra in ["", *extras]}
     if keys <= seen:
@@ -56,17 +59,19 @@ def closure(name: str, extras: frozenset[str], found: dict[str, Distribution], s
     try:
         package = distribution(name)
     except PackageNotFoundError:
-        return  # its marker is for another platform or Python
-    found[name] = package
+        if name in NOT_LOCKED:
+            found[name] = NOT_LOCKED[name]
+        return  # of the others the marker is for another platform or Python
+    found[name] = licence(package)
     for text in package.requires or ():
         requirement = Requirement(text)
         if wanted(requirement, extras):
             closure(canonicalize_name(requirement.name), frozenset(requirement.extras), found, seen)
 
 
-def needed(extras: frozenset[str]) -> dict[str, Distribution]:
-    """Return the packages that our own distribution needs with ``extras``, without itself."""
-    found: dict[str, Distribution] = {}
+def needed(extras: frozenset[str]) -> dict[str, str]:
+    """Return what our own distribution needs with ``extras``, and the licence of each."""
+    found: dict[str, str] = {}
     closure(OURS, extras, found, set())
     del found[OURS]
     return found
@@ -86,9 +91,9 @@ def licence(package: Distribution) -> str:
     return " OR ".join(dict.fromkeys(short))
 
 
-def table(packages: dict[str, Distribution]) -> list[str]:
+def table(packages: dict[str, str]) -> list[str]:
     """Return the lines of a Markdown table of packages."""
-    rows = [f"| {name} | {licence(package)} |" for name, package in sorted(packages.items())]
+    rows = [f"| {name} | {stated} |" for name, stated in sorted(packages.items())]
     return ["| package | licence |", "|---|---|", *rows, ""]
 
 
@@ -96,7 +101,7 @@ def main() -> None:
     """Print the page."""
     core = needed(frozenset())
     lines = [HEAD, "## The core", "", *table(core)]
-    for extra in EXTRAS:
+    for extra in sorted(set(distribution(OURS).metadata.get_all("Provides-Extra") or ()) - {"all"}):
         more = {name: package for name, package in needed(frozenset({extra})).items() if name not in core}
         lines += [f"## `[{extra}]` adds", "", *table(more)]
     print("\n".join(lines).rstrip())

@@ -14,6 +14,7 @@ from airflow_kitops._errors import airflow_errors
 from airflow_kitops.hooks import KitOpsHook
 
 if TYPE_CHECKING:
+    from kitops_orchestration.cli.output.answer import AsPage
     from kitops_orchestration.client.doctor import Finding
 
 _PROBE = "kitops-orchestration-check"
@@ -38,14 +39,14 @@ def _asking(command: Callable[[KitOpsHook, Namespace], None]) -> Callable[[Names
 @_asking
 def doctor(hook: KitOpsHook, args: Namespace) -> None:
     """Check what a task with this connection needs; leave with 1 when something is wrong."""
-    from kitops_orchestration.cli.doctor import print_findings
+    from kitops_orchestration.cli.commands.machine.doctor import print_findings
     from kitops_orchestration.client.doctor import examine
 
     findings = list(_look_at_connection(hook))
     if all(finding.verdict != "wrong" for finding in findings):
-        registry = hook.complete(_PROBE) if hook.settings.registry else None
+        registry = hook.client.reference(_PROBE) if hook.settings.registry else None
         # Whether Docker's configuration knows the registry is beside the point: the connection says how to log in.
-        findings += [found for found in examine(hook.client, registry) if found.name != "credentials"]
+        findings += [found for found in examine(hook.client.bare, registry) if found.name != "credentials"]
     is_healthy = print_findings(findings, as_json=args.output == "json")
     if not is_healthy:
         sys.exit(1)
@@ -54,41 +55,38 @@ def doctor(hook: KitOpsHook, args: Namespace) -> None:
 @_asking
 def list_modelkits(hook: KitOpsHook, args: Namespace) -> None:
     """List the ModelKits of a repository."""
-    from kitops_orchestration.cli.list import print_modelkits
+    from kitops_orchestration.cli.commands.look.list import print_modelkits
 
-    where = hook.complete(args.repository)
-    print_modelkits(hook.client, where, as_json=args.output == "json")
+    where = hook.client.reference(args.repository)
+    print_modelkits(hook.client.bare, where, as_json=args.output == "json")
 
 
 @_asking
 def inspect(hook: KitOpsHook, args: Namespace) -> None:
     """Show what a ModelKit is made of."""
-    from kitops_orchestration.cli.inspect import print_modelkit
-
-    kit = hook.inspect(args.reference)
-    print_modelkit(kit, as_json=args.output == "json")
+    _print(hook.client.bare.inspect(args.reference), args)
 
 
 @_asking
 def lineage(hook: KitOpsHook, args: Namespace) -> None:
     """Show what made a ModelKit and where it went."""
-    _print(hook.lineage(args.reference), args)
+    _print(hook.client.bare.lineage(args.reference), args)
 
 
 @_asking
 def verify(hook: KitOpsHook, args: Namespace) -> None:
     """Verify the signatures of a ModelKit; leave with 1 when they do not suffice."""
-    _print(hook.verify(args.reference), args)
+    _print(hook.client.bare.verify(args.reference), args)
 
 
 @_asking
 def where_deployed(hook: KitOpsHook, args: Namespace) -> None:
     """Show which version of a repository is deployed where."""
-    _print(hook.client.where_deployed(hook.complete(args.repository), trust=hook.trust), args)
+    _print(hook.client.bare.where_deployed(hook.client.reference(args.repository)), args)
 
 
-def _print(answer: object, args: Namespace) -> None:
-    from kitops_orchestration.cli.output import print_answer
+def _print(answer: AsPage, args: Namespace) -> None:
+    from kitops_orchestration.cli.output.answer import print_answer
 
     print_answer(answer, as_json=args.output == "json")
 

@@ -19,7 +19,7 @@ class KitAttestOperator(KitOperator):
     :param reference: reference, or the mapping that another task returned.
     :param test_result: an in-toto test result: ``result`` (``PASSED``, ``WARNED``, ``FAILED``), ``passedTests``,
         ``failedTests``, ``url``, and ``kitops_metrics`` for measurements.
-    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``statement_digest``, ``is_new``, ``is_signed``.
+    :return: what ``kitctl attest --json`` prints (``statement``), with ``repository`` and ``tag``.
     """
 
     template_fields: Sequence[str] = (*KitOperator.template_fields, "reference", "test_result")
@@ -35,11 +35,6 @@ class KitAttestOperator(KitOperator):
 
         with airflow_errors():
             said = TestResult.from_json(self.test_result)
-        pinned = self.hook.resolve(self.reference)
-        attached = self.hook.attest(str(pinned), said)
-        return {
-            **results.located(pinned),
-            "statement_digest": str(attached.descriptor.digest),
-            "is_new": attached.is_new,
-            "is_signed": attached.is_signed,
-        }
+        pinned = self.hook.client.resolve(self.reference)
+        attached = self.hook.client.attach(str(pinned), said)
+        return results.attached(pinned, attached)

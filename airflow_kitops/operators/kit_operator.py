@@ -2,40 +2,82 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_kitops._compat import BaseOperator, BaseOperatorLink
+from airflow_kitops._compat import AirflowException, BaseOperator, BaseOperatorLink
+from airflow_kitops._errors import airflow_errors
+from airflow_kitops.assets.outlets import tell_outlets
 from airflow_kitops.hooks import KitOpsHook
-from airflow_kitops.links import ModelKitLink
-from airflow_kitops.outlets import tell_outlets
+from airflow_kitops.hooks.mlflow import tracking_of
+from airflow_kitops.ui.links import ModelKitLink
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
+    from kitops_orchestration.mlflow_bridge.write_back import AliasSync
+    from kitops_orchestration.promotion.promote import PromotionResult
+
+Execute = Callable[..., Any]
+_NAMES = ("push_to", "reference", "repository", "destination", "source", "left")
+"""Fields that say what an operator works on, the first that there is."""
+_NO_ALIAS = ("false", "none", "")
+
+
+def _told(execute: Execute) -> Execute:
+    """Return ``execute`` with a line in the log when it starts and one when it ends.
+
+    Airflow's own ``post_execute`` does not get the result in every release, and hears of no failure.
+    """
+
+    @functools.wraps(execute)
+    def wrapper(self: KitOperator, *arguments: Any, **options: Any) -> Any:
+        if self._is_telling:  # the execute of a class above this one
+            return execute(self, *arguments, **options)
+        self._is_telling = True
+        try:
+            self._tell_start()
+            self.hook.transfers.start()
+            with airflow_errors(self.kitops_conn_id):
+                result = execute(self, *arguments, **options)
+            self._tell_end(result)
+            return result
+        finally:
+            self._is_telling = False
+
+    return wrapper
+
 
 class KitOperator(BaseOperator):
-    """Hold the connection, stop a transfer when the task is killed, push each fact as an XCom of its own.
+    """Hold the connection, stop a transfer when the task is killed, return one small mapping.
 
     ``execute`` of a subclass reads its fields, calls one verb of the hook and returns a small mapping.
 
     :param kitops_conn_id: the ``kitops`` connection.
-    :param multiple_outputs: also push each key of the mapping, so that ``task.output["digest"]`` works.
+    :param multiple_outputs: push each key of the mapping as an XCom of its own, too, so that ``task.output["digest"]``
+        works; by default the mapping is the task's only XCom, and ``do_xcom_push=False`` leaves that out as well.
     """
 
     template_fields: Sequence[str] = ("kitops_conn_id",)
     template_fields_renderers: ClassVar[dict[str, str]] = {}
     ui_color = "#ffe8c7"
     operator_extra_links: tuple[BaseOperatorLink, ...] = (ModelKitLink(),)
+    _is_telling = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "execute" in cls.__dict__:
+            cls.execute = _told(cls.execute)  # every operator of this package says the same
 
     def __init__(
         self,
         *,
         kitops_conn_id: str = KitOpsHook.default_conn_name,
-        multiple_outputs: bool = True,
+        multiple_outputs: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -51,6 +93,18 @@ class KitOperator(BaseOperator):
     @cached_property
     def _cancel(self) -> threading.Event:
         return threading.Event()
+
+    def _tell_start(self) -> None:
+        named = next((value for name in _NAMES if (value := getattr(self, name, None))), "")
+        about = named.get("reference", "") if isinstance(named, Mapping) else named
+        self.log.info("%s starts: %s, connection %s", self.operator_name, about, self.kitops_conn_id)
+
+    def _tell_end(self, result: Any) -> None:
+        facts = result if isinstance(result, Mapping) else {}
+        about = str(facts.get("reference") or facts.get("repository") or "done")
+        digest = str(facts.get("digest") or "")
+        where = about if not digest or digest in about else f"{about}@{digest}"
+        self.log.info("%s ends: %s, %s", self.operator_name, where, self.hook.transfers.summary())
 
     def on_kill(self) -> None:
         """Stop the running transfer; the verb then raises and leaves nothing half-written."""
@@ -75,6 +129,26 @@ class KitProducingOperator(KitOperator):
         self.announced = facts
         tell_outlets(context, self.outlets, facts, partition_by_tag=self.partition_by_tag)
         return facts
+
+    def follow_alias(
+        self, result: PromotionResult, registered_model: str | bool, mlflow_conn_id: str | None = None
+    ) -> AliasSync | None:
+        """Let the stage's alias in MLflow follow; ``True`` takes the model that the ModelKit names, ``False`` none.
+
+        The promotion is on record already: what goes wrong here is a warning in the log.
+        """
+        text = str(registered_model).strip()  # a template makes text of everything
+        if text.casefold() in _NO_ALIAS:
+            return None
+        name = None if text.casefold() == "true" else text
+        try:
+            with tracking_of(mlflow_conn_id, None) as tracking_uri:
+                return self.hook.client.follow_alias(
+                    result, registered_model=name, tracking_uri=tracking_uri, warn=self.log.warning
+                )
+        except AirflowException as error:  # of the connection
+            self.log.warning("promoted, but the alias in MLflow did not move: %s", error)
+            return None
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
         """Return what was announced, as a run facet; the OpenLineage provider asks for it by this name."""

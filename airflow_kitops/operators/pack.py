@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_kitops import results
 from airflow_kitops._errors import airflow_errors
+from airflow_kitops.given_options import check_options, rendered_options
 from airflow_kitops.object_storage import local_folder
 from airflow_kitops.operators.kit_operator import KitProducingOperator
 from airflow_kitops.rendered import optional_text, text_map, texts
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from kitops_orchestration.modelkit.pack import PackResult
     from kitops_orchestration.signing.statement import Statement
+
+
+_OWN_OPTIONS = ("kitfile", "extra_tags", "annotations")
 
 
 class KitPackOperator(KitProducingOperator):
@@ -32,11 +36,12 @@ class KitPackOperator(KitProducingOperator):
     :param kitfile: another Kitfile than ``context_dir``'s own.
     :param extra_tags: more tags for the same digest.
     :param annotations: added to the manifest.
-    :param pack_options: more arguments of the core's ``pack``, for example ``{"compression": "zstd"}``.
+    :param pack_options: more arguments of the core's ``pack``, for example ``{"compression": "zstd"}``; checked when
+        the DAG is read, what a template or another task gives when it is rendered.
     :param sign: sign with the connection's key, before a tag points at it; ``None`` means where there is a key.
     :param attach_provenance: attach which DAG, task and run made it, before a tag points at it.
-    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``size_bytes``, ``uploaded_bytes``, ``layers``,
-        ``provenance_digest``, ``is_signed``.
+    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``sizeBytes``, ``uploadedBytes``, ``layerCount``,
+        ``provenance``, ``isSigned``.
     """
 
     template_fields: Sequence[str] = (
@@ -46,6 +51,7 @@ class KitPackOperator(KitProducingOperator):
         "kitfile",
         "extra_tags",
         "annotations",
+        "pack_options",
     )
 
     def __init__(
@@ -68,24 +74,37 @@ class KitPackOperator(KitProducingOperator):
         self.extra_tags = extra_tags
         self.annotations = annotations
         self.pack_options = pack_options
+        if pack_options is not None:
+            from kitops_orchestration.modelkit.pack import PackOptions
+
+            check_options(pack_options, PackOptions, of=self._of_options, taken=_OWN_OPTIONS)
         self.sign = sign
         self.attach_provenance = attach_provenance
 
+    @property
+    def _of_options(self) -> str:
+        return f"pack_options of the task {self.task_id!r}"
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Pack, attach and sign as far as it is wanted, tag, and return where the ModelKit is."""
+        from kitops_orchestration.modelkit.pack import PackOptions
+
         with airflow_errors():
             annotations = text_map(self.annotations, "annotations")
+            options = rendered_options(self.pack_options, PackOptions, of=self._of_options, taken=_OWN_OPTIONS)
+            client = self.hook.client
+            where = client.reference(self.push_to).require_tag()
         kitfile = optional_text(self.kitfile)
         with local_folder(self.context_dir) as folder:
-            result = self.hook.publish(
+            result = client.publish(
                 folder,
-                self.push_to,
+                where,
                 statement=partial(_provenance, context) if self.attach_provenance else None,
                 sign=self.sign,
                 kitfile=Path(kitfile) if kitfile else None,
                 extra_tags=texts(self.extra_tags),
                 annotations=annotations,
-                **(self.pack_options or {}),
+                **options,
             )
         for warning in result.pack.warnings:
             self.log.warning("%s", warning)
@@ -109,6 +128,6 @@ class KitPackAndPushOperator(KitPackOperator):
 
 
 def _provenance(context: Context, packed: PackResult) -> Statement:
-    from kitops_orchestration.lineage.provenance import provenance
+    from kitops_orchestration.lineage.statements.provenance import provenance
 
     return provenance(packed, run_context(context))

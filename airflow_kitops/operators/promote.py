@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_kitops import results
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.operators.kit_operator import KitProducingOperator
+from airflow_kitops.policy import optional_policy
 from airflow_kitops.rendered import optional_text, text
 from airflow_kitops.run_context import run_context
 
@@ -27,9 +28,10 @@ class KitPromoteOperator(KitProducingOperator):
     :param destination: another repository, or tag; empty means the same repository and the stage's own tag.
     :param reason: why, for the record.
     :param mlflow_alias: let the stage's alias in MLflow follow: ``True`` for the registered model that the ModelKit
-        names, or its name; a template may give either. MLflow is where ``MLFLOW_TRACKING_URI`` says; when it does not
-        answer, that is a warning.
-    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``stage``, ``previous_digest``, ``is_new``.
+        names, or its name; a template may give either. When MLflow does not answer, that is a warning.
+    :param mlflow_conn_id: the ``mlflow`` connection; MLflow is where ``MLFLOW_TRACKING_URI`` says without one.
+    :return: of what ``kitctl promote --json`` prints all but ``checks`` (``stage``, ``previousDigest``, ``isNew``,
+        ``record``, …), with ``repository`` and ``tag``.
     """
 
     template_fields: Sequence[str] = (
@@ -40,6 +42,7 @@ class KitPromoteOperator(KitProducingOperator):
         "destination",
         "reason",
         "mlflow_alias",
+        "mlflow_conn_id",
     )
 
     def __init__(
@@ -51,6 +54,7 @@ class KitPromoteOperator(KitProducingOperator):
         destination: str | Mapping[str, Any] | None = None,
         reason: str | None = None,
         mlflow_alias: str | bool = False,
+        mlflow_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -60,18 +64,19 @@ class KitPromoteOperator(KitProducingOperator):
         self.destination = destination
         self.reason = reason
         self.mlflow_alias = mlflow_alias
+        self.mlflow_conn_id = mlflow_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote and return where the ModelKit is now."""
         with airflow_errors():
             stage = text(self.stage, "stage")
-        result = self.hook.promote(
+        result = self.hook.client.promote(
             self.reference,
             stage=stage,
-            policy=self.policy,
-            destination=self.destination,
+            policy=optional_policy(self.policy),
+            destination=self.destination or None,
             reason=optional_text(self.reason),
             run_context=run_context(context),
         )
-        self.hook.follow_alias(result, self.mlflow_alias)
-        return self.announce(context, results.promoted(result))
+        alias = self.follow_alias(result, self.mlflow_alias, optional_text(self.mlflow_conn_id))
+        return self.announce(context, results.promoted(result, alias))

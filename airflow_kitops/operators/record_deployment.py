@@ -26,7 +26,7 @@ class KitRecordDeploymentOperator(KitOperator):
     :param environment: for example ``production``.
     :param target: the place: ``{"kind": …, "name": …}``, and ``namespace``, ``cluster`` or ``uri`` where it has them.
     :param action: ``deployed`` or ``undeployed``.
-    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``environment``, ``record_digest``, ``is_new``.
+    :return: what ``kitctl record-deployment --json`` prints (``statement``), with ``repository`` and ``tag``.
     """
 
     template_fields: Sequence[str] = (*KitOperator.template_fields, "reference", "environment", "target")
@@ -50,8 +50,8 @@ class KitRecordDeploymentOperator(KitOperator):
         """Record and return what was recorded."""
         with airflow_errors():
             environment, place = text(self.environment, "environment"), _place(self.target)
-        pinned = self.hook.resolve(self.reference)
-        recorded = self.hook.record_deployment(
+        pinned = self.hook.client.resolve(self.reference)
+        recorded = self.hook.client.record_deployment(
             str(pinned),
             environment,
             place,
@@ -59,12 +59,7 @@ class KitRecordDeploymentOperator(KitOperator):
             ref=reference_text(self.reference),
             run_context=run_context(context),
         )
-        return {
-            **results.located(pinned),
-            "environment": environment,
-            "record_digest": str(recorded.descriptor.digest),
-            "is_new": recorded.is_new,
-        }
+        return results.attached(pinned, recorded)
 
 
 def _place(target: Any) -> DeploymentTarget:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_kitops import results
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.operators.kit_operator import KitOperator
+from airflow_kitops.policy import optional_policy
 from airflow_kitops.rendered import optional_text, text, texts
 from kitops_orchestration.errors import KitOpsError
 
@@ -33,7 +34,7 @@ class KitRetentionOperator(KitOperator):
     :param keep_tags: names, patterns or ranges of tags whose versions stay.
     :param policy: file of the promotion policy, whose stages and immutable tags hold what they point at.
     :param dry_run: decide and say, and remove nothing; a template may render to ``True`` or ``False``.
-    :return: ``repository``, ``removed`` (references, at most 100), ``removed_count``, ``kept_count``, ``dry_run``.
+    :return: ``repository``, ``removed`` (versions, at most 100), ``removedCount``, ``keptCount``, ``isDryRun``.
     """
 
     template_fields: Sequence[str] = (
@@ -71,7 +72,7 @@ class KitRetentionOperator(KitOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, remove, and return what went."""
-        from kitops_orchestration.promotion.retention import RetentionRule
+        from kitops_orchestration.promotion.retention.retain import RetentionRule
 
         with airflow_errors():
             rule = RetentionRule(
@@ -81,7 +82,7 @@ class KitRetentionOperator(KitOperator):
                 keep_tags=texts(self.keep_tags),
             )
             dry_run = _truth(self.is_dry_run)
-        result = self.hook.retain(self.repository, rule, policy=self.policy, dry_run=dry_run)
+        result = self.hook.client.retain(self.repository, rule, policy=optional_policy(self.policy), dry_run=dry_run)
         self.log.info("%s", result.to_markdown())
         return results.retained(result)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_kitops import results
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.operators.kit_operator import KitProducingOperator
-from airflow_kitops.rendered import text
+from airflow_kitops.policy import optional_policy
+from airflow_kitops.rendered import optional_text, text
 from airflow_kitops.run_context import run_context
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class KitRollbackOperator(KitProducingOperator):
     :param to: ``previous``, a digest or a tag of the repository.
     :param policy: file of the promotion policy; its checks hold, except those that it skips on rollback.
     :param mlflow_alias: as for :class:`KitPromoteOperator`.
+    :param mlflow_conn_id: as for :class:`KitPromoteOperator`.
     :return: as :class:`KitPromoteOperator`.
     """
 
@@ -35,6 +37,7 @@ class KitRollbackOperator(KitProducingOperator):
         "to",
         "policy",
         "mlflow_alias",
+        "mlflow_conn_id",
     )
 
     def __init__(
@@ -46,6 +49,7 @@ class KitRollbackOperator(KitProducingOperator):
         to: str = "previous",
         policy: str | None = None,
         mlflow_alias: str | bool = False,
+        mlflow_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -55,18 +59,19 @@ class KitRollbackOperator(KitProducingOperator):
         self.to = to
         self.policy = policy
         self.mlflow_alias = mlflow_alias
+        self.mlflow_conn_id = mlflow_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Roll back and return what the stage has now."""
         with airflow_errors():
             stage, reason, to = text(self.stage, "stage"), text(self.reason, "reason"), text(self.to, "to")
-        result = self.hook.rollback(
+        result = self.hook.client.rollback(
             self.repository,
             stage=stage,
             reason=reason,
             to=to,
-            policy=self.policy,
+            policy=optional_policy(self.policy),
             run_context=run_context(context),
         )
-        self.hook.follow_alias(result, self.mlflow_alias)
-        return self.announce(context, results.promoted(result))
+        alias = self.follow_alias(result, self.mlflow_alias, optional_text(self.mlflow_conn_id))
+        return self.announce(context, results.promoted(result, alias))

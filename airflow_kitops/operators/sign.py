@@ -16,7 +16,7 @@ class KitSignOperator(KitOperator):
     """Sign a ModelKit with the connection's key; signing again adds nothing.
 
     :param reference: reference, or the mapping that another task returned.
-    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``key_fingerprint``, ``is_new``.
+    :return: what ``kitctl sign --json`` prints (``key``, ``signatures``), with ``repository`` and ``tag``.
     """
 
     template_fields: Sequence[str] = (*KitOperator.template_fields, "reference")
@@ -27,12 +27,7 @@ class KitSignOperator(KitOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Sign and return what was signed."""
-        result = self.hook.sign(self.reference)
-        return {
-            **results.located(result.reference),
-            "key_fingerprint": result.public_key.fingerprint,
-            "is_new": any(signature.is_new for signature in result.signatures),
-        }
+        return results.whole(self.hook.client.sign(self.reference))
 
 
 class KitVerifyOperator(KitOperator):
@@ -41,7 +36,8 @@ class KitVerifyOperator(KitOperator):
     Without a signature, with a wrong one, or without anything to judge by, the task fails and is not retried.
 
     :param reference: reference, or the mapping that another task returned.
-    :return: ``reference`` (pinned by the digest that was verified), ``digest``, ``repository``, ``tag``, ``signers``.
+    :return: of what ``kitctl verify --json`` prints all but ``signatures`` (``signers``, ``threshold``, …), with
+        ``repository`` and ``tag``; ``reference`` is pinned by the digest that was verified.
     """
 
     template_fields: Sequence[str] = (*KitOperator.template_fields, "reference")
@@ -52,5 +48,4 @@ class KitVerifyOperator(KitOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Verify and return who signed."""
-        result = self.hook.verify(self.reference)
-        return {**results.located(result.reference), "signers": list(result.signers)}
+        return results.verified(self.hook.client.verify(self.reference))

@@ -33,4 +33,4 @@ class KitTagOperator(KitProducingOperator):
         """Tag and return the reference with the tag."""
         with airflow_errors():
             tag = text(self.tag, "tag")
-        return self.announce(context, results.located(self.hook.tag(self.reference, tag)))
+        return self.announce(context, results.located(self.hook.client.tag(self.reference, tag)))

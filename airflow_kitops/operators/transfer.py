@@ -30,14 +30,14 @@ class KitPushOperator(_KitCopyOperator):
     :param source: reference, or the mapping that another task returned.
     :param destination: reference of the repository; without a tag the source's tag is kept.
     :param referrers: take signatures and other evidence along.
-    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``moved_bytes``, ``blobs_copied``,
-        ``blobs_skipped``, ``blobs_mounted``.
+    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``movedBytes``, ``blobsCopied``,
+        ``blobsSkipped``, ``blobsMounted``.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Push and return where the ModelKit is now."""
         return self.announce(
-            context, results.copied(self.hook.push(self.source, self.destination, referrers=self.referrers))
+            context, results.copied(self.hook.client.push(self.source, self.destination, referrers=self.referrers))
         )
 
 
@@ -53,5 +53,5 @@ class KitPullOperator(_KitCopyOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Pull and return where the ModelKit is now."""
         return self.announce(
-            context, results.copied(self.hook.pull(self.source, self.destination, referrers=self.referrers))
+            context, results.copied(self.hook.client.pull(self.source, self.destination, referrers=self.referrers))
         )

@@ -25,8 +25,8 @@ class KitUnpackOperator(KitOperator):
     :param verify: unpack only what is signed as the connection's trust policy or key wants it; ``None`` means as
         ``[kitops] require_signature`` says.
     :param exists: what to do with a file that is there already.
-    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``files``, ``size_bytes`` and, as information
-        only, ``target_dir``.
+    :return: ``reference``, ``digest``, ``repository``, ``tag``, ``files``, ``sizeBytes`` and, as information
+        only, ``targetDir``.
     """
 
     template_fields: Sequence[str] = (*KitOperator.template_fields, "reference", "target_dir", "filters")
@@ -52,7 +52,6 @@ class KitUnpackOperator(KitOperator):
         """Unpack and return what was unpacked."""
         with airflow_errors():
             target_dir = text(self.target_dir, "target_dir")  # an empty one would be the worker's working folder
-        result = self.hook.unpack(
-            self.reference, target_dir, verify=self.verify, filters=texts(self.filters), exists=self.exists
-        )
+        where = self.hook.trusted(self.reference, verify=self.verify)
+        result = self.hook.client.unpack(where, target_dir, filters=texts(self.filters), exists=self.exists)
         return results.unpacked(result)

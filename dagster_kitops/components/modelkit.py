@@ -5,43 +5,51 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import dagster as dg
 from dagster.components.resolved.core_models import OpSpec
-from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from pydantic import Field, PrivateAttr
 
-from dagster_kitops.asset_checks import build_modelkit_checks
-from dagster_kitops.assets import modelkit_assets
-from dagster_kitops.components.connection import RegistryConnection
+from dagster_kitops.assets.modelkit import modelkit_assets
+from dagster_kitops.assets.publish import Target, publish
+from dagster_kitops.assets.translator import DagsterKitOpsTranslator, ModelKitTranslatorData
+from dagster_kitops.checks.asset_checks import build_modelkit_checks
+from dagster_kitops.checks.modelkit_checks import named_check, policy_checks
+from dagster_kitops.components.connection import DiscreetModel, RegistryConnection
 from dagster_kitops.components.promotion import PromotionModel
 from dagster_kitops.components.scaffolders import ModelKitScaffolder
-from dagster_kitops.modelkit_checks import named_check, policy_checks
-from dagster_kitops.publish import Target, publish
+from dagster_kitops.components.translation import Translation
 from dagster_kitops.resources import KitOpsResource
-from dagster_kitops.translator import DagsterKitOpsTranslator, ModelKitTranslatorData
 
 CheckName = Literal["content", "integrity", "provenance", "signature", "smoke_test", "tag"]
 
 
-class PolicyChecksModel(dg.Model, dg.Resolvable):
+class PolicyChecksModel(DiscreetModel):
     """What a promotion policy demands for a stage, as asset checks."""
 
     path: str = Field(description="Promotion policy, from the component's directory.", examples=["promotion.yaml"])
     stage: str = Field(description="Stage of the policy.", examples=["production"])
 
 
-class ChecksModel(dg.Model, dg.Resolvable):
+class ChecksModel(DiscreetModel):
     """Asset checks of a kit."""
 
-    names: list[CheckName] = Field(default=["integrity"], description="What to ask of the registry.")
-    policy: PolicyChecksModel | None = Field(default=None, description="More checks: what a policy demands.")
-    blocking: bool = Field(default=False, description="Hold back downstream assets, and automatic promotion.")
+    names: list[CheckName] = Field(
+        default=["integrity"], description="What to ask of the registry.", examples=[["integrity", "signature"]]
+    )
+    policy: PolicyChecksModel | None = Field(
+        default=None,
+        description="More checks: what a policy demands.",
+        examples=[{"path": "promotion.yaml", "stage": "production"}],
+    )
+    blocking: bool = Field(
+        default=False, description="Hold back downstream assets, and automatic promotion.", examples=[True]
+    )
 
     def definitions(
         self,
-        assets: Sequence[dg.AssetsDefinition | dg.AssetKey],
+        assets: Sequence[dg.AssetsDefinition | dg.AssetSpec | dg.AssetKey],
         resource_key: str,
         directory: Path,
     ) -> list[dg.AssetChecksDefinition]:
@@ -57,23 +65,55 @@ class ChecksModel(dg.Model, dg.Resolvable):
         )
 
 
-class KitModel(dg.Model, dg.Resolvable):
+def with_checks_and_stages(
+    asset: dg.AssetsDefinition,
+    checks: ChecksModel | None,
+    promotion: PromotionModel | None,
+    resource_key: str,
+    directory: Path,
+) -> dg.Definitions:
+    """Return an asset with what a component was told about it; ``directory`` is the component's."""
+    parts = [dg.Definitions(assets=[asset])]
+    if checks is not None:
+        parts.append(dg.Definitions(asset_checks=checks.definitions([asset], resource_key, directory)))
+    if promotion is not None:
+        parts.append(promotion.definitions(asset, resource_key, directory))
+    return dg.Definitions.merge(*parts)
+
+
+class KitModel(DiscreetModel):
     """One directory and the ModelKit it becomes."""
 
     repository: str = Field(description="Where the ModelKit goes.", examples=["team/churn"])
     path: str = Field(default=".", description="Directory to pack, from the component's own.", examples=["model"])
-    kitfile: str | None = Field(default=None, description="Kitfile, from the component's directory; unset: in path.")
-    tag: str | None = Field(default=None, description="Tag that moves last; unset: the partition, or latest.")
-    extra_tags: list[str] = Field(default=[], description="More tags.")
-    sign: bool = Field(default=False, description="Sign with the registry's signing_key, before the tag moves.")
-    pack_options: dict[str, Any] = Field(default={}, description="Options of the core's pack, such as compression.")
-    checks: ChecksModel | None = Field(default=None, description="Asset checks.")
-    promotion: PromotionModel | None = Field(default=None, description="Stages.")
-    op: OpSpec | None = Field(default=None, description="Name, tags, pool and backfill policy of the step.")
+    kitfile: str | None = Field(
+        default=None, description="Kitfile, from the component's directory; unset: in path.", examples=["churn.Kitfile"]
+    )
+    tag: str | None = Field(
+        default=None, description="Tag that moves last; unset: the partition, or latest.", examples=["v1"]
+    )
+    extra_tags: list[str] = Field(default=[], description="More tags.", examples=[["stable"]])
+    sign: bool = Field(
+        default=False, description="Sign with the registry's signing_key, before the tag moves.", examples=[True]
+    )
+    pack_options: dict[str, Any] = Field(
+        default={}, description="Options of the core's pack, such as compression.", examples=[{"compression": "zstd"}]
+    )
+    checks: ChecksModel | None = Field(
+        default=None, description="Asset checks.", examples=[{"names": ["integrity"], "blocking": True}]
+    )
+    promotion: PromotionModel | None = Field(
+        default=None, description="Stages.", examples=[{"stages": [{"name": "staging"}]}]
+    )
+    op: OpSpec | None = Field(
+        default=None,
+        description="Name, tags, pool and backfill policy of the step.",
+        examples=[{"name": "pack_churn", "pool": "registry"}],
+    )
 
 
 @dg.scaffold_with(ModelKitScaffolder)
-class ModelKitComponent(dg.Component, dg.Model, dg.Resolvable):
+class ModelKitComponent(dg.Component, DiscreetModel):
     """Directories that become ModelKits: one asset each, with checks and promotion stages where asked for.
 
     Override :meth:`execute` to make the content, and :meth:`get_asset_spec` to change the assets' definitions::
@@ -83,18 +123,20 @@ class ModelKitComponent(dg.Component, dg.Model, dg.Resolvable):
                 return train_into(super().execute(context, kit, kitops))
     """
 
-    kits: list[KitModel] = Field(description="One asset each.")
-    registry: RegistryConnection | None = Field(
-        default=None, description="A registry of this component's own; unset: the resource of resource_key."
+    kits: list[KitModel] = Field(
+        description="One asset each.", examples=[[{"repository": "team/churn", "path": "model"}]]
     )
-    resource_key: str = Field(default="kitops", description="Key of the KitOpsResource.")
-    translation: (
-        Annotated[
-            TranslationFn[ModelKitTranslatorData],
-            TranslationFnResolver(template_vars_for_translation_fn=lambda data: {"props": data}),
-        ]
-        | None
-    ) = Field(default=None, description="Attributes of the assets; sees props (repository, kitfile) and spec.")
+    registry: RegistryConnection | None = Field(
+        default=None,
+        description="A registry of this component's own; unset: the resource of resource_key.",
+        examples=[{"registry": "ghcr.io", "namespace": "acme"}],
+    )
+    resource_key: str = Field(default="kitops", description="Key of the KitOpsResource.", examples=["kitops"])
+    translation: Translation | None = Field(
+        default=None,
+        description="Attributes of the assets; sees props (repository, kitfile) and spec.",
+        examples=[{"owners": ["team:ml"], "group_name": "models"}],
+    )
 
     _directory: Path = PrivateAttr(default=Path())
 
@@ -117,7 +159,7 @@ class ModelKitComponent(dg.Component, dg.Model, dg.Resolvable):
         """
         return DagsterKitOpsTranslator().get_asset_spec(data)
 
-    def execute(self, context: dg.AssetExecutionContext, kit: KitModel, kitops: KitOpsResource) -> Any:  # noqa: ARG002
+    def execute(self, context: dg.AssetExecutionContext, kit: KitModel, kitops: KitOpsResource) -> Any:  # noqa: ARG002 # for those who override it
         """Return the content of one kit, by default its directory; override to make it first."""
         return self._directory / kit.path
 
@@ -131,21 +173,7 @@ class ModelKitComponent(dg.Component, dg.Model, dg.Resolvable):
 
     def _kit_defs(self, kit: KitModel) -> dg.Definitions:
         asset = self._asset(kit)
-        parts = [dg.Definitions(assets=[asset])]
-        if kit.checks is not None:
-            checks = kit.checks.definitions([asset], self.resource_key, self._directory)
-            parts.append(dg.Definitions(asset_checks=checks))
-        if kit.promotion is not None:
-            parts.append(
-                kit.promotion.definitions(
-                    asset.key,
-                    self.resource_key,
-                    self._directory,
-                    group_name=asset.group_names_by_key.get(asset.key),
-                    partitions_def=asset.partitions_def,
-                )
-            )
-        return dg.Definitions.merge(*parts)
+        return with_checks_and_stages(asset, kit.checks, kit.promotion, self.resource_key, self._directory)
 
     def _asset(self, kit: KitModel) -> dg.AssetsDefinition:
         kitfile_path = self._directory / kit.kitfile if kit.kitfile else None

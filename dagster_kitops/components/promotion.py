@@ -9,19 +9,25 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from dagster_kitops.assets.place import AnyAsset, key_of
+from dagster_kitops.components.connection import DiscreetModel
 from dagster_kitops.components.scaffolders import PromotionScaffolder
-from dagster_kitops.promotion import PromotionStage, build_promotion_assets
-from dagster_kitops.promotion_jobs import build_approval_job, build_promotion_job, build_rollback_job
+from dagster_kitops.promotion.assets import PromotionStage, build_promotion_assets
+from dagster_kitops.promotion.jobs import build_approval_job, build_promotion_job, build_rollback_job
 
 
-class StageModel(dg.Model, dg.Resolvable):
+class StageModel(DiscreetModel):
     """One stage."""
 
     name: str = Field(description="Name of the stage.", examples=["staging"])
     destination: str | None = Field(
-        default=None, description="Other repository; unset: the tag moves where the ModelKit is."
+        default=None,
+        description="Other repository; unset: the tag moves where the ModelKit is.",
+        examples=["prod/churn"],
     )
-    tag: str | None = Field(default=None, description="Tag that moves last; unset: the stage's name.")
+    tag: str | None = Field(
+        default=None, description="Tag that moves last; unset: the stage's name.", examples=["live"]
+    )
 
     policy: str | None = Field(
         default=None,
@@ -33,6 +39,7 @@ class StageModel(dg.Model, dg.Resolvable):
         default=False,
         description="Let the stage's alias in MLflow follow: true for the registered model that the ModelKit names, "
         "or its name.",
+        examples=[True],
     )
 
     def stage(self, directory: Path) -> PromotionStage:
@@ -41,38 +48,28 @@ class StageModel(dg.Model, dg.Resolvable):
         return PromotionStage(self.name, self.destination, self.tag, policy_path, mlflow_alias=self.mlflow_alias)
 
 
-class PromotionModel(dg.Model, dg.Resolvable):
+class PromotionModel(DiscreetModel):
     """A path of stages."""
 
-    stages: list[StageModel] = Field(description="In order.")
+    stages: list[StageModel] = Field(
+        description="In order.", examples=[[{"name": "staging"}, {"name": "production", "policy": "promotion.yaml"}]]
+    )
     auto: bool = Field(
-        default=False, description="Promote when the asset before is updated and its blocking checks passed."
+        default=False,
+        description="Promote when the asset before is updated and its blocking checks passed.",
+        examples=[True],
     )
     jobs: bool = Field(
         default=True,
         description="Add jobs to promote and to roll back by hand, with a reason, and to approve where a policy asks.",
+        examples=[False],
     )
 
-    def definitions(
-        self,
-        source: dg.AssetKey,
-        resource_key: str,
-        directory: Path,
-        *,
-        group_name: str | None = None,
-        partitions_def: dg.PartitionsDefinition[str] | None = None,
-    ) -> dg.Definitions:
-        """Return stage assets and jobs for the ModelKits of ``source``."""
+    def definitions(self, source: AnyAsset, resource_key: str, directory: Path) -> dg.Definitions:
+        """Return stage assets and jobs for the ModelKits of ``source``; ``directory`` is the component's."""
         stages = [stage.stage(directory) for stage in self.stages]
-        assets = build_promotion_assets(
-            source=source,
-            stages=stages,
-            auto=self.auto,
-            resource_key=resource_key,
-            group_name=group_name,
-            partitions_def=partitions_def,
-        )
-        return dg.Definitions(assets=assets, jobs=self._jobs(source, stages, resource_key) if self.jobs else [])
+        assets = build_promotion_assets(source=source, stages=stages, auto=self.auto, resource_key=resource_key)
+        return dg.Definitions(assets=assets, jobs=self._jobs(key_of(source), stages, resource_key) if self.jobs else [])
 
     def _jobs(self, source: dg.AssetKey, stages: Sequence[PromotionStage], resource_key: str) -> list[dg.JobDefinition]:
         suffix = source.to_python_identifier()
@@ -90,7 +87,7 @@ class ModelKitPromotionComponent(dg.Component, PromotionModel):
     """Stages for the ModelKits of an asset: one asset per stage, jobs to promote and roll back by hand."""
 
     source: dg.ResolvedAssetKey = Field(description="Asset that makes the ModelKit.", examples=["churn_model"])
-    resource_key: str = Field(default="kitops", description="Key of the KitOpsResource.")
+    resource_key: str = Field(default="kitops", description="Key of the KitOpsResource.", examples=["kitops"])
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:

@@ -4,54 +4,80 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
 
 import dagster as dg
 from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfigArgs, ResolvedDefsStateConfig
-from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from pydantic import Field
 
-from dagster_kitops.components.connection import RegistryConnection
+from dagster_kitops.assets.catalog import discovered
+from dagster_kitops.assets.observation import build_observable_modelkits
+from dagster_kitops.assets.translator import DagsterKitOpsTranslator, ModelKitTranslatorData
+from dagster_kitops.components.connection import DiscreetModel, RegistryConnection
 from dagster_kitops.components.modelkit import ChecksModel
 from dagster_kitops.components.scaffolders import RegistryScaffolder
-from dagster_kitops.observation import build_observable_modelkits
-from dagster_kitops.resources import KitOpsResource
+from dagster_kitops.components.translation import Translation
 from dagster_kitops.sensors import build_modelkit_tag_sensor
-from dagster_kitops.translator import DagsterKitOpsTranslator, ModelKitTranslatorData
-from kitops_orchestration.errors import NotFoundError
 
 
-class SensorModel(dg.Model, dg.Resolvable):
-    """A sensor on the catalogue's tags."""
+class SensorModel(DiscreetModel):
+    """A sensor on the tag that the catalogue observes."""
 
-    tags: str = Field(default="*", description="A name, a pattern or a range of versions.", examples=[">=1.0", "v*"])
-    minimum_interval_seconds: int = Field(default=60, description="Between two looks.")
-    is_running: bool = Field(default=False, description="Start it with the code location.")
+    minimum_interval_seconds: int = Field(default=60, description="Between two looks.", examples=[30])
+    is_running: bool = Field(default=False, description="Start it with the code location.", examples=[True])
+
+    def definition(
+        self,
+        repositories: Mapping[str, dg.AssetKey],
+        resource_key: str,
+        *,
+        tags: str,
+        name: str | None = None,
+        versions: dg.DynamicPartitionsDefinition | None = None,
+    ) -> dg.SensorDefinition:
+        """Return the sensor on the tags of some repositories."""
+        return build_modelkit_tag_sensor(
+            name=name,
+            repositories=repositories,
+            tags=tags,
+            dynamic_partitions_def=versions,
+            resource_key=resource_key,
+            minimum_interval_seconds=self.minimum_interval_seconds,
+            default_status=dg.DefaultSensorStatus.RUNNING if self.is_running else dg.DefaultSensorStatus.STOPPED,
+        )
 
 
 @dg.scaffold_with(RegistryScaffolder)
-class ModelKitRegistryComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
+class ModelKitRegistryComponent(dg.StateBackedComponent, DiscreetModel):
     """One observable asset per repository of a registry, described by the Kitfile that its tag points at.
 
     The registry is asked when the state is refreshed (``dg utils refresh-defs-state``, and by itself in development);
     loading definitions reads the state alone.
     """
 
-    registry: RegistryConnection = Field(description="The registry.")
+    registry: RegistryConnection = Field(
+        description="The registry.", examples=[{"registry": "ghcr.io", "namespace": "acme"}]
+    )
     repositories: list[str] = Field(description="What the catalogue holds.", examples=[["team/churn", "team/fraud"]])
-    tag: str = Field(default="latest", description="Tag that is observed.")
-    sensor: SensorModel | None = Field(default=None, description="Report new digests without an observation run.")
-    checks: ChecksModel | None = Field(default=None, description="Asset checks.")
-    resource_key: str = Field(default="kitops", description="Key of the resource that the component adds.")
-    translation: (
-        Annotated[
-            TranslationFn[ModelKitTranslatorData],
-            TranslationFnResolver(template_vars_for_translation_fn=lambda data: {"props": data}),
-        ]
-        | None
-    ) = Field(default=None, description="Attributes of the assets; sees props (repository, kitfile) and spec.")
-    defs_state: ResolvedDefsStateConfig = DefsStateConfigArgs.local_filesystem()
+    tag: str = Field(default="latest", description="Tag that is observed.", examples=["latest"])
+    sensor: SensorModel | None = Field(
+        default=None, description="Report new digests without an observation run.", examples=[{"is_running": True}]
+    )
+    checks: ChecksModel | None = Field(default=None, description="Asset checks.", examples=[{"names": ["tag"]}])
+    resource_key: str = Field(
+        default="kitops", description="Key of the resource that the component adds.", examples=["kitops"]
+    )
+    translation: Translation | None = Field(
+        default=None,
+        description="Attributes of the assets; sees props (repository, kitfile) and spec.",
+        examples=[{"owners": ["team:ml"], "group_name": "models"}],
+    )
+    defs_state: ResolvedDefsStateConfig = Field(
+        default=DefsStateConfigArgs.local_filesystem(),
+        description="Where the catalogue's state is kept.",
+        examples=[{"management_type": "LOCAL_FILESYSTEM"}],
+    )
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:
@@ -71,8 +97,8 @@ class ModelKitRegistryComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable
 
     def write_state_to_path(self, state_path: Path) -> None:
         """Ask the registry for the Kitfile of each repository; ``null`` for what is not there yet."""
-        with self.registry.resource(is_reader=True).process_config_and_initialize_cm() as kitops:
-            found = {name: self._kitfile_text(kitops, name) for name in self.repositories}
+        with self.registry.resource(is_reader=True, asks_mlflow=False).process_config_and_initialize_cm() as kitops:
+            found = discovered(kitops, self.repositories, tag=self.tag)
         state_path.parent.mkdir(parents=True, exist_ok=True)
         state_path.write_text(json.dumps(found, indent=2, sort_keys=True), encoding="utf-8")
 
@@ -101,12 +127,6 @@ class ModelKitRegistryComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable
             resources={self.resource_key: self.registry.resource()},
         )
 
-    def _kitfile_text(self, kitops: KitOpsResource, name: str) -> str | None:
-        try:
-            return kitops.get_client().inspect(kitops.reference(name).with_tag(self.tag)).kitfile.to_yaml()
-        except NotFoundError:
-            return None
-
     def _spec(self, name: str, kitfile_text: str | None) -> dg.AssetSpec:
         from kitops_orchestration.modelkit.kitfile import Kitfile
 
@@ -118,16 +138,5 @@ class ModelKitRegistryComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable
     def _checks(self, keys: list[dg.AssetKey], directory: Path) -> list[dg.AssetChecksDefinition]:
         return self.checks.definitions(keys, self.resource_key, directory) if self.checks is not None else []
 
-    def _sensors(self, keys: dict[str, dg.AssetKey]) -> list[Any]:
-        if self.sensor is None:
-            return []
-        status = dg.DefaultSensorStatus.RUNNING if self.sensor.is_running else dg.DefaultSensorStatus.STOPPED
-        return [
-            build_modelkit_tag_sensor(
-                repositories=keys,
-                tags=self.sensor.tags,
-                resource_key=self.resource_key,
-                minimum_interval_seconds=self.sensor.minimum_interval_seconds,
-                default_status=status,
-            )
-        ]
+    def _sensors(self, keys: dict[str, dg.AssetKey]) -> list[dg.SensorDefinition]:
+        return [self.sensor.definition(keys, self.resource_key, tags=self.tag)] if self.sensor is not None else []

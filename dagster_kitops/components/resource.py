@@ -13,7 +13,7 @@ from dagster_kitops.components.scaffolders import ResourceScaffolder
 class KitOpsResourceComponent(dg.Component, RegistryConnection):
     """A registry for ModelKits, as the resource that the other components and assets use."""
 
-    resource_key: str = Field(default="kitops", description="Key under which assets find it.")
+    resource_key: str = Field(default="kitops", description="Key under which assets find it.", examples=["kitops"])
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:

@@ -115,3 +115,75 @@ class PromotionScaffolder(dg.Scaffolder[PromotionScaffoldParams]):
         dg.scaffold_component(
             request, {"source": request.params.source, "stages": [{"name": "staging"}, {"name": "production"}]}
         )
+
+
+class MlflowScaffoldParams(BaseModel):
+    """Parameters of ``dg scaffold defs dagster_kitops.MlflowModelKitComponent``."""
+
+    source: str = Field(default="models:/model@champion", description="Registered version, alias, run or logged model.")
+    repository: str = Field(default="team/model", description="Where the ModelKit goes.")
+
+
+class MlflowScaffolder(dg.Scaffolder[MlflowScaffoldParams]):
+    """Writes ``defs.yaml``."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[MlflowScaffoldParams]:
+        """The parameters' model."""
+        return MlflowScaffoldParams
+
+    def scaffold(self, request: dg.ScaffoldRequest[MlflowScaffoldParams]) -> None:
+        """Write the file."""
+        model = {"source": request.params.source, "repository": request.params.repository}
+        dg.scaffold_component(request, {"models": [{**model, "checks": {"names": ["integrity"]}}]})
+
+
+class WorkspaceScaffoldParams(BaseModel):
+    """Parameters of ``dg scaffold defs dagster_kitops.KitOpsWorkspaceComponent``."""
+
+    registry: str = Field(default="localhost:5000", description="Registry host[:port], or file:///folder.")
+    repositories: str = Field(default="*", description="Pattern of repositories.")
+
+
+class WorkspaceScaffolder(dg.Scaffolder[WorkspaceScaffoldParams]):
+    """Writes ``defs.yaml``."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[WorkspaceScaffoldParams]:
+        """The parameters' model."""
+        return WorkspaceScaffoldParams
+
+    def scaffold(self, request: dg.ScaffoldRequest[WorkspaceScaffoldParams]) -> None:
+        """Write the file."""
+        name = clean_name(request.target_path.name)
+        attributes = {
+            "registry": {"registry": request.params.registry},
+            "resource_key": f"{name}_registry",  # as above
+            "repositories": [request.params.repositories],
+            "checks": {"names": ["integrity"]},
+            "sensor": {"minimum_interval_seconds": 60},
+        }
+        dg.scaffold_component(request, attributes)
+
+
+class MLflowModelsScaffoldParams(BaseModel):
+    """Parameters of ``dg scaffold defs dagster_kitops.MLflowModelsComponent``."""
+
+    tracking_uri: str = Field(default="http://localhost:5000", description="MLflow's server.")
+    model: str = Field(default="model", description="First registered model.")
+
+
+class MLflowModelsScaffolder(dg.Scaffolder[MLflowModelsScaffoldParams]):
+    """Writes ``defs.yaml``."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[MLflowModelsScaffoldParams]:
+        """The parameters' model."""
+        return MLflowModelsScaffoldParams
+
+    def scaffold(self, request: dg.ScaffoldRequest[MLflowModelsScaffoldParams]) -> None:
+        """Write the file."""
+        params = request.params
+        dg.scaffold_component(
+            request, {"server": {"tracking_uri": params.tracking_uri}, "models": [params.model], "alias": "champion"}
+        )

@@ -1,7 +1,7 @@
 """A person approves exactly the digest that is shown; then it is in production, and on record as running there.
 
 The policy asks for one approval in the role ``risk``. Airflow's "Required Actions" page shows the review card;
-whoever answers is written into a signed statement beside the ModelKit, a rejection as well.
+whoever answers is written into a signed statement beside the ModelKit, a rejection as well. Then people are told.
 """
 
 from __future__ import annotations
@@ -14,11 +14,17 @@ from airflow.sdk import dag
 from airflow_kitops.operators import (
     KitApprovePromotionOperator,
     KitDiffOperator,
+    KitNotifyOperator,
     KitRecordDeploymentOperator,
     KitTagOperator,
 )
 
 POLICY = os.environ.get("KITOPS_EXAMPLE_POLICY", str(Path(__file__).with_name("promotion.yaml")))
+
+
+def tell(context) -> None:
+    """Stand for ``SlackWebhookNotifier(slack_webhook_conn_id="slack", text="{{ kitops.text }}")``."""
+    print(context["kitops"]["text"])
 
 
 @dag(
@@ -45,7 +51,8 @@ def approve_and_promote():
         environment="production",
         target={"kind": "vm", "name": "scoring-1"},
     )
-    diff >> approve >> record
+    told = KitNotifyOperator(task_id="told", reference=approve.output, notifier=tell)
+    diff >> approve >> record >> told
 
 
 approve_and_promote = approve_and_promote()

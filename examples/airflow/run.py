@@ -73,9 +73,8 @@ def tell(result: dict) -> None:
     short = exported["digest"][:19]
     print(f"  train    MLflow run {tasks['train']}")
     print(f"  export   {exported['repository'].rpartition('/registry/')[2]}:{exported['tag']}  {short}…", end="  ")
-    print(
-        f"{exported['layers']} layers, {exported['size_bytes']} bytes, accuracy {exported['metrics']['accuracy']:.3f}"
-    )
+    accuracy = exported["metrics"]["accuracy"]
+    print(f"{exported['layerCount']} layers, {exported['sizeBytes']} bytes, accuracy {accuracy:.3f}")
     print(f"  promote  dev -> {promoted['stage']}, the same digest: {promoted['digest'] == exported['digest']}")
     print(f"  predict  unpacked only the model from staging: {tasks['predict']}")
 

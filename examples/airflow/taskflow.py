@@ -21,7 +21,7 @@ def taskflow():
 
     @task
     def pin(modelkit: dict) -> str:
-        return str(KitOpsHook().resolve(modelkit))
+        return str(KitOpsHook().client.resolve(modelkit))
 
     @task.kit_unpack(reference="{{ ti.xcom_pull('pin') }}")
     def read(model_dir: Path) -> str:

@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 import importlib
-import keyword
 import sys
 from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from kitops_orchestration._version import __version__
-from kitops_orchestration.cli.failure import EXIT_EXPECTED, report_bug, report_expected, report_system
 from kitops_orchestration.cli.kit_words import add_key_of_kit, explained, in_our_words
+from kitops_orchestration.cli.output.failure import (
+    report_bug,
+    report_expected,
+    report_stopped,
+    report_system,
+    report_usage,
+)
+from kitops_orchestration.disk.bytecode import MAY_BE_CUT, remove_cut_bytecode
 from kitops_orchestration.errors import KitOpsError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Make and move": {
         "init": "Write a Kitfile for a directory.",
         "import": "Pack a model of the Hugging Face Hub or a git repository.",
         "pack": "Pack a directory as a ModelKit.",
+        "scan": "Look for secrets and broken files, in a directory or a ModelKit.",
         "unpack": "Unpack a ModelKit, or parts of it, into a directory.",
         "push": "Copy a ModelKit to a registry.",
         "pull": "Copy a ModelKit from a registry to a folder.",
         "copy": "Copy a ModelKit between any two registries or folders.",
         "tag": "Point another tag at a ModelKit.",
+        "index": "Put several ModelKits under one tag.",
         "remove": "Take a tag away.",
         "retain": "Let old versions go, never one in use.",
         "prune": "Free what no tag leads to in a folder registry.",
-        "export": "Write ModelKits and evidence into one file.",
-        "import-layout": "Bring such a file into a repository.",
+        "save": "Write ModelKits and evidence into one file.",
+        "load": "Bring such a file into a repository.",
     },
     "Look": {
         "list": "List the ModelKits of a repository.",
         "inspect": "Show manifest, Kitfile and layers.",
         "info": "Show the Kitfile, or one field of it.",
+        "validate": "Check everything that a ModelKit promises.",
         "diff": "Show what differs between two ModelKits.",
         "lineage": "Show what made a ModelKit and where it went.",
         "training-data": "Show what data a ModelKit was trained on.",
@@ -42,6 +55,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "timeline": "Show what happened in a repository, in order.",
         "passport": "Show all that is known of a ModelKit on one page.",
         "where-deployed": "Show which version is deployed where.",
+        "catalog": "Make a static site about the ModelKits of a registry.",
     },
     "MLflow": {
         "export-run": "Export an MLflow run or model as a ModelKit.",
@@ -51,15 +65,18 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Vouch": {
         "keygen": "Make a key pair to sign with.",
+        "public-key": "Print the public half of a key.",
         "sign": "Sign a ModelKit, in the forms of cosign.",
         "verify": "Verify signatures, offline.",
         "attest": "Attach a report as evidence.",
+        "checkpoint": "Sign what a repository holds, so that nothing is taken away unseen.",
     },
     "Promote and deploy": {
         "plan": "Show what a promotion would do, and whether it may.",
         "approve": "Approve a digest for a stage.",
         "reject": "Reject a digest for a stage.",
         "revoke": "Take an approval back.",
+        "overrule": "Take back what others refused.",
         "promote": "Copy by digest to a stage and move its tag last.",
         "rollback": "Put an older ModelKit back into a stage.",
         "status": "Show what the stages hold.",
@@ -81,12 +98,33 @@ SECTIONS: dict[str, dict[str, str]] = {
 
 VERBS: dict[str, str] = {verb: text for section in SECTIONS.values() for verb, text in section.items()}
 
+_FOLDERS = {
+    "Make and move": "make",
+    "Look": "look",
+    "MLflow": "mlflow",
+    "Vouch": "vouch",
+    "Promote and deploy": "promote",
+    "This machine": "machine",
+}
+_MODULES = {"import": "import_source"}
+"""Verbs whose module cannot have their name, which is a word of Python's own."""
+
+_FORMER = {"export": "save", "import-layout": "load"}
+"""Names that verbs had before; they are taken for one version more, and shown nowhere."""
+
 _MLFLOW_ONLY = ("export-run", "import-model")
 """Verbs that read from MLflow and write to it, and run no model."""
 
 
+def module_of(verb: str) -> ModuleType:
+    """Import the module of a verb; it has one ``command``."""
+    section = next(section for section, verbs in SECTIONS.items() if verb in verbs)
+    name = _MODULES.get(verb, verb.replace("-", "_"))
+    return importlib.import_module(f"kitops_orchestration.cli.commands.{_FOLDERS[section]}.{name}")
+
+
 class LazyGroup(click.Group):
-    """A click group whose commands are modules ``kitops_orchestration.cli.<verb>``, each with one ``command``."""
+    """A click group whose commands are modules in ``kitops_orchestration.cli.commands``, each with one ``command``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         """Return the verbs in the order of a ModelKit's life."""
@@ -94,12 +132,10 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the signature is click's
         """Import and return one verb."""
-        if cmd_name not in VERBS:
+        verb = _FORMER.get(cmd_name, cmd_name)
+        if verb not in VERBS:
             return None
-        name = cmd_name.replace("-", "_")
-        suffix = "_" if keyword.iskeyword(name) else ""
-        module = importlib.import_module(f"kitops_orchestration.cli.{name}{suffix}")
-        command: click.Command = module.command
+        command: click.Command = module_of(verb).command
         add_key_of_kit(command)
         return command
 
@@ -108,7 +144,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; for a name that is none say which ones are close."""
         name = args[0] if args else ""
-        if name and name not in VERBS and not name.startswith("-"):
+        if name and name not in VERBS and name not in _FORMER and not name.startswith("-"):
             import difflib
 
             close = difflib.get_close_matches(name, VERBS, n=3, cutoff=0.5)
@@ -125,6 +161,8 @@ class LazyGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer the verbs without importing their modules."""
+        from click.shell_completion import CompletionItem
+
         verbs = [CompletionItem(verb, help=text) for verb, text in VERBS.items() if verb.startswith(incomplete)]
         return verbs or click.Command.shell_complete(self, ctx, incomplete)
 
@@ -149,10 +187,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``kitctl`` and leave the process with the exit code of the package's docstring."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments and arguments[0] in _MLFLOW_ONLY and not {"-h", "--help"} & set(arguments):
-        from kitops_orchestration.mlflow_bridge.light_import import import_without_frames
+        from kitops_orchestration.mlflow_bridge.runs.light_import import import_without_frames
 
         import_without_frames()
-    sys.exit(_run(arguments))
+    try:
+        exit_code = _run(arguments)
+    finally:
+        # Whatever the verb was: the disk may have been full already when this program began to import.
+        if MAY_BE_CUT and not sys.dont_write_bytecode:
+            remove_cut_bytecode()
+    sys.exit(exit_code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -160,12 +204,10 @@ def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         answer = cli.main(args=arguments, prog_name="kitctl", standalone_mode=False)
-    except click.Abort:
-        click.echo("kitctl: stopped", err=True)
-        return EXIT_EXPECTED
+    except click.Abort as error:
+        return report_stopped(error, as_json=as_json)
     except click.ClickException as error:
-        explained(error).show()
-        return error.exit_code
+        return report_usage(explained(error), as_json=as_json)
     except KitOpsError as error:
         return report_expected(error, as_json=as_json, is_verbose=is_verbose)
     except OSError as error:

@@ -1,12 +1,15 @@
-"""The client: every verb of the core, bound to one registry, one set of credentials and one set of limits.
+"""The client: every verb of the core, bound to what is true of its caller.
 
-The adapters, the command line and users hold a :class:`KitClient`; the floors below never do.
+The adapters, the command line and users hold a :class:`KitClient`; the floors below never do.  A verb is a method of
+the class that its folder's file is named after, and :mod:`~kitops_orchestration.client.verb` is what they all share.
 
     >>> from kitops_orchestration.client import KitClient
     >>> KitClient("registry.example").reference("team/iris:v1").name
     'registry.example/team/iris'
 """
 
+from kitops_orchestration.client.bound import Named
 from kitops_orchestration.client.kit_client import Copied, KitClient
+from kitops_orchestration.client.verb import VerbCall, verbs_of
 
-__all__ = ["Copied", "KitClient"]
+__all__ = ["Copied", "KitClient", "Named", "VerbCall", "verbs_of"]

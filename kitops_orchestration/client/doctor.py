@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kitops_orchestration import settings
 from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.oci.resolve import tags_if_there
 
 if TYPE_CHECKING:
-    from kitops_orchestration.client.kit_client import KitClient
+    from kitops_orchestration.client.bound import Bound
     from kitops_orchestration.oci.reference import Reference
 
 Verdict = Literal["ok", "note", "wrong"]
@@ -41,7 +42,7 @@ class Finding:
         return {"name": self.name, "verdict": self.verdict, "found": self.found, "advice": self.advice}
 
 
-def examine(client: KitClient, registry: Reference | None = None) -> list[Finding]:
+def examine(client: Bound, registry: Reference | None = None) -> list[Finding]:
     """Look at everything; ``registry`` is any repository of the registry to ask, or ``None`` to ask none.
 
     Nothing raises: what fails is a finding.
@@ -56,11 +57,11 @@ def examine(client: KitClient, registry: Reference | None = None) -> list[Findin
     return [look() for look in looks]
 
 
-def _registry(client: KitClient, where: Reference) -> Finding:
+def _registry(client: Bound, where: Reference) -> Finding:
     try:
         if where.is_folder:
             return _folder(where)
-        next(iter(client.repository(where).tags()), None)
+        tags_if_there(client.repository(where))
     except KitOpsError as error:
         return Finding("registry", "wrong", str(error), error.advice)
     return Finding("registry", "ok", f"{where.registry} answers")
@@ -79,7 +80,7 @@ def _folder(where: Reference) -> Finding:
 
 
 def _credentials(where: Reference) -> Finding:
-    from kitops_orchestration.oci.credentials import DockerConfig
+    from kitops_orchestration.oci.auth.credentials import DockerConfig
 
     try:
         found = DockerConfig().lookup(where)
@@ -90,9 +91,9 @@ def _credentials(where: Reference) -> Finding:
     return Finding("credentials", "ok", f"for {where.registry}" + (f", as {found.username}" if found.username else ""))
 
 
-def _clock(client: KitClient, where: Reference) -> Finding:
+def _clock(client: Bound, where: Reference) -> Finding:
     """Compare with the registry's clock: a wrong one breaks tokens, certificates and signatures' times."""
-    from kitops_orchestration.oci.remote import RemoteRepository
+    from kitops_orchestration.oci.registry.repository import RemoteRepository
     from kitops_orchestration.signing.timestamps import now
 
     repository = client.repository(where)

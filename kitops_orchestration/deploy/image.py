@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from kitops_orchestration.errors import UnsupportedModelKitError
 from kitops_orchestration.oci import canonical
-from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.transfer.source import BytesSource
 
 if TYPE_CHECKING:
     from kitops_orchestration.modelkit.inspect import ModelKit, ModelKitLayer
@@ -38,6 +38,14 @@ class Rendition:
     digest: Digest
     modelkit: Reference
     layers: tuple[Descriptor, ...]
+
+
+class RenderImageOptions(TypedDict, total=False):
+    """What :func:`render_image` takes by name and a client or an adapter hands through."""
+
+    tag: str | None
+    kinds: Sequence[str]
+    architecture: str
 
 
 def render_image(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kitops_orchestration.errors import InvalidReferenceError
-from kitops_orchestration.modelkit.filters import Filter
+from kitops_orchestration.modelkit.unpacking.filters import Filter
 from kitops_orchestration.oci.reference import Reference
 
 MODEL_VOLUME = "modelkit"

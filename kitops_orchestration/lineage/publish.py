@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
-from kitops_orchestration.errors import SignatureError
-from kitops_orchestration.lineage.attach import Attached, attach
-from kitops_orchestration.modelkit.pack import PackResult, pack
+from kitops_orchestration.errors import SigningKeyMissingError
+from kitops_orchestration.lineage.statements.attach import Attached, attach
+from kitops_orchestration.modelkit.pack import PackOptions, PackResult, pack
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference
-    from kitops_orchestration.oci.repository import Repository
+    from kitops_orchestration.oci.repository import OpenRepository, Repository
     from kitops_orchestration.signing.keys import Signer
     from kitops_orchestration.signing.sign import SignResult
     from kitops_orchestration.signing.statement import Statement
@@ -48,6 +48,14 @@ class Published:
         return self.pack.reference
 
 
+class PublishOptions(PackOptions, total=False):
+    """What :func:`publish` takes by name and a client or an adapter hands through."""
+
+    statement: MakeStatement | None
+    signer: Signer | None
+    sign: bool | None
+
+
 def publish(
     context_dir: Path,
     repository: Repository,
@@ -55,8 +63,9 @@ def publish(
     tag: str | None = None,
     statement: MakeStatement | None = None,
     signer: Signer | None = None,
-    sign: bool = False,
-    **options: Any,
+    sign: bool | None = False,
+    open_parent: OpenRepository | None = None,
+    **options: Unpack[PackOptions],
 ) -> Published:
     """Pack a directory into ``repository``, attach a statement, sign, and move ``tag`` last.
 
@@ -66,20 +75,21 @@ def publish(
         tag: as in :func:`kitops_orchestration.modelkit.pack.pack`, whose ``options`` are taken, too.
         statement: makes what is attached, signed with ``signer`` where there is one.
         signer: the key.
-        sign: sign the ModelKit itself, too.
+        sign: sign the ModelKit itself, too; ``None`` where there is a ``signer``.
+        open_parent: as in ``pack``.
         options: of ``pack``.
 
     Raises:
-        SignatureError: ``sign`` without a ``signer``; nothing was packed.
+        SigningKeyMissingError: ``sign`` without a ``signer``; nothing was packed.
     """
-    require_signer(repository, signer, sign=sign)
+    is_signed = signs(repository, signer, sign=sign)
     made: list[Endorsement] = []
 
     def before_tag(packed: PackResult) -> None:
         said = statement(packed) if statement is not None else None
-        made.append(endorse(repository, packed, said, signer=signer, sign=sign))
+        made.append(endorse(repository, packed, said, signer=signer, sign=is_signed))
 
-    packed = pack(context_dir, repository, tag=tag, before_tag=before_tag, **options)
+    packed = pack(context_dir, repository, tag=tag, open_parent=open_parent, before_tag=before_tag, **options)
     (endorsement,) = made
     return Published(packed, endorsement.provenance, endorsement.signature)
 
@@ -101,13 +111,16 @@ def endorse(
     return Endorsement(attached, sign_manifest(repository, packed.digest, signer))
 
 
-def require_signer(repository: Repository, signer: Signer | None, *, sign: bool) -> None:
-    """Refuse to begin what could not be signed at its end.
+def signs(repository: Repository, signer: Signer | None, *, sign: bool | None) -> bool:
+    """Tell whether a new ModelKit is signed; ``sign=None`` means where there is a ``signer``.
+
+    Asked before anything begins that could not be signed at its end.
 
     Raises:
-        SignatureError: ``sign`` without a ``signer``.
+        SigningKeyMissingError: ``sign`` without a ``signer``.
     """
     if sign and signer is None:
-        raise SignatureError(
+        raise SigningKeyMissingError(
             f"cannot sign {repository.reference.name}: there is no key", advice="give the private key to sign with"
         )
+    return signer is not None if sign is None else sign

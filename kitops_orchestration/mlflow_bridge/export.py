@@ -3,41 +3,48 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from kitops_orchestration.errors import RunExportError
-from kitops_orchestration.lineage.publish import Endorsement, endorse, require_signer
+from kitops_orchestration.lineage.publish import Endorsement, endorse, signs
 from kitops_orchestration.mlflow_bridge import kitfile_of_run as kit
-from kitops_orchestration.mlflow_bridge.artifacts import META_FILE, ArtifactEntry, ArtifactStore
-from kitops_orchestration.mlflow_bridge.mlmodel import with_mlmodel
-from kitops_orchestration.mlflow_bridge.model_card import CARD_NAMES, model_card
+from kitops_orchestration.mlflow_bridge.best.candidates import choose_best
+from kitops_orchestration.mlflow_bridge.best.choice import BEST_PARAMETER, BestChoice, best_query
+from kitops_orchestration.mlflow_bridge.content import Choices, fill
+from kitops_orchestration.mlflow_bridge.kitfile_parameters import facts_of_kitfile
 from kitops_orchestration.mlflow_bridge.modelkit_uri import ModelKitUri, is_plain
-from kitops_orchestration.mlflow_bridge.record import RunRecord, to_bytes
-from kitops_orchestration.mlflow_bridge.redaction import DEFAULT_PATTERNS
-from kitops_orchestration.mlflow_bridge.session import connect
-from kitops_orchestration.mlflow_bridge.snapshot import History, linked_prompts, read_run
-from kitops_orchestration.mlflow_bridge.source import ResolvedSource, parse_source, resolve, tracking_uri_of
-from kitops_orchestration.mlflow_bridge.staging import Staging, chosen, export_scratch, without_meta
+from kitops_orchestration.mlflow_bridge.runs.artifacts import META_FILE
+from kitops_orchestration.mlflow_bridge.runs.beside_model import REGISTRY_PARAMETER, registry_state
+from kitops_orchestration.mlflow_bridge.runs.metric_points import History
+from kitops_orchestration.mlflow_bridge.runs.origin import RESTORED_PARAMETER, origin_of, restored_facts
+from kitops_orchestration.mlflow_bridge.runs.record import RunRecord
+from kitops_orchestration.mlflow_bridge.runs.redaction import DEFAULT_PATTERNS
+from kitops_orchestration.mlflow_bridge.runs.registration import with_registration
+from kitops_orchestration.mlflow_bridge.runs.session import connect
+from kitops_orchestration.mlflow_bridge.runs.snapshot import read_run
+from kitops_orchestration.mlflow_bridge.runs.source import ResolvedSource, parse_source, resolve, tracking_uri_of
+from kitops_orchestration.mlflow_bridge.workspace import DatasetChoice, Workspace, export_scratch
 from kitops_orchestration.mlflow_bridge.write_back import WriteBack
 from kitops_orchestration.mlflow_bridge.write_back import write_back as tag_in_mlflow
-from kitops_orchestration.modelkit.kitfile import Kitfile
-from kitops_orchestration.modelkit.manifest_profile import created_from
 from kitops_orchestration.modelkit.pack import PackResult, pack
+from kitops_orchestration.modelkit.packing.gate import GateRules
+from kitops_orchestration.modelkit.packing.manifest_profile import created_from
 from kitops_orchestration.oci.descriptor import EMPTY, Digest
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.repository import OpenRepository, Repository
+from kitops_orchestration.oci.schemes import opener_beside
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
+from kitops_orchestration.signing.timestamps import now
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
-    from kitops_orchestration.lineage.attach import Attached
-    from kitops_orchestration.lineage.dependencies import Dependency
-    from kitops_orchestration.lineage.run_context import RunContext
+    from kitops_orchestration.lineage.statements.attach import Attached
+    from kitops_orchestration.lineage.statements.dependencies import Dependency
+    from kitops_orchestration.lineage.statements.run_context import RunContext
     from kitops_orchestration.signing.keys import Signer
     from kitops_orchestration.signing.sign import SignResult
 
@@ -54,6 +61,8 @@ class ExportResult:
     is_exported: bool = True
     """False when the registered version already was a ModelKit: ``reference`` is that one, nothing was packed."""
     signature: SignResult | None = None
+    best: BestChoice | None = None
+    """What was chosen among what, where the source was a choice."""
 
     @property
     def reference(self) -> Reference:
@@ -70,39 +79,44 @@ class ExportResult:
         value = {
             "reference": str(self.reference),
             "digest": str(self.digest),
-            "is_exported": self.is_exported,
-            "run_id": self.source.run_id,
-            "model_id": self.source.model_id,
-            "registered_model": self.source.registered_name,
-            "registered_version": self.source.registered_version,
-            "size_bytes": self.pack.size_bytes,
-            "uploaded_bytes": self.pack.uploaded_bytes,
+            "isExported": self.is_exported,
+            "runId": self.source.run_id,
+            "modelId": self.source.model_id,
+            "registeredModel": self.source.registered_name,
+            "registeredVersion": self.source.registered_version,
+            "sizeBytes": self.pack.size_bytes,
+            "uploadedBytes": self.pack.uploaded_bytes,
             "provenance": str(self.provenance.descriptor.digest) if self.provenance else None,
             "tagged": list(self.write_back.written) if self.write_back else None,
+            "best": self.best.to_json() if self.best else None,
             "warnings": list(self.warnings),
         }
         return {key: item for key, item in value.items() if item is not None}
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What did not go wholly right after the push: tags that MLflow did not take, remarks of the packing."""
-        return (*self.pack.warnings, *(self.write_back.warnings if self.write_back else ()))
+        """Files without their credentials, datasets that stayed references, remarks of packing, tags not taken."""
+        cleaned = [item for item in self.record.redacted if item.startswith(f"{kit.MODEL_DIR}/")]
+        said = [f"{path} is packed without the credentials in it" for path in cleaned]
+        left = [item for item in self.record.inputs if item.not_copied]
+        said += [f"dataset {item.name!r} stays a reference: {item.not_copied}" for item in left]
+        said += self.best.warnings if self.best else ()
+        return (*said, *self.pack.warnings, *(self.write_back.warnings if self.write_back else ()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Choices:
-    """What goes into the ModelKit."""
+BeforeTag = Callable[[ExportResult], None]
 
-    name: str | None
-    datasets: Literal["reference", "copy"]
-    artifacts: Sequence[str]
-    prompts: bool
+
+def _nothing_to_say(_: ExportResult) -> None:
+    """Nobody wants to look at the result before tags move."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
     """What is said of the ModelKit before a tag points at it."""
 
+    began_on: datetime
+    """When the export began."""
     is_attached: bool
     run_context: RunContext | None
     parameters: Mapping[str, Any]
@@ -112,7 +126,7 @@ class _Evidence:
 
     def add(self, repository: Repository, packed: PackResult, record: RunRecord) -> Endorsement:
         """Attach the provenance of the run, and sign, as far as it is wanted."""
-        from kitops_orchestration.lineage.provenance import provenance
+        from kitops_orchestration.lineage.statements.provenance import provenance
         from kitops_orchestration.mlflow_bridge.source_run import source_run
 
         statement = None
@@ -123,8 +137,43 @@ class _Evidence:
                 source_run(record),
                 parameters=self.parameters,
                 dependencies=self.dependencies,
+                packed_between=(self.began_on, now()),
             )
         return endorse(repository, packed, statement, signer=self.signer, sign=self.is_signed)
+
+
+class ExportRunOptions(TypedDict, total=False):
+    """What :func:`export_run` takes by name and a client or an adapter hands through."""
+
+    tracking_uri: str | None
+    registry_uri: str | None
+    name: str | None
+    model_name: str | None
+    best: str | None
+    best_filter: str | None
+    datasets: DatasetChoice
+    history: History
+    artifacts: Sequence[str]
+    prompts: bool
+    tables: bool
+    redact: Sequence[str]
+    require_finished: bool
+    write_back: bool
+    describe: bool
+    attach_lineage: bool
+    run_context: RunContext | None
+    parameters: Mapping[str, Any]
+    dependencies: Sequence[Dependency]
+    signer: Signer | None
+    sign: bool | None
+    before_tag: BeforeTag
+    extra_tags: Sequence[str]
+    annotations: Mapping[str, str] | None
+    scratch_dir: Path | None
+    gate_rules: GateRules | Mapping[str, Any]
+    limits: Limits
+    progress: ProgressCallback
+    cancel: threading.Event | None
 
 
 def export_run(
@@ -136,48 +185,71 @@ def export_run(
     registry_uri: str | None = None,
     name: str | None = None,
     model_name: str | None = None,
-    datasets: Literal["reference", "copy"] = "reference",
+    best: str | None = None,
+    best_filter: str | None = None,
+    datasets: DatasetChoice = "reference",
     history: History = "summary",
     artifacts: Sequence[str] = (),
     prompts: bool = True,
+    tables: bool = True,
     redact: Sequence[str] = DEFAULT_PATTERNS,
     require_finished: bool = True,
     write_back: bool = True,
+    describe: bool = True,
     attach_lineage: bool = True,
     run_context: RunContext | None = None,
     parameters: Mapping[str, Any] = EMPTY,
     dependencies: Sequence[Dependency] = (),
     signer: Signer | None = None,
-    sign: bool = False,
+    sign: bool | None = False,
+    before_tag: BeforeTag = _nothing_to_say,
     extra_tags: Sequence[str] = (),
     annotations: Mapping[str, str] | None = None,
     scratch_dir: Path | None = None,
+    open_repository: OpenRepository | None = None,
+    gate_rules: GateRules | Mapping[str, Any] = GateRules(),
     limits: Limits = Limits(),
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
 ) -> ExportResult:
     """Export what ``source`` names (see :func:`parse_source`) into ``repository``.
 
-    The model directory goes in untouched, beside it the run record, a model card where there is none, prompts,
-    ``artifacts`` (patterns over the run's artifact paths; none by default) and, with ``datasets="copy"``, the data.
-    A local store is read in place; a remote one is downloaded once into scratch (below ``scratch_dir``, else the
-    system's folder) that is removed in every case.  The same run gives the same digest.
+    With ``best`` (``METRIC[@DATASET][:min|max]``) the source is an experiment (``experiments:/name``), a registered
+    model (``models:/name``) or a run with child runs, and the model with the best number is exported; ``best_filter``
+    is MLflow's search text over the runs or versions.  ``best:<source>?metric=…&filter=…`` says the same in one text.
+
+    The model directory goes in untouched, beside it the run record, a model card where there is none, prompts, the
+    run's ``tables`` (results of evaluations, 16 MiB in all), ``artifacts`` (patterns over the run's artifact paths;
+    none by default) and, with ``datasets="copy"``, the data; or the data of some, ``{"train": "copy"}``, where ``"*"``
+    is for those that are not named.  A local store is read in place; a remote one is downloaded once into scratch
+    (below ``scratch_dir``, else the system's folder) that is removed in every case.  The same run gives the same
+    digest.
 
     The provenance names the run, ``run_context``, and what only the caller knows (``parameters``, ``dependencies``).
-    With ``signer`` it is signed, with ``sign`` the ModelKit is, too.  Tags move last, when all of it is there.
+    With ``signer`` it is signed, with ``sign`` the ModelKit is, too (``None``: where there is a ``signer``).
+    ``before_tag`` is then called with the result as far as it is known; what it raises leaves the tags alone.  Tags
+    move last, when all of it is there; then MLflow is told, by tags (``write_back``) and in the descriptions of run,
+    model and versions (``describe``).  ``open_repository`` gives the ModelKit that a registered version already is.
 
     Raises:
+        GateRefusedError: the model, or an artifact, holds a secret or is not what it says; nothing was sent.
         RunExportError: not found, several models (listed), not finished, or MLflow refuses.
         TrackingUnavailableError: MLflow does not answer.
         MissingExtraError: MLflow, or the part of it that this source needs, is not installed.
         RegistryError: the push failed; nothing is tagged then.
         SignatureError: ``sign`` without a ``signer``.
     """
-    require_signer(repository, signer, sign=sign)
-    evidence = _Evidence(attach_lineage, run_context, parameters, dependencies, signer, sign)
-    parsed = parse_source(source)
-    client = connect(tracking_uri_of(parsed, tracking_uri), registry_uri)
-    resolved = resolve(parsed, client, model_name=model_name)
+    is_signed = signs(repository, signer, sign=sign)
+    evidence = _Evidence(now(), attach_lineage, run_context, parameters, dependencies, signer, is_signed)
+    query = best_query(source, best, best_filter)
+    place = parse_source(source) if query is None else query.source
+    client = connect(tracking_uri_of(place, tracking_uri), registry_uri)
+    choice = None
+    if query is not None:
+        choice = choose_best(query, client, require_finished=require_finished, concurrency=limits.concurrency)
+        evidence = replace(evidence, parameters={**parameters, BEST_PARAMETER: choice.to_json()})
+    parsed = parse_source(choice.chosen.source if choice else source)
+    resolved = with_registration(resolve(parsed, client, model_name=model_name), client)
     record = read_run(
         resolved,
         client,
@@ -186,98 +258,67 @@ def export_run(
         patterns=redact,
         concurrency=limits.concurrency,
     )
+    origin = origin_of(client, resolved.run_id, record)
+    if origin is not None:
+        evidence = replace(evidence, parameters={**evidence.parameters, RESTORED_PARAMETER: restored_facts(record)})
+        record = origin.record
+    if record.run_id is None:
+        resolved = replace(resolved, run_id=None)  # the run is gone for good: nothing more is asked of it
     if resolved.modelkit_uri is not None:
-        return _report_existing(resolved, record, repository, evidence)
-    made: list[Endorsement] = []
+        known = _report_existing(resolved, record, repository, evidence, open_repository or opener_beside(repository))
+        before_tag(known)
+        return known
+    made: list[ExportResult] = []
+
+    def said_before_tag(packed: PackResult) -> None:
+        endorsed = _endorsed(repository, packed, record, evidence)
+        made.append(
+            ExportResult(packed, record, resolved, endorsed.provenance, signature=endorsed.signature, best=choice)
+        )
+        before_tag(made[0])
+
     with export_scratch(scratch_dir) as scratch:
-        staging = Staging(scratch / "context", limits.concurrency, progress, cancel)
-        staging.context_dir.mkdir()
-        record, kitfile = _stage(staging, resolved, record, client, _Choices(name, datasets, artifacts, prompts))
+        workspace = Workspace(scratch / "context", limits.concurrency, progress, cancel)
+        workspace.context_dir.mkdir()
+        record, kitfile = fill(
+            workspace, resolved, record, client, Choices(name, datasets, artifacts, prompts, tables), origin
+        )
+        if attach_lineage and (state := registry_state(client, resolved, record.prompts)):
+            evidence = replace(evidence, parameters={**evidence.parameters, REGISTRY_PARAMETER: state})
         packed = pack(
-            staging.context_dir,
+            workspace.context_dir,
             repository,
             tag=tag,
             extra_tags=extra_tags,
             kitfile=kitfile,
-            grafts=staging.grafts,
+            grafts=workspace.grafts,
             exclude=(f"/{kit.MODEL_DIR}/{META_FILE}",),
             annotations={**created_from(_end_seconds(record)), **(annotations or {})},
-            before_tag=lambda packed: made.append(evidence.add(repository, packed, record)),
+            gate_rules=gate_rules,
+            before_tag=said_before_tag,
             limits=limits,
             progress=progress,
             cancel=cancel,
         )
-    (endorsement,) = made
+    (result,) = made
+    if not write_back:
+        return result
     plain = is_plain(repository)
-    tagged = tag_in_mlflow(resolved, packed.reference, client, plain_http=plain) if write_back else None
-    return ExportResult(packed, record, resolved, endorsement.provenance, tagged, signature=endorsement.signature)
+    tagged = tag_in_mlflow(resolved, packed.reference, client, plain_http=plain, describe=describe)
+    return replace(result, write_back=tagged)
 
 
-def _stage(
-    staging: Staging, resolved: ResolvedSource, record: RunRecord, client: MlflowClient, choices: _Choices
-) -> tuple[RunRecord, Kitfile]:
-    """Fill the context directory; return the record as it was packed, and the Kitfile."""
-    model_store = ArtifactStore(str(resolved.artifact_uri), tracking_uri=client.tracking_uri)
-    files = without_meta(model_store.files())
-    if not files:
+def _endorsed(repository: Repository, packed: PackResult, record: RunRecord, evidence: _Evidence) -> Endorsement:
+    """Read back what was written, with the limits of any reader, before anything is said of it or a tag moves."""
+    from kitops_orchestration.modelkit.inspect import inspect
+
+    found = inspect(repository, Digest(packed.digest))
+    if facts_of_kitfile(found.kitfile) != facts_of_kitfile(packed.kitfile):
         raise RunExportError(
-            f"{resolved.source.text}: there is no model at {resolved.artifact_uri}",
-            advice="the artifacts were deleted, or they lie on another machine: export there or through its server",
+            f"{packed.reference}: the Kitfile that was written is not the one that is read",
+            advice="report this, with the run's record (mlflow/run.json)",
         )
-    model_dir = staging.add_model(model_store, files)
-    record = replace(record, model=with_mlmodel(record.model, model_dir))
-    record, has_artifacts = _stage_artifacts(staging, resolved, record, client, choices)
-    if choices.datasets == "copy":
-        record = replace(record, inputs=staging.add_datasets(record.inputs, tracking_uri=client.tracking_uri))
-    found = linked_prompts(client, resolved.run_id, record.model.prompts) if choices.prompts else []
-    paths = staging.add_prompts(found)
-    record = replace(
-        record,
-        prompts=tuple({"name": item["name"], "version": item["version"], "uri": item["uri"]} for item in found),
-    )
-    has_card = not _brings_card(files)
-    kitfile = kit.kitfile_of_run(
-        record,
-        files=files,
-        name=choices.name,
-        has_card=has_card,
-        has_artifacts=has_artifacts,
-        prompt_paths=paths,
-    )
-    if has_card:
-        title = kitfile.package.name if kitfile.package else "model"
-        staging.add_text(kit.CARD_FILE, model_card(record, name=str(title)).encode())
-    staging.add_text(kit.RUN_FILE, to_bytes(record.to_json()))
-    if record.history_to_json():
-        staging.add_text(kit.HISTORY_FILE, to_bytes(record.history_to_json()))
-    return record, kitfile
-
-
-def _stage_artifacts(
-    staging: Staging, resolved: ResolvedSource, record: RunRecord, client: MlflowClient, choices: _Choices
-) -> tuple[RunRecord, bool]:
-    """Take the chosen files of the run's own artifacts; the record lists all of them with their sizes."""
-    if resolved.run_id is None or not choices.artifacts:
-        return record, False
-    root = client.get_run(resolved.run_id).info.artifact_uri
-    store = ArtifactStore(root, tracking_uri=client.tracking_uri)
-    entries = store.files()
-    listed = tuple({"path": entry.path, "size": entry.size} for entry in entries)
-    taken = chosen(entries, choices.artifacts, outside=_legacy_folder(resolved, root))
-    if not taken:
-        patterns = ", ".join(choices.artifacts)
-        raise RunExportError(
-            f"no artifact of run {resolved.run_id} matches {patterns}",
-            advice="its artifacts are " + (", ".join(entry.path for entry in entries[:20]) or "none"),
-        )
-    staging.add_artifacts(store, taken)
-    return replace(record, artifacts=listed), True
-
-
-def _legacy_folder(resolved: ResolvedSource, root: str) -> str | None:
-    """Return the model's folder inside the run's artifacts (MLflow 2): it is packed as the model already."""
-    uri = str(resolved.artifact_uri)
-    return uri.removeprefix(root).strip("/") if uri.startswith(root.rstrip("/") + "/") else None
+    return evidence.add(repository, packed, record)
 
 
 def _end_seconds(record: RunRecord) -> float | None:
@@ -285,21 +326,20 @@ def _end_seconds(record: RunRecord) -> float | None:
     return milliseconds / 1000 if isinstance(milliseconds, int | float) else None
 
 
-def _brings_card(files: Sequence[ArtifactEntry]) -> bool:
-    return any(entry.path.lower() in CARD_NAMES for entry in files)
-
-
 def _report_existing(
-    resolved: ResolvedSource, record: RunRecord, repository: Repository, evidence: _Evidence
+    resolved: ResolvedSource,
+    record: RunRecord,
+    repository: Repository,
+    evidence: _Evidence,
+    open_repository: OpenRepository,
 ) -> ExportResult:
     """Return the ModelKit that the registered version already is; at most a signature is added to it."""
     from kitops_orchestration.modelkit.inspect import inspect
     from kitops_orchestration.modelkit.pack import PackedLayer
-    from kitops_orchestration.oci.schemes import open_repository
 
     uri = ModelKitUri.parse(str(resolved.modelkit_uri))
     same = repository.reference == uri.reference.without_target()
-    home = repository if same else open_repository(uri.reference, plain_http=uri.plain_http)
+    home = repository if same else open_repository(uri.reference)
     found = inspect(home, uri.reference.target)
     packed = PackResult(
         reference=uri.reference.with_digest(found.digest),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any
 
-from kitops_orchestration.mlflow_bridge.artifacts import ArtifactEntry
-from kitops_orchestration.mlflow_bridge.record import DatasetRecord, RunRecord
+from kitops_orchestration.mlflow_bridge.kitfile_parameters import PARAMETERS_KEY, bounded_text, parameters_of_run
+from kitops_orchestration.mlflow_bridge.runs.artifacts import ArtifactEntry
+from kitops_orchestration.mlflow_bridge.runs.record import DatasetRecord, RunRecord
 from kitops_orchestration.modelkit.kitfile import Dataset, Doc, Kitfile, Model, Package, Prompt
 
 MODEL_DIR = "model"
@@ -16,8 +16,11 @@ RUN_FILE = "mlflow/run.json"
 HISTORY_FILE = "mlflow/metrics.json"
 CARD_FILE = "docs/MODEL_CARD.md"
 ARTIFACTS_DIR = "artifacts"
-PARAMETERS_KEY = "mlflow"
 
+_NAMES_OF_NOTHING = frozenset({"", "model", "default", "artifacts"})
+"""What MLflow, and every example of it, calls a model or an experiment."""
+_ACCOUNTS_OF_NOBODY = frozenset({"root", "unknown", "nobody", "default", "jovyan", "airflow", "dagster"})
+"""Users of containers: MLflow notes the account of the process."""
 _LICENSE_TAGS = ("license", "licence", "mlflow.license")
 _VERSION_TAGS = ("version", "model_version")
 _FORMATS = {
@@ -49,17 +52,17 @@ def kitfile_of_run(
     prompt_paths: Sequence[str] = (),
 ) -> Kitfile:
     """Fill a Kitfile from the record; ``files`` are those of the model directory."""
-    title = name or record.registered.get("name") or record.model.name or record.run.get("name") or "model"
+    title = name or _title(record)
     description = _description(record)
     model = Model(
-        name=record.model.name or title,
+        name=title if _says_nothing(record.model.name) else str(record.model.name),
         path=MODEL_DIR,
         license=_license(record),
         framework=record.model.framework or "",
         format=model_format(record, files),
         version=version_of(record),
         description=description,
-        parameters={PARAMETERS_KEY: _parameters(record)},
+        parameters={PARAMETERS_KEY: parameters_of_run(record)},
     )
     docs = [Doc(path=RECORD_DIR, description="MLflow run record")]
     if has_card:
@@ -73,13 +76,29 @@ def kitfile_of_run(
             version=version_of(record),
             description=description,
             license=_license(record),
-            authors=tuple(filter(None, [record.run.get("user")])),
+            authors=_authors(record),
         ),
         model=model,
         datasets=_datasets(record),
         docs=tuple(docs),
         prompts=tuple(Prompt(name=PurePosixPath(path).stem, path=path) for path in prompt_paths),
     )
+
+
+def _title(record: RunRecord) -> str:
+    """Return what people call the model: as it is registered, else as it was logged, else its experiment or run."""
+    names = (record.registered.get("name"), record.model.name, record.experiment.get("name"), record.run.get("name"))
+    return next((str(name) for name in names if not _says_nothing(name)), "model")
+
+
+def _says_nothing(name: str | None) -> bool:
+    return name is None or name.lower() in _NAMES_OF_NOTHING
+
+
+def _authors(record: RunRecord) -> tuple[str, ...]:
+    """Return who registered the version, else who ran the training; an account that many share is nobody."""
+    users = (record.registered.get("user"), record.run.get("user"))
+    return tuple(user for user in users if user and user.lower() not in _ACCOUNTS_OF_NOBODY)[:1]
 
 
 def _datasets(record: RunRecord) -> tuple[Dataset, ...]:
@@ -118,42 +137,4 @@ def _license(record: RunRecord) -> str:
 
 
 def _description(record: RunRecord) -> str:
-    return record.registered.get("description") or record.run.get("description") or ""
-
-
-def _parameters(record: RunRecord) -> dict[str, Any]:
-    """Return what a reader of the Kitfile alone should know; the whole record is in ``mlflow/run.json``."""
-    model = record.model
-    value = {
-        "run_id": record.run_id,
-        "run_name": record.run.get("name"),
-        "experiment_id": record.experiment.get("id"),
-        "experiment_name": record.experiment.get("name"),
-        "model_id": model.model_id,
-        "registered_model": record.registered.get("name"),
-        "registered_version": record.registered.get("version"),
-        "flavors": list(model.flavors),
-        "serialization_format": model.serialization_format,
-        "mlflow_version": model.mlflow_version,
-        "python_version": model.python_version,
-        "signature": model.signature,
-        "params": dict(record.params),
-        "metrics": {key: metric.last for key, metric in record.metrics.items()},
-        "git_commit": record.git_commit,
-        "datasets": [_dataset(item) for item in record.inputs],
-    }
-    return {key: item for key, item in value.items() if item not in (None, {}, [])}
-
-
-def facts_of_kitfile(kitfile: Kitfile) -> Mapping[str, Any]:
-    """Return what an export wrote into a Kitfile, empty for any other; ``MLFlow`` is how others spell the key."""
-    parameters = kitfile.model.parameters if kitfile.model else None
-    if not isinstance(parameters, Mapping):
-        return {}
-    found = parameters.get(PARAMETERS_KEY) or parameters.get("MLFlow") or {}
-    return found if isinstance(found, Mapping) else {}
-
-
-def _dataset(item: Any) -> dict[str, str]:
-    value = {"name": item.name, "digest": item.digest, "context": item.context, "sha256": item.sha256, "uri": item.uri}
-    return {key: text for key, text in value.items() if text}
+    return bounded_text(record.registered.get("description") or record.run.get("description") or "")

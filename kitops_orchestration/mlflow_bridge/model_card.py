@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kitops_orchestration.mlflow_bridge.record import RunRecord
+from kitops_orchestration.mlflow_bridge.runs.record import MetricRecord, RunRecord
 
 CARD_NAMES = ("readme.md", "model_card.md", "modelcard.md")
 """Files that are a card; one at the root of the model keeps us from writing another."""
@@ -15,8 +15,7 @@ def model_card(record: RunRecord, *, name: str) -> str:
     """Return Markdown: only what the record says, and plainly what it does not say."""
     parts = [f"# {name}", *_about(record), *_details(record)]
     parts += _table("Parameters", ("parameter", "value"), record.params.items())
-    metrics = ((key, str(metric.last)) for key, metric in record.metrics.items())
-    parts += _table("Metrics", ("metric", "last value"), metrics)
+    parts += _metrics(record)
     parts += _data(record)
     parts += [
         "## Limits",
@@ -44,6 +43,23 @@ def _details(record: RunRecord) -> list[str]:
         "MLflow": model.mlflow_version,
     }
     return _table("Details", ("", ""), ((key, str(value)) for key, value in facts.items() if value))
+
+
+def _metrics(record: RunRecord) -> list[str]:
+    """Return the model's numbers; one that may be another model's says so, and why."""
+    rows = [(key, _value(metric), metric.doubt or "") for key, metric in record.metrics.items()]
+    rows += [
+        (f"{item.key} on {item.dataset}", _value(item), item.doubt or "")
+        for item in record.model.metrics
+        if item.dataset is not None and record.metrics.get(item.key) != item
+    ]
+    if any(doubt for *_, doubt in rows):
+        return _table("Metrics", ("metric", "last value", "not certain, because"), rows)
+    return _table("Metrics", ("metric", "last value"), (row[:2] for row in rows))
+
+
+def _value(metric: MetricRecord) -> str:
+    return f"{metric.text} on {metric.dataset}" if metric.dataset else metric.text
 
 
 def _data(record: RunRecord) -> list[str]:

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from kitops_orchestration.errors import InvalidReferenceError
+from kitops_orchestration.oci.http.url import is_loopback
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.repository import Repository
-from kitops_orchestration.oci.transport_url import is_loopback
 
 SCHEMES = ("modelkit://", "modelkit-http://", "modelkit-file://", "modelkit+http://", "modelkit+file://")
 
 _SCHEME = re.compile(r"modelkit(?:[+-](http|file))?://")
 _CUT = re.compile(r"^(modelkit[+-]file:)/(?!/)")
 _TARGET = re.compile(r"[^/]*(?::[A-Za-z0-9_][A-Za-z0-9._-]*)?(?:@sha(?:256|512):[0-9a-f]+)?")
+_MOST_DECODINGS = 8
 _ADVICE = "write modelkit://registry/repository:tag or modelkit://registry/repository@sha256:…"
 
 
@@ -38,7 +39,11 @@ class ModelKitUri:
 
     @classmethod
     def parse(cls, text: str) -> ModelKitUri:
-        """Read a URI; raises :class:`InvalidReferenceError` where tag and digest are missing.
+        """Read a URI.
+
+        Raises:
+            InvalidReferenceError: tag and digest are missing, or the path is absolute, has an empty part, ``..`` or a
+                NUL, also where these are percent-encoded.
 
         MLflow takes URIs apart at the last slash and hands the pieces over; joined again they may have a path
         behind the part that holds the tag.  The first part after the host with ``:`` or ``@`` ends the reference.
@@ -54,7 +59,7 @@ class ModelKitUri:
             raise InvalidReferenceError(f"the URI has neither tag nor digest: {text!r}", advice=_ADVICE)
         name = "/".join(parts[: end + 1])
         path = "/".join(parts[end + 1 :])
-        if ".." in path.split("/"):
+        if _leaves(path):
             raise InvalidReferenceError(f"the URI leaves its ModelKit: {text!r}", advice=_ADVICE)
         if kind == "file":
             reference = Reference.parse(f"file://{name}")
@@ -70,6 +75,18 @@ class ModelKitUri:
         else:
             base = f"modelkit{'-http' if self.plain_http else ''}://{self.reference}"
         return f"{base}/{self.path}" if self.path else base
+
+
+def _leaves(path: str) -> bool:
+    """Tell whether a path may mean a place outside, read as it stands or by someone who decodes it, also twice."""
+    for _ in range(_MOST_DECODINGS if path else 0):
+        if "\0" in path or not {"", ".."}.isdisjoint(path.split("/")):
+            return True
+        decoded = unquote(path)
+        if decoded == path:
+            return False
+        path = decoded
+    return bool(path)  # encoded over and over: nobody calls a file so
 
 
 def is_plain(repository: Repository) -> bool | None:

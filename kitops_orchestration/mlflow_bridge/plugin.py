@@ -1,7 +1,7 @@
 """What MLflow finds through entry points: ``modelkit://`` as an artifact store and as a dataset source, and run tags.
 
 MLflow loads this module at every ``import mlflow``.  It must therefore cost nothing: what needs more than the
-settings is behind a function.  The dataset source is :mod:`kitops_orchestration.mlflow_bridge.dataset_source`.
+settings is behind a function.  The dataset source is :mod:`kitops_orchestration.mlflow_bridge.store.dataset_source`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kitops_orchestration import settings
 
 if TYPE_CHECKING:
-    from kitops_orchestration.mlflow_bridge.artifact_repository import ModelKitArtifactRepository
+    from kitops_orchestration.mlflow_bridge.store.artifact_repository import ModelKitArtifactRepository
 
 INPUT_REFERENCE_TAG = "kitops.input.ref"
 INPUT_DIGEST_TAG = "kitops.input.digest"
@@ -22,7 +22,7 @@ def artifact_repository(
     artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
 ) -> ModelKitArtifactRepository:
     """Return the artifact repository of a ``modelkit://`` URI (entry point ``mlflow.artifact_repository``)."""
-    from kitops_orchestration.mlflow_bridge.artifact_repository import ModelKitArtifactRepository
+    from kitops_orchestration.mlflow_bridge.store.artifact_repository import ModelKitArtifactRepository
 
     return ModelKitArtifactRepository(artifact_uri, tracking_uri, registry_uri)
 

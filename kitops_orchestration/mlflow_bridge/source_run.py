@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from kitops_orchestration.lineage.dependencies import Dependency, SourceRun, git_source
+from kitops_orchestration.lineage.statements.dependencies import Dependency, SourceRun, git_source
 from kitops_orchestration.mlflow_bridge.kitfile_of_run import RUN_FILE
 from kitops_orchestration.mlflow_bridge.plugin import INPUT_DIGEST_TAG, INPUT_REFERENCE_TAG
-from kitops_orchestration.mlflow_bridge.record import RECORD_MEDIA_TYPE, DatasetRecord, RunRecord, to_bytes
+from kitops_orchestration.mlflow_bridge.runs.record import RECORD_MEDIA_TYPE, DatasetRecord, RunRecord, to_bytes
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.signing.statement import ResourceDescriptor
+
+_MOST_REQUIREMENTS = 32 * 1024
 
 
 def source_run(record: RunRecord) -> SourceRun:
@@ -19,9 +21,10 @@ def source_run(record: RunRecord) -> SourceRun:
     return SourceRun(
         "mlflow-run" if record.run_id else "mlflow-model",
         uri=record.uri or (f"models:/{record.model.model_id}" if record.model.model_id else None),
+        url=record.page_url,
         name=record.run.get("name"),
         parameters=record.params,
-        metrics={key: metric.last for key, metric in record.metrics.items()},
+        metrics={key: metric.stated for key, metric in record.metrics.items()},
         dependencies=tuple(_dependencies(record)),
         byproducts=(run_file,),
         started_on=_time(record.run.get("startTime")),
@@ -51,8 +54,11 @@ def _dependencies(record: RunRecord) -> list[Dependency]:
         found.append(Dependency("base-model", reference, uri, {digest.algorithm: digest.hex}))
     found += [Dependency("base-model", model_id, f"models:/{model_id}") for model_id in record.model_inputs]
     if record.model.requirements:
-        text = "\n".join(record.model.requirements) + "\n"
-        found.append(Dependency("environment", "requirements.txt", digest={"sha256": Digest.of(text.encode()).hex}))
+        text = ("\n".join(record.model.requirements) + "\n").encode()
+        # Few lines travel along: so a bill of materials names the libraries without fetching a layer.
+        carried = text if len(text) <= _MOST_REQUIREMENTS else None
+        named = {"sha256": Digest.of(text).hex}
+        found.append(Dependency("environment", "requirements.txt", digest=named, content=carried))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Telling MLflow where the ModelKit is: tags on the run, the logged model and its registered versions."""
+"""Telling MLflow where the ModelKit is: tags and links on the run, the logged model and its registered versions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
+from urllib.parse import quote, urlsplit
 
 from kitops_orchestration.errors import KitOpsError, RunExportError
-from kitops_orchestration.mlflow_bridge.kitfile_of_run import facts_of_kitfile
+from kitops_orchestration.mlflow_bridge.kitfile_parameters import facts_of_kitfile
 from kitops_orchestration.mlflow_bridge.modelkit_uri import pinned_uri
-from kitops_orchestration.mlflow_bridge.session import connect, quoted, translated
-from kitops_orchestration.mlflow_bridge.source import ResolvedSource
+from kitops_orchestration.mlflow_bridge.runs.description_block import NOTE_TAG, with_block
+from kitops_orchestration.mlflow_bridge.runs.failures import translated
+from kitops_orchestration.mlflow_bridge.runs.redaction import clean_value
+from kitops_orchestration.mlflow_bridge.runs.session import connect, quoted
+from kitops_orchestration.mlflow_bridge.runs.source import ResolvedSource
 from kitops_orchestration.modelkit.inspect import inspect
+from kitops_orchestration.oci.http.url import is_loopback
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.settings import page_templates
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,11 +54,11 @@ class AliasSync:
     def to_json(self) -> dict[str, str | bool | None]:
         """Return the facts for metadata."""
         return {
-            "registered_model": self.name,
+            "registeredModel": self.name,
             "alias": self.alias,
             "version": self.version,
-            "previous_version": self.previous_version,
-            "is_changed": self.is_changed,
+            "previousVersion": self.previous_version,
+            "isChanged": self.is_changed,
         }
 
 
@@ -63,10 +69,12 @@ def write_back(
     *,
     plain_http: bool | None = None,
     extra: Mapping[str, str] | None = None,
+    describe: bool = True,
 ) -> WriteBack:
     """Tag run, logged model and registered versions with reference, digest, URI and time.
 
-    The ModelKit is pushed already, so a tag that cannot be written is a warning, never an error.
+    With ``describe`` their descriptions say it, too, with links: between two marks, whatever people wrote around them
+    stays.  The ModelKit is pushed already, so a tag that cannot be written is a warning, never an error.
     """
     tags = {
         TAG_PREFIX + "ref": str(reference),
@@ -77,7 +85,13 @@ def write_back(
     }
     written: list[str] = []
     warnings: list[str] = []
-    for label, put in _targets(resolved, client, tags, warnings):
+    block = None
+    if describe:
+        try:
+            block = page_links(reference, plain_http=plain_http)
+        except KitOpsError as error:
+            warnings.append(str(error))
+    for label, put in _targets(resolved, client, _Words(tags, block), warnings):
         try:
             with translated("tag", label):
                 put()
@@ -86,6 +100,14 @@ def write_back(
         else:
             written.append(label)
     return WriteBack(tuple(written), tuple(warnings))
+
+
+class SyncAliasOptions(TypedDict, total=False):
+    """What :func:`sync_alias` takes by name and a client or an adapter hands through."""
+
+    tracking_uri: str | None
+    registry_uri: str | None
+    aliases: Mapping[str, str]
 
 
 def sync_alias(
@@ -159,49 +181,116 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What is written to one place in MLflow."""
+
+    tags: Mapping[str, str]
+    block: str | None
+    """The part of the description that is ours; ``None`` to leave descriptions alone."""
+
+    def into(self, text: str | None) -> str | None:
+        """Return the description as it has to be, ``None`` where nothing is to be written."""
+        changed = with_block(text or "", self.block) if self.block else None
+        return None if changed == text else changed
+
+
+def page_links(reference: Reference, *, plain_http: bool | None = None) -> str:
+    """Return a line of Markdown: the ModelKit, a link to it, and one to its passport where its address is configured.
+
+    Raises:
+        KitOpsError: a configured address is no web address, or has an unknown field in it.
+    """
+    page, passport = page_templates()
+    host = urlsplit(f"//{reference.registry}").hostname or ""
+    if page is None and not reference.is_folder:
+        scheme = "http" if plain_http or is_loopback(host) else "https"
+        page = f"{scheme}://{reference.registry}/v2/{reference.repository}/manifests/{{digest}}"
+    links = [
+        f"[{text}](<{_address(template, reference)}>)"
+        for text, template in (("manifest" if page_templates()[0] is None else "page", page), ("passport", passport))
+        if template
+    ]
+    return " · ".join([f"**ModelKit** `{reference}`", *links])
+
+
+def _address(template: str, reference: Reference) -> str:
+    fields = {
+        "registry": reference.registry,
+        "repository": reference.repository,
+        "tag": reference.tag or "",
+        "digest": str(reference.digest or ""),
+        "reference": str(reference),
+    }
+    try:
+        address = template.format_map({key: quote(value, safe="") for key, value in fields.items()})
+    except (KeyError, ValueError, IndexError, AttributeError) as error:
+        raise KitOpsError(
+            f"the address {clean_value(template)!r} has a field that is not known: {error}",
+            advice="KITOPS_MODELKIT_PAGE and KITOPS_PASSPORT_PAGE know {" + "}, {".join(fields) + "}",
+        ) from error
+    if not address.startswith(("https://", "http://")) or any(sign in address for sign in '<> \t\r\n"`'):
+        raise KitOpsError(
+            f"{clean_value(template)!r} is not a web address", advice="give KITOPS_MODELKIT_PAGE as https://…"
+        )
+    return address
+
+
 def _targets(
-    resolved: ResolvedSource, client: MlflowClient, tags: Mapping[str, str], warnings: list[str]
+    resolved: ResolvedSource, client: MlflowClient, words: _Words, warnings: list[str]
 ) -> list[tuple[str, Callable[[], None]]]:
     targets: list[tuple[str, Callable[[], None]]] = []
     if resolved.run_id:
-        targets.append((f"run:{resolved.run_id}", partial(_tag_run, client, resolved.run_id, tags)))
+        targets.append((f"run:{resolved.run_id}", partial(_tell_run, client, resolved.run_id, words)))
     if resolved.model_id:
-        targets.append((f"model:{resolved.model_id}", partial(_tag_model, client, resolved.model_id, tags)))
+        targets.append((f"model:{resolved.model_id}", partial(_tell_model, client, resolved.model_id, words)))
     try:
         versions = _versions(resolved, client)
     except KitOpsError as error:
         warnings.append(str(error))
         return targets
     for name, version in versions:
-        targets.append((f"version:{name}/{version}", partial(_tag_version, client, name, version, tags)))
+        targets.append((f"version:{name}/{version}", partial(_tell_version, client, name, version, words)))
     return targets
 
 
-def _tag_model(client: MlflowClient, model_id: str, tags: Mapping[str, str]) -> None:
-    client.set_logged_model_tags(model_id, dict(tags))
+def _tell_model(client: MlflowClient, model_id: str, words: _Words) -> None:
+    note = words.into(client.get_logged_model(model_id).tags.get(NOTE_TAG)) if words.block else None
+    client.set_logged_model_tags(model_id, {**words.tags, **({NOTE_TAG: note} if note else {})})
 
 
-def _tag_run(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> None:
-    for key, value in tags.items():
+def _tell_run(client: MlflowClient, run_id: str, words: _Words) -> None:
+    for key, value in words.tags.items():
         client.set_tag(run_id, key, value)
+    # Read as late as can be: MLflow has no lock, and somebody may be writing.
+    note = words.into(client.get_run(run_id).data.tags.get(NOTE_TAG)) if words.block else None
+    if note:
+        client.set_tag(run_id, NOTE_TAG, note)
 
 
-def _tag_version(client: MlflowClient, name: str, version: str, tags: Mapping[str, str]) -> None:
-    for key, value in tags.items():
+def _tell_version(client: MlflowClient, name: str, version: str, words: _Words) -> None:
+    for key, value in words.tags.items():
         client.set_model_version_tag(name, version, key, value)
+    note = words.into(client.get_model_version(name, version).description) if words.block else None
+    if note:
+        client.update_model_version(name, version, note)
 
 
 def _versions(resolved: ResolvedSource, client: MlflowClient) -> list[tuple[str, str]]:
-    """Return the version that was named, and all others that hold the same logged model."""
+    """Return the version that was named, and all others that hold the same logged model: copies of them, too."""
     found = set()
     if resolved.registered_name and resolved.registered_version:
         found.add((resolved.registered_name, resolved.registered_version))
-    if resolved.run_id and resolved.artifact_uri:
-        same = {f"models:/{resolved.model_id}", resolved.artifact_uri}
-        with translated("search the versions of", resolved.source.text):
-            for version in client.search_model_versions(f"run_id='{resolved.run_id}'"):
-                if version.source in same:
-                    found.add((version.name, str(version.version)))
+    if not resolved.run_id or not resolved.artifact_uri:
+        return sorted(found)
+    same = {resolved.artifact_uri, *([f"models:/{resolved.model_id}"] if resolved.model_id else [])}
+    with translated("search the versions of", resolved.source.text):
+        pending = list(client.search_model_versions(f"run_id='{resolved.run_id}'"))
+    # A copy names the version that it was made from, so each round finds the copies of those found before.
+    while matching := [version for version in pending if version.source in same]:
+        pending = [version for version in pending if version not in matching]
+        found |= {(version.name, str(version.version)) for version in matching}
+        same = {f"models:/{version.name}/{version.version}" for version in matching}
     return sorted(found)
 
 

@@ -1,4 +1,8 @@
-"""Diff: what is different between two ModelKits, by Kitfile, layers and files."""
+"""What is different between two ModelKits in themselves: Kitfile, layers, files.
+
+What is known about them is compared above, in the lineage.
+The one answer that people and programs get is :class:`~kitops_orchestration.lineage.answers.compare.ModelKitDiff`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kitops_orchestration.modelkit import notebook, schema
 from kitops_orchestration.modelkit.inspect import ModelKit, ModelKitLayer
-from kitops_orchestration.modelkit.markdown import table
-from kitops_orchestration.modelkit.value_text import size_text, value_text
+from kitops_orchestration.modelkit.kitfile import schema
 
 Change = Literal["added", "removed", "changed"]
 _ABSENT = object()
@@ -51,7 +53,7 @@ class FileChange:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelKitDiff:
+class ContentDiff:
     """Two ModelKits side by side; ``left`` and ``right`` are references."""
 
     left: str
@@ -66,83 +68,23 @@ class ModelKitDiff:
     """``None`` where the files of one side are not known without fetching layers."""
 
     @property
+    def changed_layers(self) -> tuple[LayerChange, ...]:
+        """The layers that only one of them has, or that differ."""
+        return tuple(layer for layer in self.layers if layer.change != "same")
+
+    @property
     def is_same(self) -> bool:
         """True when nothing differs that a reader of the ModelKit would see."""
-        changed = [layer for layer in self.layers if layer.change != "same"]
-        return not (changed or self.fields or self.metrics or self.parameters)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain dicts and lists."""
-        return {
-            "left": self.left,
-            "right": self.right,
-            "same": self.is_same,
-            "kitfile": [_field_json(change) for change in self.fields],
-            "metrics": [_field_json(change) for change in self.metrics],
-            "parameters": [_field_json(change) for change in self.parameters],
-            "layers": [
-                {
-                    "kind": layer.kind,
-                    "path": layer.path,
-                    "change": layer.change,
-                    "left": layer.left_digest,
-                    "right": layer.right_digest,
-                    "leftSizeBytes": layer.left_size_bytes,
-                    "rightSizeBytes": layer.right_size_bytes,
-                }
-                for layer in self.layers
-            ],
-            "files": None
-            if self.files is None
-            else [
-                {
-                    "path": file.path,
-                    "change": file.change,
-                    "leftSizeBytes": file.left_size_bytes,
-                    "rightSizeBytes": file.right_size_bytes,
-                }
-                for file in self.files
-            ],
-        }
-
-    def to_markdown(self) -> str:
-        """Return tables for people: a pull request comment, an orchestrator's metadata."""
-        lines = [f"**{self.left}** → **{self.right}**", ""]
-        if self.is_same:
-            return "\n".join([*lines, "No difference.", ""])
-        for title, changes in (("Kitfile", self.fields), ("Metrics", self.metrics), ("Parameters", self.parameters)):
-            if changes:
-                rows = [(change.field, value_text(change.left), value_text(change.right)) for change in changes]
-                lines += [table((title, "left", "right"), rows), ""]
-        layers = [
-            (
-                f"{layer.kind} {layer.path}",
-                layer.change,
-                size_text(layer.left_size_bytes),
-                size_text(layer.right_size_bytes),
-            )
-            for layer in self.layers
-        ]
-        lines += [table(("Layer", "change", "left", "right"), layers), ""]
-        if self.files:
-            files = [
-                (file.path, file.change, size_text(file.left_size_bytes), size_text(file.right_size_bytes))
-                for file in self.files
-            ]
-            lines += [table(("File", "change", "left", "right"), files), ""]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        return _notebook_view(self)
+        return not (self.changed_layers or self.fields or self.metrics or self.parameters)
 
 
-def diff(
+def content_diff(
     left: ModelKit,
     right: ModelKit,
     *,
     left_files: Mapping[str, FileState] | None = None,
     right_files: Mapping[str, FileState] | None = None,
-) -> ModelKitDiff:
+) -> ContentDiff:
     """Compare two inspected ModelKits; no layer is fetched.
 
     ``left_files`` and ``right_files`` come from :func:`~kitops_orchestration.modelkit.file_list.known_files`;
@@ -154,7 +96,7 @@ def diff(
         files = tuple(_file_changes(left_files, right_files))
     old_metrics, new_metrics = _take(old, _METRICS), _take(new, _METRICS)
     old_params, new_params = _take(old, _PARAMS), _take(new, _PARAMS)
-    return ModelKitDiff(
+    return ContentDiff(
         str(left.reference),
         str(right.reference),
         tuple(_field_changes(old, new, "")),
@@ -171,6 +113,18 @@ class FileState:
 
     size_bytes: int
     digest: str = ""
+
+
+def fields_of(kit: ModelKit) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields that :func:`content_diff` compares, by their names, and the parameters of the run.
+
+    Two ModelKits differ in exactly the fields in which these differ.
+    """
+    value = _plain(kit)
+    _take(value, _METRICS)
+    parameters = _take(value, _PARAMS)
+    fields, values = _field_changes({}, value, ""), _field_changes({}, parameters, "")
+    return {item.field: item.right for item in fields}, {item.field: item.right for item in values}
 
 
 def _plain(kit: ModelKit) -> dict[str, Any]:
@@ -245,35 +199,3 @@ def _file_changes(left: Mapping[str, FileState], right: Mapping[str, FileState])
             continue
         change: Change = "added" if old is None else "removed" if new is None else "changed"
         yield FileChange(path, change, old.size_bytes if old else None, new.size_bytes if new else None)
-
-
-def _field_json(change: FieldChange) -> dict[str, Any]:
-    return {"field": change.field, "change": change.change, "left": change.left, "right": change.right}
-
-
-def _notebook_view(diff: ModelKitDiff) -> str:
-    """Return what changed; layers that both sides share are counted, not listed."""
-    changed = [layer for layer in diff.layers if layer.change != "same"]
-    facts = [
-        ("left", diff.left),
-        ("right", diff.right),
-        ("same layers", str(len(diff.layers) - len(changed))),
-        ("difference", "none" if diff.is_same else ""),
-    ]
-    fields = [
-        notebook.table(
-            (title, "left", "right"), [(item.field, value_text(item.left), value_text(item.right)) for item in changes]
-        )
-        for title, changes in (("Kitfile", diff.fields), ("metric", diff.metrics), ("parameter", diff.parameters))
-    ]
-    parts = [
-        notebook.table(
-            (title, "path", "change", "left", "right"),
-            [(kind, path, change, size_text(left), size_text(right)) for kind, path, change, left, right in rows],
-        )
-        for title, rows in (
-            ("layer", [(i.kind, i.path, i.change, i.left_size_bytes, i.right_size_bytes) for i in changed]),
-            ("file", [("", i.path, i.change, i.left_size_bytes, i.right_size_bytes) for i in diff.files or ()]),
-        )
-    ]
-    return notebook.section("ModelKit diff", notebook.facts_table(facts), *fields, *parts)

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from kitops_orchestration.errors import IntegrityError, ModelKitError, NotFoundError
-from kitops_orchestration.modelkit import compression
-from kitops_orchestration.modelkit.diff import FileState, ModelKitDiff, diff
-from kitops_orchestration.modelkit.inspect import ModelKit, fetch, inspect
-from kitops_orchestration.modelkit.layer_stream import LayerSource, RawSource
-from kitops_orchestration.modelkit.tar_reader import PieceReader, read_tar, safe_path
+from kitops_orchestration.modelkit.diff import ContentDiff, FileState, content_diff
+from kitops_orchestration.modelkit.inspect import ModelKit, fetch
+from kitops_orchestration.modelkit.layer_content import LayerContent, read_content
+from kitops_orchestration.modelkit.layers.tar_reader import read_tar, safe_path
+from kitops_orchestration.modelkit.packing.stream import LayerSource, RawSource
 from kitops_orchestration.oci import canonical
-from kitops_orchestration.oci.descriptor import Descriptor, VerifyingReader
+from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.referrers import AttachResult, attach
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.verified import read_verified
 
 ARTIFACT_TYPE = "application/vnd.kitops-orchestration.file-list.v1+json"
 _BUFFER_BYTES = 1024 * 1024
@@ -44,15 +44,7 @@ def read_files(repository: Repository, kit: ModelKit, *, skip: Collection[str] =
         if layer.digest in skip or key in seen:
             continue
         seen.add(key)
-        stream = VerifyingReader(repository.fetch_blob(layer.descriptor), layer.descriptor)
-        with stream:
-            content = compression.decompressed(cast(BinaryIO, stream), layer.type.compression)
-            if layer.type.format == "tar":
-                read_tar(content, _Listing(files, layer.prefix))
-            else:
-                files[safe_path(layer.clean_path)] = _hashed(content)
-            while stream.read(_BUFFER_BYTES):
-                pass  # to the verified end
+        files.update(read_content(repository, layer).files)
     return files
 
 
@@ -89,7 +81,9 @@ def attach_packed_files(
             if isinstance(source, RawSource):
                 files[safe_path(path)] = _hashed(stream)
             else:
-                read_tar(stream, _Listing(files, ""))
+                content = LayerContent()
+                read_tar(stream, content)
+                files = content.files
         by_layer.append((digest, files))
     return _attach(repository, manifest, by_layer)
 
@@ -106,16 +100,6 @@ def _attach(
     return attach(repository, manifest.descriptor, artifact_type=ARTIFACT_TYPE, layers=[(content, ARTIFACT_TYPE)])
 
 
-def diff_with_files(left_repository: Repository, left: str, right_repository: Repository, right: str) -> ModelKitDiff:
-    """Compare two ModelKits, and their files where both sides' are known without a transfer.
-
-    Layers that both have are not read.
-    """
-    return diff_kits(
-        left_repository, inspect(left_repository, left), right_repository, inspect(right_repository, right)
-    )
-
-
 def diff_kits(
     left_repository: Repository,
     old: ModelKit,
@@ -123,8 +107,11 @@ def diff_kits(
     new: ModelKit,
     *,
     reads_folders: bool = True,
-) -> ModelKitDiff:
-    """Do the same for two that were inspected already; see :func:`known_files`."""
+) -> ContentDiff:
+    """Compare two ModelKits, and their files where both sides' are known without a transfer; see :func:`known_files`.
+
+    Layers that both have are not read.
+    """
     shared = {layer.digest for layer in old.layers} & {layer.digest for layer in new.layers}
 
     def files_of(repository: Repository, kit: ModelKit) -> dict[str, FileState] | None:
@@ -132,23 +119,7 @@ def diff_kits(
 
     old_files = files_of(left_repository, old)
     new_files = files_of(right_repository, new) if old_files is not None else None
-    return diff(old, new, left_files=old_files, right_files=new_files)
-
-
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    files: dict[str, FileState]
-    prefix: str
-
-    def directory(self, path: str, mode: int) -> None:
-        """Directories are not listed."""
-
-    def file(self, path: str, mode: int, size: int, pieces: PieceReader) -> None:  # noqa: ARG002 - the sink's protocol
-        """Hash a file as it passes."""
-        hasher = hashlib.sha256()
-        pieces(hasher.update)
-        full = f"{self.prefix}/{path}" if self.prefix else path
-        self.files[full] = FileState(size, f"sha256:{hasher.hexdigest()}")
+    return content_diff(old, new, left_files=old_files, right_files=new_files)
 
 
 def _hashed(content: BinaryIO) -> FileState:
@@ -162,21 +133,25 @@ def _hashed(content: BinaryIO) -> FileState:
 def _attached(repository: Repository, kit: ModelKit) -> Mapping[str, tuple[FileState, str]] | None:
     for descriptor in repository.referrers(kit.digest, artifact_type=ARTIFACT_TYPE):
         try:
-            manifest = fetch(repository, descriptor.digest)
-            layer = next((each for each in manifest.layers if each.media_type == ARTIFACT_TYPE), None)
-            if layer is not None and layer.size <= _MAX_LIST_BYTES:
-                return _parse(_read(repository, layer))
+            return read_list(repository, descriptor)
         except (NotFoundError, IntegrityError, ModelKitError):
             continue  # a damaged list is as good as none
     return None
 
 
-def _read(repository: Repository, descriptor: Descriptor) -> bytes:
-    with VerifyingReader(repository.fetch_blob(descriptor), descriptor) as stream:
-        data = bytearray()
-        while piece := stream.read(_BUFFER_BYTES):
-            data += piece
-    return bytes(data)
+def read_list(repository: Repository, descriptor: Descriptor) -> dict[str, tuple[FileState, str]]:
+    """Return what an attached list says: path to size and digest, and the digest of the layer that holds it.
+
+    Raises:
+        ModelKitError: it holds no list, or one that is damaged.
+        IntegrityError: bytes are not those of its digest.
+        NotFoundError: its content is not there.
+    """
+    manifest = fetch(repository, descriptor.digest)
+    layer = next((each for each in manifest.layers if each.media_type == ARTIFACT_TYPE), None)
+    if layer is None or layer.size > _MAX_LIST_BYTES:
+        raise ModelKitError(f"{descriptor.digest} holds no list of files, or one larger than {_MAX_LIST_BYTES} bytes")
+    return _parse(read_verified(repository, layer))
 
 
 def _parse(content: bytes) -> dict[str, tuple[FileState, str]]:

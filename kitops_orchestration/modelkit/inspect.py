@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from kitops_orchestration.errors import ModelKitError, UnsupportedModelKitError
-from kitops_orchestration.modelkit import media_types, modelpack, notebook
-from kitops_orchestration.modelkit.kitfile import Entry, Kitfile
-from kitops_orchestration.modelkit.kitfile_rules import clean
-from kitops_orchestration.modelkit.manifest_profile import created_of
-from kitops_orchestration.modelkit.media_types import LayerType
-from kitops_orchestration.modelkit.value_text import size_text
-from kitops_orchestration.oci.descriptor import Descriptor, Digest, VerifyingReader
+from kitops_orchestration.modelkit import modelpack
+from kitops_orchestration.modelkit.base_model import Base, base_of
+from kitops_orchestration.modelkit.kitfile import Kitfile
+from kitops_orchestration.modelkit.kitfile.rules import clean
+from kitops_orchestration.modelkit.layer_match import MatchedLayer, MissingLayer, match_layers, media_path
+from kitops_orchestration.modelkit.layers import media_types
+from kitops_orchestration.modelkit.layers.media_types import LayerType
+from kitops_orchestration.modelkit.packing.manifest_profile import created_of
+from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Index, Manifest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.verified import read_verified
+from kitops_orchestration.presentation.answer import Answer
+from kitops_orchestration.presentation.page import Code, Facts, Page, Table
+from kitops_orchestration.presentation.value_text import size_text
 from kitops_orchestration.settings import Limits
+
+Format = Literal["modelkit", "modelpack", "docker-model", "ollama", "artifact", "image"]
+"""Of what tool an artifact is; the last four are read as if they were ModelKits where a caller asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,8 @@ class ModelKitLayer:
     """What the media type says: kind, format, compression."""
     prefix: str = ""
     """Where the names in the tar start; before Kit 0.5 that was the directory above the layer's path."""
+    position: int | None = None
+    """Of its entry among the Kitfile's of this kind, from 0; ``None`` when no entry describes the layer."""
 
     @property
     def clean_path(self) -> str:
@@ -50,7 +60,7 @@ class ModelKitLayer:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelKit:
+class ModelKit(Answer):
     """A ModelKit as its manifest and config describe it."""
 
     reference: Reference
@@ -63,7 +73,11 @@ class ModelKit:
     """Sum of the layers as stored."""
     created: datetime | None
     """``None`` where the ModelKit does not say."""
-    format: Literal["modelkit", "modelpack"] = "modelkit"
+    format: Format = "modelkit"
+    missing: tuple[MissingLayer, ...] = ()
+    """Entries of the Kitfile whose layer the manifest lacks."""
+    is_described: bool = True
+    """False when nobody wrote a Kitfile: that of a ModelPack of another tool is made from its layers."""
 
     @property
     def name(self) -> str:
@@ -77,25 +91,71 @@ class ModelKit:
         model = self.kitfile.model
         return self.kitfile.package.version or (model.version if model else "")
 
+    @property
+    def base(self) -> Base | None:
+        """The ModelKit that this one stands on; ``None`` where it has a model of its own."""
+        return base_of(self.kitfile, self.manifest)
+
     def to_json(self) -> dict[str, Any]:
-        """Return what ``inspect`` shows: digest, writer's version, Kitfile, manifest."""
+        """Return what ``inspect`` shows: digest, writer's version, base, Kitfile, manifest."""
         return {
             "reference": str(self.reference),
             "digest": str(self.digest),
+            "name": self.name,
+            "version": self.version,
             "cliVersion": self.manifest.annotations.get(media_types.CLI_VERSION, "unknown"),
             "format": self.format,
             "created": self.created.isoformat() if self.created else None,
             "sizeBytes": self.size_bytes,
+            "base": self.base.to_json() if self.base else None,
+            "layers": [
+                {
+                    "kind": layer.kind,
+                    "path": layer.path,
+                    "digest": str(layer.descriptor.digest),
+                    "sizeBytes": layer.descriptor.size,
+                }
+                for layer in self.layers
+            ],
             "kitfile": json.loads(self.kitfile.to_config()),
             "manifest": json.loads(self.manifest.content),
         }
 
-    def _repr_html_(self) -> str:
-        return _notebook_view(self)
+    def page(self) -> Page:
+        """Return what it is, and its layers."""
+        model, package, base = self.kitfile.model, self.kitfile.package, self.base
+        layers = [
+            (layer.kind, layer.path, layer.name, size_text(layer.descriptor.size), Code(layer.descriptor.digest.short))
+            for layer in self.layers
+        ]
+        return Page.of(
+            self.name or "ModelKit",
+            Facts.of(
+                ("reference", Code(str(self.reference))),
+                ("version", self.version),
+                ("description", package.description),
+                ("licence", package.license or (model.license if model else "")),
+                ("authors", ", ".join(package.authors)),
+                ("created", str(self.created) if self.created else None),
+                ("size", size_text(self.size_bytes)),
+                ("base", Code(str(base)) if base else None),
+            ),
+            Table.of(("layer", "path", "name", "size", "digest"), layers),
+        )
 
 
-def inspect(repository: Repository, target: str, *, limits: Limits = Limits()) -> ModelKit:
+class InspectOptions(TypedDict, total=False):
+    """What :func:`inspect` takes by name and a client or an adapter hands through."""
+
+    limits: Limits
+    allow_foreign: bool
+
+
+def inspect(repository: Repository, target: str, *, limits: Limits = Limits(), allow_foreign: bool = False) -> ModelKit:
     """Read manifest and config of a tag or digest.
+
+    ``allow_foreign`` reads model artifacts of other tools, too: Docker Model Runner's, Ollama's, files that ``oras``
+    pushed, container images.
 
     Raises:
         NotFoundError: no such tag or digest.
@@ -104,27 +164,43 @@ def inspect(repository: Repository, target: str, *, limits: Limits = Limits()) -
     """
     manifest = fetch(repository, target)
     reference = _pinned(repository.reference, target, manifest.digest)
-    form = _form_of(manifest, reference)
+    foreign = _foreign(manifest, reference) if allow_foreign else None
+    if foreign is not None:
+        return foreign
+    form = form_of(manifest, reference)
     config = read_config(repository, manifest, limits=limits)
+    is_described = True
     if form == "modelkit":
         kitfile = Kitfile.from_config(config)
     else:
         carried = next((layer for layer in manifest.layers if layer.media_type == media_types.KIT_CONFIG), None)
         carried_config = _read(repository, carried, limits) if carried is not None else None
         kitfile = modelpack.read_kitfile(manifest, config, carried_config)
-    layers = tuple(_layers(manifest, kitfile))
-    size = sum(layer.size for layer in manifest.layers)
-    return ModelKit(reference, manifest.digest, manifest, kitfile, layers, size, created_of(manifest, config), form)
+        is_described = carried is not None or media_types.KITFILE in manifest.annotations
+    matched, missing = match_layers(manifest, kitfile)
+    return ModelKit(
+        reference,
+        manifest.digest,
+        manifest,
+        kitfile,
+        tuple(map(_layer, matched)),
+        sum(layer.size for layer in manifest.layers),
+        created_of(manifest, config),
+        form,
+        missing if is_described else (),
+        is_described,
+    )
 
 
 def fetch(repository: Repository, target: str) -> Manifest:
     """Return the manifest at a tag or digest; raises :class:`UnsupportedModelKitError` for an index."""
     node = repository.fetch_manifest(target)
     if isinstance(node, Index):
-        entries = ", ".join(str(entry.digest) for entry in node.manifests[:10]) or "none"
+        from kitops_orchestration.oci.variant import described
+
         raise UnsupportedModelKitError(
             f"{repository.reference}:{target} is an index of several artifacts, not one ModelKit",
-            advice=f"name one of its manifests by digest: {entries}",
+            advice=f"choose a variant, or name one by its digest: {described(node.manifests)}",
         )
     return node
 
@@ -140,11 +216,7 @@ def _read(repository: Repository, descriptor: Descriptor, limits: Limits) -> byt
             f"a config in {repository.reference} has {descriptor.size} bytes, at most {limits.max_manifest_bytes}",
             advice="raise Limits.max_manifest_bytes if you trust the ModelKit",
         )
-    with VerifyingReader(repository.fetch_blob(descriptor), descriptor) as reader:
-        data = bytearray()
-        while piece := reader.read(64 * 1024):
-            data += piece
-    return bytes(data)
+    return read_verified(repository, descriptor)
 
 
 def _pinned(reference: Reference, target: str, digest: Digest) -> Reference:
@@ -152,16 +224,12 @@ def _pinned(reference: Reference, target: str, digest: Digest) -> Reference:
     return named.with_digest(digest)
 
 
-def _form_of(manifest: Manifest, reference: Reference) -> Literal["modelkit", "modelpack"]:
-    types = {manifest.artifact_type, manifest.config.media_type}
-    if types & {media_types.KIT_MANIFEST, media_types.KIT_CONFIG}:
+def form_of(manifest: Manifest, reference: Reference) -> Literal["modelkit", "modelpack"]:
+    """Return the format; raises :class:`UnsupportedModelKitError` for what is neither."""
+    forms = {media_types.FORMS.get(each or "") for each in (manifest.artifact_type, manifest.config.media_type)}
+    if "modelkit" in forms:
         return "modelkit"
-    if types & {
-        media_types.PACK_MANIFEST,
-        media_types.PACK_CONFIG,
-        media_types.LEGACY_PACK_MANIFEST,
-        media_types.LEGACY_PACK_CONFIG,
-    }:
+    if "modelpack" in forms:
         return "modelpack"
     raise UnsupportedModelKitError(
         f"{reference} is not a ModelKit: its config is {manifest.config.media_type!r}",
@@ -169,54 +237,35 @@ def _form_of(manifest: Manifest, reference: Reference) -> Literal["modelkit", "m
     )
 
 
-def media_path(descriptor: Descriptor) -> str | None:
-    """Return the path annotation of a layer, also under the key that model-spec had before."""
-    annotations = descriptor.annotations
-    return annotations.get(media_types.FILE_PATH) or annotations.get(media_types.LEGACY_FILE_PATH)
+def _foreign(manifest: Manifest, reference: Reference) -> ModelKit | None:
+    """Return another tool's artifact as a ModelKit that nobody described; ``None`` for ModelKits and ModelPacks."""
+    if any(each in media_types.FORMS for each in (manifest.artifact_type, manifest.config.media_type)):
+        return None
+    from kitops_orchestration.modelkit.foreign import foreign_form, read_foreign
+
+    form = foreign_form(manifest)
+    if form is None:
+        return None
+    kitfile, layers = read_foreign(manifest, form, reference)
+    return ModelKit(
+        reference,
+        manifest.digest,
+        manifest,
+        kitfile,
+        tuple(ModelKitLayer(each.type.kind, each.path, "", each.descriptor, "", each.type) for each in layers),
+        sum(layer.size for layer in manifest.layers),
+        created_of(manifest, b"{}"),
+        form,
+        is_described=False,
+    )
 
 
-def _layers(manifest: Manifest, kitfile: Kitfile) -> Iterator[ModelKitLayer]:
-    remaining: dict[str, list[Entry]] = {}
-    for kind, described in kitfile.entries():
-        remaining.setdefault(kind, []).append(described)
-    for descriptor in manifest.layers:
-        if descriptor.media_type == media_types.KIT_CONFIG:
-            continue  # a Kitfile that travels in a ModelPack
-        subtype = descriptor.annotations.get(media_types.LAYER_SUBTYPE)
-        found = LayerType.parse(descriptor.media_type, subtype=subtype)
-        entry = _take_entry(remaining.get(found.kind, []), descriptor)
-        path = entry.path if entry is not None else media_path(descriptor) or ""
-        diff_id = entry.diff_id if entry is not None else ""
-        prefix = clean(path).rpartition("/")[0] if entry is not None and not entry.digest else ""
-        yield ModelKitLayer(found.kind, path, getattr(entry, "name", ""), descriptor, diff_id, found, prefix)
-
-
-def _take_entry(entries: list[Entry], descriptor: Descriptor) -> Entry | None:
-    """Match by digest and path, then by digest, then (before Kit 0.5) by order; an entry is used once."""
-    path = media_path(descriptor)
-    same = [entry for entry in entries if entry.digest == descriptor.digest]
-    exact = [entry for entry in same if path is not None and clean(entry.path) == path]
-    unmarked = [entry for entry in entries if not entry.digest]
-    chosen = next(iter([*exact, *same, *unmarked]), None)
-    if chosen is not None:
-        # By identity: two entries may be equal.
-        del entries[next(index for index, entry in enumerate(entries) if entry is chosen)]
-    return chosen
-
-
-def _notebook_view(kit: ModelKit) -> str:
-    """Return what a ModelKit is, and its layers."""
-    model = kit.kitfile.model
-    facts = [
-        ("reference", str(kit.reference)),
-        ("version", kit.version),
-        ("licence", kit.kitfile.package.license or (model.license if model else "")),
-        ("created", kit.created.isoformat() if kit.created else ""),
-        ("size", size_text(kit.size_bytes)),
-    ]
-    layers = [
-        (layer.kind, layer.path, layer.name, size_text(layer.descriptor.size), layer.descriptor.digest.short)
-        for layer in kit.layers
-    ]
-    listed = notebook.table(("layer", "path", "name", "size", "digest"), layers)
-    return notebook.section(kit.name or "ModelKit", notebook.facts_table(facts), listed)
+def _layer(matched: MatchedLayer) -> ModelKitLayer:
+    descriptor, entry = matched.descriptor, matched.entry
+    if entry is None:
+        return ModelKitLayer(matched.type.kind, media_path(descriptor) or "", "", descriptor, "", matched.type)
+    prefix = "" if entry.digest else clean(entry.path).rpartition("/")[0]
+    name = getattr(entry, "name", "")
+    return ModelKitLayer(
+        matched.type.kind, entry.path, name, descriptor, entry.diff_id, matched.type, prefix, matched.position
+    )

@@ -6,6 +6,10 @@ of ``registry/repository``.  Kit locks nothing: we lock against ourselves, repla
 out of ``ingest`` and ``cache``, which Kit wipes.
 """
 
+# What has to stay true: the files are the Kit CLI's, which has no lock and may run at any moment.  So each file is
+# replaced in one step, content comes before the index that names it, and entries that we do not understand are
+# written back as they are.
+
 from __future__ import annotations
 
 import base64
@@ -20,14 +24,15 @@ from typing import Any, BinaryIO
 
 from kitops_orchestration import settings
 from kitops_orchestration.errors import InvalidReferenceError, KitOpsError, NotFoundError, RegistryError
-from kitops_orchestration.oci import canonical, layout_files, manifest
-from kitops_orchestration.oci.blob_source import BytesSource
+from kitops_orchestration.oci import canonical, manifest
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
-from kitops_orchestration.oci.layout_files import Place
+from kitops_orchestration.oci.layout import files as layout_files
+from kitops_orchestration.oci.layout.files import Place
 from kitops_orchestration.oci.manifest import Manifest, Node
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.referrers import complete, describe, is_referrer_tag
-from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.referrers import complete, describe, is_hidden_tag
+from kitops_orchestration.oci.repository import Repository, no_repository
+from kitops_orchestration.oci.transfer.source import BytesSource
 from kitops_orchestration.settings import Limits
 
 _LOCK = ".kitops-orchestration.lock"
@@ -156,9 +161,19 @@ class KitStorageRepository(Repository):
         with self._lock():
             self._change_tags(lambda tags: {name: value for name, value in tags.items() if name != tag})
 
+    def exists(self) -> bool:
+        """Tell whether the storage has anything of this repository."""
+        return self._index_path.is_file() or self._tags_path.is_file()
+
     def tags(self) -> Iterator[str]:
-        """Yield the tags in lexical order, without those that only carry referrers."""
-        yield from sorted(tag for tag in self._tags() if not is_referrer_tag(tag))
+        """Yield the tags in lexical order, without those that only carry referrers.
+
+        Raises:
+            NotFoundError: the storage has nothing of this repository.
+        """
+        if not self.exists():
+            raise no_repository(self.reference)
+        yield from sorted(tag for tag in self._tags() if not is_hidden_tag(tag))
 
     def referrers(self, digest: str, *, artifact_type: str | None = None) -> list[Descriptor]:
         """Return the manifests of this repository whose subject is ``digest``."""

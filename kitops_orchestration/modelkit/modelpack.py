@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from kitops_orchestration.errors import ModelKitError
-from kitops_orchestration.modelkit import media_types
 from kitops_orchestration.modelkit.kitfile import (
     MANIFEST_VERSION,
     Code,
@@ -18,10 +17,12 @@ from kitops_orchestration.modelkit.kitfile import (
     Package,
     Prompt,
 )
-from kitops_orchestration.modelkit.media_types import LayerType
+from kitops_orchestration.modelkit.layers import media_types
+from kitops_orchestration.modelkit.layers.media_types import LayerType
 from kitops_orchestration.oci import canonical
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.manifest import Manifest
+from kitops_orchestration.oci.media_types import ANNOTATION_TITLE
 
 
 def read_kitfile(manifest: Manifest, config: bytes, carried_config: bytes | None = None) -> Kitfile:
@@ -92,6 +93,7 @@ def _diff_ids(config: dict[str, Any], count: int) -> list[str]:
 def _path_of(descriptor: Descriptor) -> str:
     annotations = descriptor.annotations
     path = annotations.get(media_types.FILE_PATH) or annotations.get(media_types.LEGACY_FILE_PATH)
+    path = path or annotations.get(ANNOTATION_TITLE)  # what oras and others write of a file
     if not path:
         raise ModelKitError(
             f"layer {descriptor.digest} does not say its path: the {media_types.FILE_PATH} annotation is missing"

@@ -9,29 +9,35 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypedDict
 
-from kitops_orchestration.modelkit import kitfile_rules, media_types
-from kitops_orchestration.modelkit.digest_cache import DigestCache
+from kitops_orchestration.cancel import LinkedEvent, stopped_by
+from kitops_orchestration.modelkit.base_model import base_annotations
 from kitops_orchestration.modelkit.file_list import attach_packed_files
 from kitops_orchestration.modelkit.kitfile import Kitfile
-from kitops_orchestration.modelkit.layer_collection import Collector, registry_inside
-from kitops_orchestration.modelkit.layer_plan import PlannedLayer, other_paths, plan_layers
-from kitops_orchestration.modelkit.layer_stream import LayerSource
-from kitops_orchestration.modelkit.layer_writer import LayerWriter, WrittenLayer
-from kitops_orchestration.modelkit.linked_event import LinkedEvent
-from kitops_orchestration.modelkit.manifest_profile import Profile, build_manifest, model_pack_config
-from kitops_orchestration.modelkit.media_types import Compression, LayerFormat
-from kitops_orchestration.modelkit.parents import OpenRepository, parents_of
-from kitops_orchestration.oci.blob_source import BytesSource
+from kitops_orchestration.modelkit.kitfile import rules as kitfile_rules
+from kitops_orchestration.modelkit.layers import media_types
+from kitops_orchestration.modelkit.layers.media_types import Compression, LayerFormat
+from kitops_orchestration.modelkit.packing.collection import Collector, registry_inside
+from kitops_orchestration.modelkit.packing.digest_cache import DigestCache
+from kitops_orchestration.modelkit.packing.gate import GateReport, GateRules, documents_of
+from kitops_orchestration.modelkit.packing.gate import check as check_gate
+from kitops_orchestration.modelkit.packing.manifest_profile import Profile, build_manifest, model_pack_config
+from kitops_orchestration.modelkit.packing.plan import PlannedLayer, other_paths, plan_layers
+from kitops_orchestration.modelkit.packing.stream import LayerSource, RawSource
+from kitops_orchestration.modelkit.packing.writer import LayerWriter, WrittenLayer
+from kitops_orchestration.modelkit.parents import Parent, parents_of, refuse_own_parent
 from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.repository import Repository
-from kitops_orchestration.oci.transfer_cancel import stopped_by
+from kitops_orchestration.oci.repository import OpenRepository, Repository
+from kitops_orchestration.oci.transfer.source import BytesSource
+from kitops_orchestration.presentation.answer import Answer
+from kitops_orchestration.presentation.page import Code, Facts, Page, Table
+from kitops_orchestration.presentation.value_text import size_text
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
@@ -57,7 +63,7 @@ class PackedLayer:
 
 
 @dataclass(frozen=True, slots=True)
-class PackResult:
+class PackResult(Answer):
     """A packed ModelKit: where it is, what is in it, and what moved."""
 
     reference: Reference
@@ -72,10 +78,68 @@ class PackResult:
     uploaded_layers: int
     warnings: tuple[str, ...] = ()
     """What was left out or may surprise, in words for people."""
+    gate: GateReport = field(default_factory=GateReport)
+    """What was looked at before the first byte was sent, and what was found."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return where it is, what is in it, and what moved; sizes in bytes."""
+        return {
+            "reference": str(self.reference),
+            "digest": str(self.digest),
+            "sizeBytes": self.size_bytes,
+            "uploadedBytes": self.uploaded_bytes,
+            "layers": [
+                {
+                    "kind": layer.kind,
+                    "path": layer.path,
+                    "digest": str(layer.descriptor.digest),
+                    "sizeBytes": layer.descriptor.size,
+                }
+                for layer in self.layers
+            ],
+            "warnings": list(self.warnings),
+        }
+
+    def page(self) -> Page:
+        """Return the layers, and where they are."""
+        rows = [
+            (layer.kind, layer.path, size_text(layer.descriptor.size), Code(layer.descriptor.digest.short))
+            for layer in self.layers
+        ]
+        return Page.of(
+            "",
+            Table.of(("layer", "path", "size", "digest"), rows),
+            Facts.of(
+                ("packed", Code(str(self.reference))),
+                ("size", size_text(self.size_bytes)),
+                ("written", size_text(self.uploaded_bytes) if self.uploaded_bytes else "nothing, it was all there"),
+            ),
+        )
 
 
 BeforeTag = Callable[[PackResult], object]
 """Sees a ModelKit that is stored and that no tag points at yet."""
+
+
+class PackOptions(TypedDict, total=False):
+    """What :func:`pack` takes by name and a client or an adapter hands through."""
+
+    extra_tags: Sequence[str]
+    kitfile: Kitfile | Path | None
+    grafts: Mapping[str, Path] | None
+    exclude: Sequence[str]
+    compression: Compression
+    layer_format: LayerFormat
+    profile: Profile
+    strict: Literal["kit"] | None
+    model_pack: bool
+    annotations: Mapping[str, str] | None
+    attach_files: bool
+    use_cache: bool
+    gate_rules: GateRules | Mapping[str, Any]
+    limits: Limits
+    progress: ProgressCallback
+    cancel: threading.Event | None
 
 
 def pack(
@@ -97,6 +161,7 @@ def pack(
     use_cache: bool = True,
     open_parent: OpenRepository | None = None,
     before_tag: BeforeTag | None = None,
+    gate_rules: GateRules | Mapping[str, Any] = GateRules(),
     limits: Limits = Limits(),
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
@@ -123,23 +188,33 @@ def pack(
         open_parent: opens the repository of a parent ModelKit; the default knows folders and registries.
         before_tag: called with the result when all of it is stored and before a tag moves; what it raises leaves the
             tags where they were.
+        gate_rules: what may leave, as rules or their JSON: secrets, and files that are not what they say, are refused,
+            also with ``strict``.
         limits: ``concurrency`` layers are read at the same time.
         progress: hears ``hash`` and ``push`` events, one item per layer.
         cancel: stops between two buffers.
 
     Raises:
         KitfileError: no Kitfile, or not a valid one.
-        ModelKitError: a path does not exist, cannot be read, or changes while it is read.
+        GateRefusedError: the layers hold secrets or broken files; nothing was sent.
+        ModelKitError: a path does not exist, cannot be read, changes while it is read, or all of it is left out.
     """
-    for name in (*((tag,) if tag else ()), *extra_tags):
+    names = (*((tag,) if tag else ()), *extra_tags)
+    for name in names:
         repository.reference.with_tag(name)  # checked before anything is written, not when the first tag has moved
     loaded = _load(context_dir, kitfile)
-    parents = [parent.kit.kitfile for parent in parents_of(loaded, repository, open_parent)]
+    above = parents_of(loaded, repository, open_parent)
+    refuse_own_parent(above, [repository.reference.with_tag(name) for name in names])
+    parents = [parent.kit.kitfile for parent in above]
     plan = plan_layers(loaded, layer_format=layer_format, compression=compression, model_pack=model_pack)
     stop = LinkedEvent(cancel)
     own_folder = registry_inside(context_dir, repository.reference)
     collector = Collector(context_dir, grafts or {}, (*exclude, *own_folder), is_strict=strict == "kit", cancel=stop)
     sources, warnings = collector.collect(plan, other_paths(loaded, parents))
+    said = documents_of(loaded, annotations)
+    report = _look_at(context_dir, plan, sources, said, GateRules.of(gate_rules), stop)
+    report.raise_if_refused()
+    warnings += report.warnings()
     warnings += [f"{folder}: a folder repository like the one that is packed into, left out" for folder in own_folder]
     writer = LayerWriter(stopped_by(repository, stop), profile, DigestCache() if use_cache else None, progress, stop)
     written = _write_layers(writer, plan, sources, limits)
@@ -154,15 +229,24 @@ def pack(
         config,
         [layer.descriptor for layer in layers],
         model_pack_kitfile=filled if model_pack else None,
-        annotations=annotations or EMPTY,
+        annotations={**_base_of(loaded, above, profile, strict), **(annotations or EMPTY)},
         null_layers=strict == "kit",
     )
     where = repository.reference.with_tag(tag) if tag else repository.reference
-    result = _result(where.with_digest(manifest.digest), manifest, filled, layers, warnings)
+    sent_before: Mapping[str, int] = getattr(repository, "sent_before", {})
+    result = _result(where.with_digest(manifest.digest), manifest, filled, layers, warnings, report, sent_before)
     attach_list = partial(_attach_files, repository, sources) if attach_files else None
     steps = [step for step in (attach_list, before_tag) if step is not None]
     _store_manifest(repository, result, tag, extra_tags, steps)
     return result
+
+
+def _base_of(
+    kitfile: Kitfile, above: Sequence[Parent], profile: Profile, strict: Literal["kit"] | None
+) -> Mapping[str, str]:
+    """Return what the manifest says of the ModelKit that it stands on; the Kit CLI says nothing."""
+    is_ours = profile == "reproducible" and strict is None
+    return base_annotations(kitfile, above[0].kit.digest) if above and is_ours else EMPTY
 
 
 def _result(
@@ -171,8 +255,11 @@ def _result(
     kitfile: Kitfile,
     layers: tuple[PackedLayer, ...],
     warnings: Sequence[str],
+    gate: GateReport,
+    sent_before: Mapping[str, int],
 ) -> PackResult:
-    uploaded = [layer.descriptor.size for layer in layers if layer.is_uploaded]
+    new = [layer.descriptor for layer in layers if layer.is_uploaded]
+    uploaded = [descriptor.size - sent_before.get(descriptor.digest, 0) for descriptor in new]
     return PackResult(
         reference=reference,
         digest=manifest.digest,
@@ -183,7 +270,22 @@ def _result(
         uploaded_bytes=sum(uploaded),
         uploaded_layers=len(uploaded),
         warnings=tuple(warnings),
+        gate=gate,
     )
+
+
+def _look_at(
+    context_dir: Path,
+    plan: Sequence[PlannedLayer],
+    sources: Sequence[LayerSource],
+    documents: Mapping[str, Any],
+    rules: GateRules,
+    cancel: threading.Event,
+) -> GateReport:
+    """Let the gate see the files of all layers, and what is said beside them."""
+    entries = [[source.entry] if isinstance(source, RawSource) else source.entries for source in sources]
+    models = {layer.path: found for layer, found in zip(plan, entries, strict=True) if layer.kind == "model"}
+    return check_gate(context_dir, entries, rules, models=models, documents=documents, cancel=cancel)
 
 
 def _store_manifest(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from kitops_orchestration.errors import UnsupportedModelKitError
+from kitops_orchestration.errors import NotFoundError, UnsupportedModelKitError
 from kitops_orchestration.modelkit.inspect import inspect
-from kitops_orchestration.modelkit.parents import OpenRepository, Parent, mirror_of, open_default, parents_of
-from kitops_orchestration.oci.copy import CopyResult, copy
+from kitops_orchestration.modelkit.parents import Parent, mirror_of, parents_of
+from kitops_orchestration.oci.copying.graph import CopyResult, copy
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.repository import OpenRepository, Repository
+from kitops_orchestration.oci.schemes import opener_beside
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
@@ -34,23 +35,25 @@ def pull_parents(
 
     Raises:
         ModelKitError: more than ten parents, or a cycle.
-        RegistryError: what :func:`kitops_orchestration.oci.copy.copy` raises.
+        RegistryError: what :func:`kitops_orchestration.oci.copying.graph.copy` raises.
     """
     try:
         kit = inspect(source, target, limits=limits)
     except UnsupportedModelKitError:
         return ()  # an image, an index: copied as it is
     copies = []
-    for parent in parents_of(kit.kitfile, source, open_parent):
+    pin = kit.base.digest if kit.base else None
+    for parent in parents_of(kit.kitfile, source, open_parent, pin=pin):
         where = _place_of(parent, destination.reference)
         if where is not None:
-            opened = open_default(where) if where.is_folder else (open_parent or open_default)(where)
+            opener = opener_beside(destination) if where.is_folder else open_parent or opener_beside(source)
+            opened = opener(where)
             copies.append(
                 copy(
                     parent.repository,
                     parent.kit.digest,
                     opened,
-                    tag=parent.reference.tag,
+                    tag=_tag_of(parent),
                     referrers=referrers,
                     limits=limits,
                     progress=progress,
@@ -58,6 +61,18 @@ def pull_parents(
                 )
             )
     return tuple(copies)
+
+
+def _tag_of(parent: Parent) -> str | None:
+    """Return the tag for a parent's copy: its own, or one more where its own has moved to another ModelKit since."""
+    tag, digest = parent.reference.tag, parent.kit.digest
+    if tag is None or parent.reference.digest is None:
+        return tag
+    try:
+        is_there = parent.repository.resolve(tag).digest == digest
+    except NotFoundError:
+        is_there = False
+    return tag if is_there else f"{tag[:100]}-{digest.hex[:12]}"
 
 
 def _place_of(parent: Parent, destination: Reference) -> Reference | None:

@@ -10,26 +10,36 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypedDict
 
-from kitops_orchestration.errors import KitfileError, ModelKitError
-from kitops_orchestration.modelkit.fetch_layers import Fetcher, FetchTask, budget_for
-from kitops_orchestration.modelkit.filters import Filter, model_only, parse_filters, takes_kitfile, takes_layer
+from kitops_orchestration.cancel import LinkedEvent
+from kitops_orchestration.errors import KitfileError, ModelKitError, UnsupportedModelKitError
 from kitops_orchestration.modelkit.inspect import ModelKit, ModelKitLayer, inspect
 from kitops_orchestration.modelkit.kitfile import Kitfile
-from kitops_orchestration.modelkit.linked_event import LinkedEvent
-from kitops_orchestration.modelkit.parents import OpenRepository, parents_of
-from kitops_orchestration.modelkit.publish import Exists, publish
-from kitops_orchestration.modelkit.remote_datasets import ObjectFetcher, remote_datasets
-from kitops_orchestration.modelkit.stage import LayerSink, Stage
+from kitops_orchestration.modelkit.layers.media_types import IMAGE_MODEL_FOLDER
+from kitops_orchestration.modelkit.parents import parents_of
+from kitops_orchestration.modelkit.unpacking.fetch import Fetcher, FetchTask, budget_for
+from kitops_orchestration.modelkit.unpacking.filters import (
+    Filter,
+    model_only,
+    parse_filters,
+    takes_kitfile,
+    takes_layer,
+)
+from kitops_orchestration.modelkit.unpacking.overlay import Overlay
+from kitops_orchestration.modelkit.unpacking.remote_datasets import ObjectFetcher, remote_datasets
+from kitops_orchestration.modelkit.unpacking.reveal import Exists, reveal
+from kitops_orchestration.modelkit.unpacking.workspace import LayerSink, Workspace
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.repository import OpenRepository, Repository
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
 _KITFILE_MODE = 0o644
+_FOREIGN_LIST = "left out: what may leave this folder is not for a ModelKit to say"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,28 @@ class UnpackResult:
     kitfile: Kitfile
     warnings: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what was unpacked, and where it is on this machine."""
+        return {
+            "reference": str(self.reference),
+            "digest": str(self.digest),
+            "targetDir": str(self.target_dir),
+            "files": self.files,
+            "sizeBytes": self.size_bytes,
+            "warnings": list(self.warnings),
+        }
+
+
+class UnpackOptions(TypedDict, total=False):
+    """What :func:`unpack` takes by name and a client or an adapter hands through."""
+
+    filters: Sequence[str]
+    exists: Exists
+    include_remote: bool
+    limits: Limits
+    progress: ProgressCallback
+    cancel: threading.Event | None
+
 
 def unpack(
     repository: Repository,
@@ -62,7 +94,7 @@ def unpack(
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
 ) -> UnpackResult:
-    """Unpack a ModelKit or ModelPack, or what ``filters`` choose of it.
+    """Unpack a ModelKit or ModelPack, or what ``filters`` choose of it; a model artifact of another tool, too.
 
     Args:
         repository: where it is.
@@ -79,27 +111,45 @@ def unpack(
     Raises:
         UnsafePathError: a member that would leave the target, a link, a device, a name that is there twice.
         IntegrityError: bytes are not those of the digests.
-        ModelKitError: a damaged layer, files that exist already, a target that cannot be written.
+        ModelKitError: a damaged layer, one that the Kitfile names and the manifest lacks, files that exist already, a
+            target that cannot be written.
     """
     chosen = parse_filters(filters)
-    kit = inspect(repository, target, limits=limits)
+    kit = inspect(repository, target, limits=limits, allow_foreign=True)
+    _refuse_missing(kit, chosen)
     layers = tuple(layer for layer in kit.layers if takes_layer(chosen, layer))
-    tasks = [FetchTask(repository, layer, layer.prefix) for layer in layers]
+    overlay = Overlay(IMAGE_MODEL_FOLDER) if kit.format == "image" else None
+    tasks = [FetchTask(repository, layer, layer.prefix, overlay) for layer in layers]
+    if overlay is not None:
+        tasks.reverse()
+        limits = replace(limits, concurrency=1)
     tasks += _parent_tasks(kit, repository, chosen, open_parent)
     remote = remote_datasets(kit, repository, chosen, open_parent, include_remote=include_remote)
     tasks += remote.tasks
     stop = LinkedEvent(cancel)
-    with _stage(target_dir) as stage:
+    with _workspace(target_dir) as workspace:
         if takes_kitfile(chosen):
-            _write_kitfile(stage, kit.kitfile)
-        budget = budget_for(tasks, limits)
-        Fetcher(stage, limits, budget, progress, stop).fetch_all(_without_doubles(tasks))
+            _write_kitfile(workspace, kit.kitfile)
+        budget = budget_for((task.layer for task in tasks), limits)
+        Fetcher(workspace, limits, budget, progress, stop).fetch_all(_without_doubles(tasks))
         bound = None if limits.max_unpacked_bytes is None else budget
-        ObjectFetcher(stage, bound, progress, stop).fetch(remote.objects)
-        stage.finish()
-        publish(stage, target_dir, exists, same=_same_kitfile)
+        ObjectFetcher(workspace, bound, progress, stop).fetch(remote.objects)
+        if overlay is not None and not overlay.files:
+            raise UnsupportedModelKitError(
+                f"{kit.reference} is a container image without anything below /{IMAGE_MODEL_FOLDER}",
+                advice="check the reference: only images that carry a model can be unpacked",
+            )
+        workspace.finish()
+        reveal(workspace, target_dir, exists, same=_same_kitfile)
         return UnpackResult(
-            kit.reference, kit.digest, target_dir, layers, stage.files, stage.size_bytes, kit.kitfile, remote.warnings
+            kit.reference,
+            kit.digest,
+            target_dir,
+            layers,
+            workspace.files,
+            workspace.size_bytes,
+            kit.kitfile,
+            (*remote.warnings, *(f"{path}: {_FOREIGN_LIST}" for path in sorted(workspace.left_out))),
         )
 
 
@@ -119,17 +169,32 @@ def _parent_tasks(
     wanted = model_only(filters)
     if wanted is None:
         return []
+    pin = kit.base.digest if kit.base else None
+    parents = parents_of(kit.kitfile, repository, open_parent, pin=pin)
+    for parent in parents:
+        _refuse_missing(parent.kit, wanted)
     return [
         FetchTask(parent.repository, layer, layer.prefix)
-        for parent in parents_of(kit.kitfile, repository, open_parent)
+        for parent in parents
         for layer in parent.kit.layers
         if takes_layer(wanted, layer)
     ]
 
 
-def _write_kitfile(stage: Stage, kitfile: Kitfile) -> None:
+def _refuse_missing(kit: ModelKit, filters: Sequence[Filter]) -> None:
+    """A manifest can be pushed without one of its layers; what then unpacks is not what the Kitfile promises."""
+    missing = [entry for entry in kit.missing if takes_layer(filters, entry)]
+    if missing:
+        names = ", ".join(f"{entry.kind} {entry.path or '.'}" for entry in missing)
+        raise ModelKitError(
+            f"{kit.reference} lacks layers that its Kitfile names: {names}",
+            advice="do not use it: it was built wrong or changed; `kitctl validate` says what else is wrong",
+        )
+
+
+def _write_kitfile(workspace: Workspace, kitfile: Kitfile) -> None:
     data = kitfile.to_yaml().encode("utf-8", "surrogateescape")
-    sink = LayerSink(stage, "", lambda: False)
+    sink = LayerSink(workspace, "")
     sink.file("Kitfile", _KITFILE_MODE, len(data), lambda take: take(memoryview(data)))
 
 
@@ -142,8 +207,8 @@ def _same_kitfile(new: Path, old: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _stage(target_dir: Path) -> Iterator[Stage]:
-    """Make the stage on the target's own file system, and take away everything that was made if it fails."""
+def _workspace(target_dir: Path) -> Iterator[Workspace]:
+    """Make the workspace on the target's own file system, and take away everything that was made if it fails."""
     made: list[Path] = []
     try:
         beside = target_dir
@@ -153,15 +218,15 @@ def _stage(target_dir: Path) -> Iterator[Stage]:
         else:
             beside = target_dir.absolute().parent
             made = _make_parents(beside)
-        stage = Stage(beside, target_dir.absolute().name)
+        workspace = Workspace(beside, target_dir.absolute().name)
     except OSError as error:
         raise ModelKitError(f"cannot write into {target_dir}: {error.strerror}") from error
     is_done = False
     try:
-        yield stage
+        yield workspace
         is_done = True
     finally:
-        stage.discard()
+        workspace.discard()
         if not is_done:
             for folder in reversed(made):
                 with contextlib.suppress(OSError):

@@ -1,34 +1,44 @@
 """ModelKits with all their evidence in one file: an OCI image layout as a tar, for crossing an air gap.
 
-The archive is a medium like any other, so :func:`~kitops_orchestration.oci.copy.copy` fills it and empties it:
+The archive is a medium like any other, so :func:`~kitops_orchestration.oci.copying.graph.copy` fills it and empties it:
 :class:`ArchiveWriter` takes blobs as they stream by, :class:`ArchiveRepository` reads them in place.  Both
 verify every digest.  The same content gives the same bytes; ``skopeo … oci-archive:FILE:TAG`` reads it.
 
 Source: OCI image-spec v1.1, image-layout.md.
 """
 
+# What has to stay true: a tar has one end, so members are written one at a time, and a blob is verified while it goes
+# in, because it cannot be taken out again.  Times, owners and modes are fixed, so that the same content gives the
+# same file.  Of an archive that is read, sizes are compared with the length of the file: ``tarfile`` takes a member
+# that was cut for a whole one.
+
 from __future__ import annotations
 
 import io
 import json
-import os
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, BinaryIO
 
+from kitops_orchestration.disk.write import disk_errors, whole_file
 from kitops_orchestration.errors import KitOpsError, ModelKitError, NotFoundError, RegistryResponseError
 from kitops_orchestration.oci import canonical, manifest, media_types
-from kitops_orchestration.oci.blob_source import FileSource
-from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest, VerifyingReader
+from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
 from kitops_orchestration.oci.manifest import Node
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.referrers import describe, is_referrer_tag
+from kitops_orchestration.oci.transfer.source import FileSource
+from kitops_orchestration.oci.verified import VerifyingReader
 
 ANNOTATION_REPOSITORY = "ml.kitops.orchestration.repository"
 _REGISTRY = "archive.invalid"
+_WHAT = "the archive "
+_BUFFER_BYTES = 64 * 1024
 _MAX_SMALL = 64 * 1024 * 1024
 UNREADABLE = (tarfile.TarError, ValueError, OverflowError)
 """What ``tarfile`` raises of an archive that is none, or whose numbers are none or too large."""
@@ -44,7 +54,7 @@ class ArchivedEntry:
 
 
 class ArchiveWriter:
-    """Writes an archive to a temporary name and renames it when it is whole.
+    """Writes an archive, whole or not at all.
 
     Use as a context manager; :meth:`repository` gives the destination of a copy.
     """
@@ -53,32 +63,32 @@ class ArchiveWriter:
         if not path.name:
             raise KitOpsError(f"not the name of an archive: {str(path)!r}", advice="name a file, for example iris.tar")
         self._path = path
-        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         self._lock = threading.Lock()
         self._written: set[str] = set()
         self._entries: list[dict[str, Any]] = []
         self._nodes: dict[Digest, Node] = {}
 
     def __enter__(self) -> ArchiveWriter:
-        try:
-            self._tar = tarfile.open(self._partial, "w", format=tarfile.PAX_FORMAT)
-        except OSError as error:
-            raise _cannot_write(self._path, error) from error
-        self.add_file("oci-layout", canonical.encode({"imageLayoutVersion": "1.0.0"}))
+        with ExitStack() as stack:
+            file = stack.enter_context(whole_file(self._path, is_synced=False, what=_WHAT))
+            # tarfile writes headers of 512 bytes
+            self._stream = io.BufferedWriter(file.file, _BUFFER_BYTES)
+            self._tar = tarfile.open(fileobj=self._stream, mode="w", format=tarfile.PAX_FORMAT)
+            self.add_file("oci-layout", canonical.encode({"imageLayoutVersion": "1.0.0"}))
+            self._file = stack.pop_all()
         return self
 
-    def __exit__(self, kind: object, *rest: object) -> None:
-        try:
-            if kind is None:
-                index = {"schemaVersion": 2, "mediaType": media_types.INDEX, "manifests": self._entries}
-                self.add_file("index.json", canonical.encode(index))
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._file.__exit__(kind, error, trace)
+            return
+        with self._file, disk_errors(self._path, what=_WHAT):
+            index = {"schemaVersion": 2, "mediaType": media_types.INDEX, "manifests": self._entries}
+            self.add_file("index.json", canonical.encode(index))
             self._tar.close()
-            if kind is None:
-                self._partial.replace(self._path)
-        except OSError as error:
-            raise _cannot_write(self._path, error) from error
-        finally:
-            self._partial.unlink(missing_ok=True)
+            self._stream.flush()
 
     def repository(self, origin: Reference) -> _ArchiveDestination:
         """Return the place in the archive for manifests that come from ``origin``."""
@@ -95,10 +105,8 @@ class ArchiveWriter:
                 return False
             info = tarfile.TarInfo(name)
             info.size, info.mode = size, 0o644
-            try:
+            with disk_errors(self._path, what=_WHAT):
                 self._tar.addfile(info, stream)
-            except OSError as error:
-                raise _cannot_write(self._path, error) from error
             self._written.add(name)
             return True
 
@@ -140,7 +148,7 @@ class _ArchiveDestination:
     def has_blob(self, descriptor: Descriptor) -> bool:
         return self._writer.holds(descriptor.digest)
 
-    def mount_blob(self, descriptor: Descriptor, from_repository: Reference) -> bool:  # noqa: ARG002 - protocol
+    def mount_blob(self, descriptor: Descriptor, from_repository: Reference) -> bool:  # noqa: ARG002 - protocol of Repository
         return False
 
     def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
@@ -238,6 +246,10 @@ class ArchiveRepository:
         start, size = place
         return FileSource(self._path, offset=start + offset, size=size - offset).open()
 
+    def exists(self) -> bool:
+        """Tell whether the archive holds anything."""
+        return bool(self.entries)
+
     def tags(self) -> Iterator[str]:
         """Yield the tags in lexical order."""
         yield from sorted({entry.tag for entry in self.roots() if entry.tag})
@@ -258,23 +270,23 @@ class ArchiveRepository:
                 found.setdefault(node.subject.digest, {})[node.digest] = describe(node)
         return {subject: list(nodes.values()) for subject, nodes in found.items()}
 
-    def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:  # noqa: ARG002 - protocol
+    def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:  # noqa: ARG002 - protocol of Repository
         """Refuse: an archive is read-only."""
         raise _read_only(self._path)
 
-    def mount_blob(self, descriptor: Descriptor, from_repository: Reference) -> bool:  # noqa: ARG002 - protocol
+    def mount_blob(self, descriptor: Descriptor, from_repository: Reference) -> bool:  # noqa: ARG002 - protocol of Repository
         """Refuse: an archive is read-only."""
         raise _read_only(self._path)
 
-    def push_manifest(self, manifest: Node, *, tag: str | None = None) -> Descriptor:  # noqa: ARG002 - protocol
+    def push_manifest(self, manifest: Node, *, tag: str | None = None) -> Descriptor:  # noqa: ARG002 - protocol of Repository
         """Refuse: an archive is read-only."""
         raise _read_only(self._path)
 
-    def set_tag(self, tag: str, descriptor: Descriptor) -> None:  # noqa: ARG002 - protocol
+    def set_tag(self, tag: str, descriptor: Descriptor) -> None:  # noqa: ARG002 - protocol of Repository
         """Refuse: an archive is read-only."""
         raise _read_only(self._path)
 
-    def delete_tag(self, tag: str) -> None:  # noqa: ARG002 - protocol
+    def delete_tag(self, tag: str) -> None:  # noqa: ARG002 - protocol of Repository
         """Refuse: an archive is read-only."""
         raise _read_only(self._path)
 
@@ -334,14 +346,7 @@ def _blob_name(digest: Digest) -> str:
 
 def _not_an_archive(path: Path, why: str) -> ModelKitError:
     return ModelKitError(
-        f"{path} is not an archive of ModelKits: {why}", advice="give a file that `kitctl export` wrote, and whole"
-    )
-
-
-def _cannot_write(path: Path, error: OSError) -> KitOpsError:
-    return KitOpsError(
-        f"cannot write the archive {path}: {error.strerror or error}",
-        advice="choose a folder that exists, is writable and has room",
+        f"{path} is not an archive of ModelKits: {why}", advice="give a file that `kitctl save` wrote, and whole"
     )
 
 

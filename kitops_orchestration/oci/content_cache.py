@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from kitops_orchestration import settings
+from kitops_orchestration.disk.small_files import SmallFiles
 from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.oci.descriptor import Digest
-from kitops_orchestration.oci.small_files import SmallFiles
 
 MAX_BYTES = 256 * 1024
 """What is larger is fetched each time."""

@@ -1,4 +1,4 @@
-"""Digest and Descriptor: the names of bytes, and a stream that checks them as they pass."""
+"""Digest and Descriptor: the names of bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, BinaryIO, Protocol, Self
 
-from kitops_orchestration.errors import DigestMismatchError, InvalidReferenceError, SizeMismatchError
+from kitops_orchestration.errors import InvalidReferenceError
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -109,58 +109,3 @@ class BlobSource(Protocol):
     def open(self) -> BinaryIO:
         """Return a new reader at the first byte; the caller closes it."""
         ...
-
-
-class VerifyingReader:
-    """Pass bytes through and check digest and size at their end.
-
-    The check happens inside the read that meets the end of the stream, so whoever reads until ``b""`` has
-    verified content; until then what was read is unverified and must not be published.
-
-    Raises (from ``read``/``readinto``):
-        SizeMismatchError: the stream is longer or shorter than ``descriptor.size``.
-        DigestMismatchError: the bytes are others.
-    """
-
-    def __init__(self, stream: BinaryIO, descriptor: Descriptor) -> None:
-        self._stream = stream
-        self._descriptor = descriptor
-        self._hash = hashlib.new(descriptor.digest.algorithm)
-        self._seen = 0
-
-    def read(self, size: int = -1) -> bytes:
-        """Read like a binary file does."""
-        data = self._stream.read(size)
-        self._take(data, at_end=size != 0 and (size < 0 or not data))
-        return data
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:
-        """Fill ``buffer`` and return the number of bytes; 0 is the verified end."""
-        count = self._stream.readinto(buffer)  # type: ignore[attr-defined]
-        self._take(memoryview(buffer)[:count], at_end=count == 0)
-        return int(count)
-
-    def close(self) -> None:
-        """Close the stream below."""
-        self._stream.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def _take(self, data: bytes | memoryview, *, at_end: bool) -> None:
-        self._hash.update(data)
-        self._seen += len(data)
-        wanted = self._descriptor
-        if self._seen > wanted.size or (at_end and self._seen != wanted.size):
-            raise SizeMismatchError(
-                f"{wanted.digest} has {wanted.size} bytes, got {self._seen}{'' if at_end else ' and more'}",
-                advice="the content was cut or replaced on its way; fetch it again",
-            )
-        if at_end and self._hash.hexdigest() != wanted.digest.hex:
-            raise DigestMismatchError(
-                f"content of {wanted.digest} hashes to {wanted.digest.algorithm}:{self._hash.hexdigest()}",
-                advice="the content was changed in the registry or on its way; do not use it",
-            )

@@ -5,19 +5,18 @@ Source: OCI image-spec v1.1, manifest.md and image-index.md.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from kitops_orchestration.errors import (
-    DigestMismatchError,
     InvalidReferenceError,
     ModelKitError,
     UnsupportedModelKitError,
 )
 from kitops_orchestration.oci import canonical, media_types
 from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
+from kitops_orchestration.oci.verified import verify_content
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +123,8 @@ def parse(content: bytes, media_type: str | None = None, *, expected: str | None
         ModelKitError: not a manifest at all.
         UnsupportedModelKitError: a media type that is neither manifest nor index.
     """
-    if expected is not None and Digest(expected) != _digest_like(content, Digest(expected)):
-        raise DigestMismatchError(
-            f"manifest {expected} has content that hashes to {Digest.of(content)}",
-            advice="the registry or a proxy changed it; do not use it",
-        )
+    if expected is not None:
+        verify_content(content, Digest(expected), "manifest")
     value = _load(content)
     try:
         return _node(content, media_type, value)
@@ -146,10 +142,6 @@ def _node(content: bytes, media_type: str | None, value: dict[str, Any]) -> Node
         f"manifest of type {said or 'unknown'!r} is not supported",
         advice="this is not an OCI image manifest or index: check the reference",
     )
-
-
-def _digest_like(content: bytes, digest: Digest) -> str:
-    return f"{digest.algorithm}:{hashlib.new(digest.algorithm, content).hexdigest()}"
 
 
 def _load(content: bytes) -> dict[str, Any]:

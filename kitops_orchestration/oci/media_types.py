@@ -11,4 +11,6 @@ INDEXES = (INDEX, DOCKER_INDEX)
 
 ANNOTATION_CREATED = "org.opencontainers.image.created"
 ANNOTATION_TITLE = "org.opencontainers.image.title"
+ANNOTATION_BASE_NAME = "org.opencontainers.image.base.name"
+ANNOTATION_BASE_DIGEST = "org.opencontainers.image.base.digest"
 ANNOTATION_REF_NAME = "org.opencontainers.image.ref.name"

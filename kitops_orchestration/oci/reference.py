@@ -20,6 +20,8 @@ _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
 _FOLDER = "file://"
+SCHEMES = ("oci://", "docker://")
+"""What helm, skopeo and others write before the reference of a registry; it says nothing that is not known."""
 _MAX_NAME = 255
 _ADVICE = "write registry/repository:tag, or file:///folder/repository:tag for a folder registry"
 
@@ -60,13 +62,19 @@ class Reference:
             InvalidReferenceError: with the reason, for every text outside the grammar.
         """
         if not isinstance(text, str) or not text or text != text.strip():
-            raise InvalidReferenceError(f"not a reference: {text!r}", advice=_ADVICE)
+            raise InvalidReferenceError(f"not a reference: {_shown(text)}", advice=_ADVICE)
+        for scheme in SCHEMES:
+            text = text.removeprefix(scheme)
         name, _, digest_text = text.partition("@")
+        if "/" in digest_text or "@" in digest_text:
+            raise _with_userinfo()
         digest = Digest(digest_text) if "@" in text else None
         if name.startswith(_FOLDER):
             return cls._parse_folder(name, digest)
         if "://" in name:
-            raise InvalidReferenceError(f"a reference has no scheme other than file://: {text!r}", advice=_ADVICE)
+            raise InvalidReferenceError(
+                f"a reference has no scheme other than file://, oci:// and docker://: {_shown(text)}", advice=_ADVICE
+            )
         head, slash, rest = name.partition("/")
         if slash and ("." in head or ":" in head or head == "localhost"):
             host, path = head, rest
@@ -129,6 +137,13 @@ class Reference:
             )
         return self
 
+    def or_latest(self) -> Self:
+        """Return this reference, with the tag ``latest`` where it has neither tag nor digest, as the Kit CLI reads it.
+
+        For verbs that read or pack one ModelKit.  What signs, promotes or removes wants to be told what.
+        """
+        return self if self.tag is not None or self.digest is not None else self.with_tag("latest")
+
     def with_tag(self, tag: str) -> Self:
         """Return the same repository with another tag and no digest."""
         return replace(self, tag=tag, digest=None)
@@ -147,9 +162,84 @@ class Reference:
         return f"{self.name}{tag}{digest}"
 
 
+_PAGES = {
+    "ghcr.io": "https://ghcr.io/{repository}",
+    "quay.io": "https://quay.io/repository/{repository}",
+    "docker.io": "https://hub.docker.com/r/{repository}",
+    "public.ecr.aws": "https://gallery.ecr.aws/{repository}",
+}
+"""Registries that show a repository in a browser, all at one address; the others have one that only they know."""
+
+
+def page_in_browser(reference: Reference) -> str | None:
+    """Return where a browser shows the repository; ``None`` where that is not known."""
+    page = _PAGES.get(reference.registry)
+    return page.format(repository=reference.repository) if page is not None else None
+
+
+def is_tag(text: str) -> bool:
+    """Tell whether a text may be a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
+def require_repository(text: str) -> str:
+    """Return a repository that is named by itself, or behind its registry: what stands in a definition.
+
+    Raises:
+        InvalidReferenceError: outside the grammar, or with a tag or digest, which nobody would heed.
+    """
+    found = Reference.parse(text, registry="registry")
+    if found.tag is not None or found.digest is not None:
+        raise InvalidReferenceError(
+            f"not a repository: {text!r} names a tag or digest",
+            advice=f"write {found.repository!r}, and give the tag by itself",
+        )
+    return text
+
+
+def require_registry(text: str) -> str:
+    """Return a registry that is named by itself: ``host[:port]``, or ``file:///folder``; without a slash at its end.
+
+    Raises:
+        InvalidReferenceError: it has a scheme, a user name, a password or a path; a password is not repeated.
+    """
+    registry = text.rstrip("/")
+    is_plain = not registry.startswith(_FOLDER)
+    if is_plain and "@" in registry:
+        raise _with_userinfo()
+    if is_plain and "://" in registry:
+        host = registry.partition("://")[2].partition("/")[0]
+        raise InvalidReferenceError(
+            "a registry is named without a scheme, other than file://",
+            advice=f"write {host}; whether it is asked over plain HTTP is an option of its own",
+        )
+    host, slash, path = registry.partition("/")
+    if is_plain and slash:
+        raise InvalidReferenceError(
+            f"a registry is named without a path: {registry!r}", advice=f"write {host}, and {path!r} as the namespace"
+        )
+    _check_registry(registry, registry)
+    return registry
+
+
 def folder_registry(path: Path) -> str:
     """Return the registry name of a folder: ``file:///absolute/path``, percent-encoded where it must be."""
     return _FOLDER + quote(str(path.absolute()), safe="/+,=~!$&'()*;")
+
+
+def _with_userinfo() -> InvalidReferenceError:
+    """Return the error about ``user:password@host``, which repeats nothing of it: errors end in logs."""
+    return InvalidReferenceError(
+        "a registry is named without user name and password, and what was written there has one (not repeated here)",
+        advice="name the host alone, give the credentials by themselves, and replace a password that was written down",
+    )
+
+
+def _shown(text: object) -> str:
+    """Return a text for a message, without what stands where a user name and a password would."""
+    if not isinstance(text, str) or "@" not in text:
+        return repr(text)
+    return repr("…@" + text.rpartition("@")[2])
 
 
 def _split_tag(name: str) -> tuple[str, str | None]:
@@ -175,5 +265,7 @@ def _check_registry(registry: str, text: str) -> None:
         if registry.startswith(_FOLDER + "/") and "/../" not in registry + "/" and "\0" not in unquote(registry):
             return
         raise InvalidReferenceError(f"a folder registry needs an absolute path: {text!r}", advice=_ADVICE)
+    if "@" in registry:
+        raise _with_userinfo()
     if not _HOST.fullmatch(registry) or not _is_bracketed_address(registry):
         raise InvalidReferenceError(f"not a registry host: {registry!r} in {text!r}", advice=_ADVICE)

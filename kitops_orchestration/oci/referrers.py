@@ -4,29 +4,43 @@ Source: distribution-spec v1.1, "Listing Referrers" and "Referrers Tag Schema". 
 API keeps an index at the fallback tag ``sha256-<hex>``; clients maintain it.  Both media use what is here.
 """
 
+# What has to stay true: a list of referrers at the fallback tag is shared by writers who cannot lock each other out,
+# and a lost entry is a lost signature.  So an entry is added to what is listed *now*, and looked for again when the
+# time has passed in which a slower writer may overwrite it.  A list is never made shorter here.
+
 from __future__ import annotations
 
 import random
 import re
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from kitops_orchestration.errors import NotFoundError, RegistryUnavailableError
+from kitops_orchestration.disk.lock import brief_machine_lock
+from kitops_orchestration.errors import NotFoundError, RegistryResponseError, RegistryUnavailableError
 from kitops_orchestration.oci import media_types
-from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import EMPTY, BlobSource, Descriptor, Digest
-from kitops_orchestration.oci.machine_lock import brief_machine_lock
 from kitops_orchestration.oci.manifest import Index, Manifest, Node
 from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.transfer.source import BytesSource
 
 LEGACY_SUFFIXES = (".sig", ".att", ".sbom")
+ANCHOR_PREFIX = "kitops-stage-"
+"""Of tags that hold what is known of another tag."""
+CHECKPOINT_PREFIX = "kitops-checkpoint-"
+"""Of tags at which a witness's checkpoint of the repository is."""
+REMOVALS_TAG = f"{CHECKPOINT_PREFIX}removals"
+"""Where signed removals hang; it is there since a witness made the first checkpoint of the repository."""
 _REFERRER_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?")
 _FALLBACK_ATTEMPTS = 8
 _PATIENCE = 3
 _MOST_LOOKS = 10
 _LONGEST_PAUSE_SECONDS = 5.0
+_AGAIN = (0.05, 0.2)
+"""Pauses in seconds before an index that was not found is asked for again, before it is written."""
 
 
 class FallbackStore(Protocol):
@@ -73,9 +87,11 @@ def attach(
     artifact_type: str,
     layers: Sequence[tuple[bytes, str]],
     annotations: Mapping[str, str] = EMPTY,
+    listed: Sequence[Descriptor] | None = None,
 ) -> AttachResult:
     """Store ``layers`` (content and media type of each) as a manifest that refers to ``subject``.
 
+    ``listed`` are the referrers of ``subject``, where the caller has just read them; else they are asked for.
     Nothing in the manifest depends on when or where it is made, so attaching the same content again finds the
     same digest and adds nothing.  Put a creation time into ``annotations`` only if it belongs to the content.
     """
@@ -89,10 +105,14 @@ def attach(
         annotations=annotations,
     )
     described = describe(manifest)
-    if any(found.digest == described.digest for found in repository.referrers(subject.digest)):
+    listed = repository.referrers(subject.digest) if listed is None else listed
+    if any(found.digest == described.digest for found in listed):
         return AttachResult(described, is_new=False)
-    for descriptor, (content, _) in zip((config, *rest), blobs, strict=True):
-        repository.push_blob(descriptor, BytesSource(content))
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=2) as pool:  # the config and the statement: neither waits for the other
+        contents = [BytesSource(content) for content, _ in blobs]
+        list(pool.map(repository.push_blob, (config, *rest), contents))
     repository.push_manifest(manifest)
     return AttachResult(described, is_new=True)
 
@@ -108,6 +128,11 @@ def is_referrer_tag(tag: str) -> bool:
     return _REFERRER_TAG.fullmatch(tag) is not None
 
 
+def is_hidden_tag(tag: str) -> bool:
+    """Tell whether a tag is no version that people would look for: referrers, a stage's anchor, a checkpoint."""
+    return is_referrer_tag(tag) or tag.startswith((ANCHOR_PREFIX, CHECKPOINT_PREFIX))
+
+
 def describe(node: Node) -> Descriptor:
     """Return how a list of referrers shows a manifest: its artifact type and all of its annotations."""
     artifact_type = node.artifact_type
@@ -118,21 +143,55 @@ def describe(node: Node) -> Descriptor:
 
 def fallback_referrers(repository: FallbackStore, digest: str) -> list[Descriptor]:
     """Return what the fallback tag of ``digest`` lists, as it stands there; nothing when there is no such tag."""
+    node = _at_fallback(repository, digest)
+    return list(node.manifests) if isinstance(node, Index) else []
+
+
+def _at_fallback(repository: FallbackStore, digest: str) -> Node | None:
     try:
         node = repository.fetch_manifest(fallback_tag(digest))
     except NotFoundError:
-        return []
-    return list(node.manifests) if isinstance(node, Index) else []
+        return None
+    if isinstance(node, Index):
+        _SEEN.remember(repository.reference.name, digest, node.manifests)
+    return node
+
+
+class _Seen:
+    """What this process has read of fallback indexes: a list is not written shorter than that without a look."""
+
+    def __init__(self, most: int = 4096) -> None:
+        self._known: OrderedDict[tuple[str, str], tuple[Descriptor, ...]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._most = most
+
+    def remember(self, repository: str, digest: str, listed: Sequence[Descriptor]) -> None:
+        with self._lock:
+            before = self._known.pop((repository, digest), ())
+            self._known[repository, digest] = tuple(merge(listed, before))
+            while len(self._known) > self._most:
+                self._known.popitem(last=False)
+
+    def of(self, repository: str, digest: str) -> tuple[Descriptor, ...]:
+        with self._lock:
+            return self._known.get((repository, digest), ())
+
+    def forget(self, repository: str, digest: str, gone: Descriptor) -> None:
+        with self._lock:
+            kept = tuple(item for item in self._known.get((repository, digest), ()) if item.digest != gone.digest)
+            self._known[repository, digest] = kept
+
+
+_SEEN = _Seen()
 
 
 def add_to_fallback(
     repository: FallbackStore,
     subject_digest: str,
-    descriptor: Descriptor,
-    *,
+    *descriptors: Descriptor,
     sleep: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Add ``descriptor`` (see :func:`describe`) to the fallback index of ``subject_digest``.
+    """Add ``descriptors`` (see :func:`describe`) to the fallback index of ``subject_digest``, all in one write.
 
     The index has no compare-and-swap: it is read, appended to, written, and read again.  A lock keeps the writers
     of this machine apart.  One on another machine, which read before this one wrote, may write after it and drop
@@ -141,19 +200,27 @@ def add_to_fallback(
 
     Raises:
         RegistryUnavailableError: other writers won every attempt.
+        RegistryResponseError: the registry does not keep such a tag; no other writer is the reason.
     """
     tag = fallback_tag(subject_digest)
     with brief_machine_lock(f"{repository.reference.name}:{tag}"):
         for attempt in range(_FALLBACK_ATTEMPTS):
             begun = time.monotonic()
-            listed = fallback_referrers(repository, subject_digest)
-            if attempt == 0 and _lists(listed, descriptor):
+            listed, lost = _listed_for_writing(repository, subject_digest)
+            is_whole = _lists(listed, descriptors) and not lost
+            if attempt == 0 and is_whole:
                 return
-            if not _lists(listed, descriptor):
-                others = [item for item in listed if item.digest != descriptor.digest]
-                repository.push_manifest(Index.build([*others, descriptor]), tag=tag)
+            seen = listed
+            if not is_whole:
+                ours = {item.digest for item in descriptors}
+                others = [item for item in (*listed, *lost) if item.digest not in ours]
+                repository.push_manifest(Index.build([*others, *descriptors]), tag=tag)
+                after = _look_after(repository, subject_digest, sleep)
+                if after is None:
+                    raise _keeps_no_tag(repository, tag, "what is written there is not kept")
+                seen = after
             pause = min(_LONGEST_PAUSE_SECONDS, _PATIENCE * (time.monotonic() - begun))
-            if _stays(repository, subject_digest, descriptor, pause, sleep):
+            if _stays(repository, subject_digest, descriptors, seen, pause, sleep):
                 return
             sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter between writers, not a secret
     raise RegistryUnavailableError(
@@ -164,22 +231,77 @@ def add_to_fallback(
     )
 
 
+def _listed_for_writing(repository: FallbackStore, digest: str) -> tuple[list[Descriptor], list[Descriptor]]:
+    """What the index lists; and what it listed before, lists no longer, and the registry still has.
+
+    One false 404 must not end in a list without what was there: what was read once is asked for again.  Evidence that
+    somebody removed is gone by its own digest, too, and is not brought back.
+    """
+    node = _at_fallback(repository, digest)
+    for pause in _AGAIN if node is None and _SEEN.of(repository.reference.name, digest) else ():
+        time.sleep(pause)
+        node = _at_fallback(repository, digest)
+        if node is not None:
+            break
+    if node is not None and node.digest == digest:
+        raise _keeps_no_tag(repository, fallback_tag(digest), "it answers with the subject")
+    listed = list(node.manifests) if isinstance(node, Index) else []
+    there = {item.digest for item in listed}
+    lost = []
+    name = repository.reference.name
+    for item in _SEEN.of(name, digest):
+        if item.digest not in there and _still_refers(repository, item, digest):
+            lost.append(item)
+        elif item.digest not in there:
+            _SEEN.forget(name, digest, item)
+    return listed, lost
+
+
+def _still_refers(repository: FallbackStore, item: Descriptor, digest: str) -> bool:
+    try:
+        node = repository.fetch_manifest(item.digest)
+    except NotFoundError:
+        return False
+    return node.subject is not None and node.subject.digest == digest
+
+
+def _look_after(repository: FallbackStore, digest: str, sleep: Callable[[float], object]) -> list[Descriptor] | None:
+    """Return what the index lists after one was written; ``None`` for none: other writers leave one there, too."""
+    for pause in (0.0, 0.2, 1.0):  # a registry may take a moment to show what it has got
+        if pause:
+            sleep(pause)
+        node = _at_fallback(repository, digest)
+        if isinstance(node, Index):
+            return list(node.manifests)
+    return None
+
+
+def _keeps_no_tag(repository: FallbackStore, tag: str, why: str) -> RegistryResponseError:
+    return RegistryResponseError(
+        f"{repository.reference.name} has no list of referrers, and keeps none at the tag {tag} either: {why}",
+        status=None,
+        operation="attach",
+        reference=f"{repository.reference.name}:{tag}",
+        advice="signatures and statements cannot be found in this registry: use one with the referrers API",
+    )
+
+
 def _stays(
     repository: FallbackStore,
     subject_digest: str,
-    descriptor: Descriptor,
+    descriptors: Sequence[Descriptor],
+    seen: list[Descriptor],
     pause: float,
     sleep: Callable[[float], object],
 ) -> bool:
-    seen = fallback_referrers(repository, subject_digest)
     for _ in range(_MOST_LOOKS):
-        if not _lists(seen, descriptor):
+        if not _lists(seen, descriptors):
             return False
         sleep(pause)
         before, seen = seen, fallback_referrers(repository, subject_digest)
         if seen == before:
             break
-    return _lists(seen, descriptor)
+    return _lists(seen, descriptors)
 
 
 def merge(*lists: Sequence[Descriptor]) -> list[Descriptor]:
@@ -192,15 +314,23 @@ def merge(*lists: Sequence[Descriptor]) -> list[Descriptor]:
 
 
 def complete(
-    repository: FallbackStore, digest: str, listed: Sequence[Descriptor], *, artifact_type: str | None = None
+    repository: FallbackStore,
+    digest: str,
+    listed: Sequence[Descriptor],
+    *,
+    artifact_type: str | None = None,
+    at_fallback: Sequence[Descriptor] | None = None,
 ) -> list[Descriptor]:
     """Return ``listed`` (the API's answer, or a scan) merged with the fallback tag, corrected and filtered.
+
+    ``at_fallback`` is what that tag lists, where it was asked at the same time as the API.
 
     Both are read because either may be the only one: a registry that learnt the API later, or content that
     other tools copied.  Entries without a true artifact type (cosign writes the type of the empty config, and
     drops annotations) are described from the manifest itself.
     """
-    found = [_corrected(repository, item) for item in merge(listed, fallback_referrers(repository, digest))]
+    at_fallback = fallback_referrers(repository, digest) if at_fallback is None else at_fallback
+    found = [_corrected(repository, item) for item in merge(listed, at_fallback)]
     return [item for item in found if artifact_type is None or item.artifact_type == artifact_type]
 
 
@@ -217,5 +347,6 @@ def _corrected(repository: FallbackStore, descriptor: Descriptor) -> Descriptor:
     return described
 
 
-def _lists(listed: Sequence[Descriptor], descriptor: Descriptor) -> bool:
-    return any(item.digest == descriptor.digest and item.artifact_type == descriptor.artifact_type for item in listed)
+def _lists(listed: Sequence[Descriptor], wanted: Sequence[Descriptor]) -> bool:
+    there = {(item.digest, item.artifact_type) for item in listed}
+    return all((item.digest, item.artifact_type) in there for item in wanted)

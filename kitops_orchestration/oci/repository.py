@@ -1,14 +1,15 @@
 """Repository: the one protocol that a layout directory and a remote registry both implement.
 
-Movement (push, pull, mirror, promote) is :func:`kitops_orchestration.oci.copy.copy` between two of these.
+Movement (push, pull, mirror, promote) is :func:`kitops_orchestration.oci.copying.graph.copy` between two of these.
 The narrow parts are protocols of their own; ask for the smallest one that does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol, runtime_checkable
 
+from kitops_orchestration.errors import NotFoundError
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor
 from kitops_orchestration.oci.manifest import Node
 from kitops_orchestration.oci.reference import Reference
@@ -92,8 +93,13 @@ class Repository(ManifestReader, BlobReader, BlobWriter, ManifestWriter, Protoco
     def tags(self) -> Iterator[str]:
         """Yield the tags in lexical order, without fallback tags of referrers and signatures.
 
-        A repository that does not exist has no tags.
+        Raises ``NotFoundError`` where there is no such repository: not found is not empty.
+        ``resolve.tags_if_there`` is for callers to whom both are the same.
         """
+        ...
+
+    def exists(self) -> bool:
+        """Tell whether there is such a repository; most registries know one from its first tag on."""
         ...
 
     def referrers(self, digest: str, *, artifact_type: str | None = None) -> list[Descriptor]:
@@ -114,3 +120,26 @@ class ManifestRemover(Protocol):
         Raises ``NotFoundError``, and ``RegistryResponseError`` where the registry deletes nothing.
         """
         ...
+
+
+@runtime_checkable
+class ReferrersWriter(Protocol):
+    """Writes several referrers at once."""
+
+    def push_referrers(self, manifests: Sequence[Node]) -> None:
+        """Store manifests, all of which refer to the same subject; their blobs are there."""
+        ...
+
+
+OpenRepository = Callable[[Reference], Repository]
+"""Gives the repository of a reference; its tag or digest is not looked at."""
+
+
+def no_repository(where: Reference) -> NotFoundError:
+    """Return the error for a repository that is not there; a misspelt name is not an empty repository."""
+    return NotFoundError(
+        f"there is no repository {where}",
+        operation="list tags of",
+        reference=str(where),
+        advice="check registry and repository; a registry that hides what it has may want credentials",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -20,9 +20,26 @@ def resolve_or_none(repository: Repository, target: str) -> Digest | None:
         return None
 
 
-def tags_by_digest(repository: Repository, *, limits: Limits = Limits()) -> Mapping[Digest, tuple[str, ...]]:
-    """Return every tagged digest with its tags; one request for the list, and one for each tag."""
-    names = list(repository.tags())
+def tags_if_there(repository: Repository) -> list[str]:
+    """Return the tags in lexical order, none where there is no repository: one that may not have been made yet.
+
+    A registry may also say so of a repository that has manifests and no tag.
+    """
+    try:
+        return list(repository.tags())
+    except NotFoundError:
+        return []
+
+
+def tags_by_digest(
+    repository: Repository, names: Sequence[str] | None = None, *, limits: Limits = Limits()
+) -> Mapping[Digest, tuple[str, ...]]:
+    """Return every tagged digest with its tags; one request for each tag, and one for the list without ``names``.
+
+    Raises:
+        NotFoundError: there is no such repository.
+    """
+    names = list(repository.tags()) if names is None else names
     with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
         digests = list(pool.map(partial(resolve_or_none, repository), names))
     found: dict[Digest, list[str]] = {}

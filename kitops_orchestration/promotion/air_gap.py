@@ -6,19 +6,22 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from kitops_orchestration.errors import (
+    CheckFailedError,
     ModelKitError,
     PromotionError,
     SignatureMissingError,
+    TagOwnedError,
     VerificationError,
 )
 from kitops_orchestration.oci.archive import ArchivedEntry, ArchiveRepository, ArchiveWriter
-from kitops_orchestration.oci.copy import CopyResult, copy
+from kitops_orchestration.oci.copying.graph import CopyResult, copy
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.resolve import resolve_or_none
+from kitops_orchestration.oci.tag_guard import check_tag
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.trust_file import self_contained
@@ -32,7 +35,7 @@ TRUST = "trust.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class Saved:
     """An archive that was written."""
 
     path: Path
@@ -43,7 +46,7 @@ class Exported:
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class Loaded:
     """One ModelKit that arrived."""
 
     reference: Reference
@@ -55,9 +58,20 @@ class Imported:
     """Identities of the receiver's trust policy that signed it; nobody where none was given."""
     replaced: Digest | None = None
     """What the tag pointed at before, where that was something else."""
+    instead_of: str | None = None
+    """The tag that it has in the archive, where that is a stage's here: it got one of its own instead."""
 
 
-def export_archive(
+class SaveOptions(TypedDict, total=False):
+    """What :func:`save` takes by name and a client or an adapter hands through."""
+
+    trust_path: Path | None
+    limits: Limits
+    progress: ProgressCallback
+    cancel: threading.Event | None
+
+
+def save(
     items: Sequence[tuple[Repository, str]],
     path: Path,
     *,
@@ -65,7 +79,7 @@ def export_archive(
     limits: Limits = Limits(),
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
-) -> Exported:
+) -> Saved:
     """Write ModelKits (repository, tag or digest) with all their referrers into one OCI layout tar.
 
     The trust policy goes along with the keys that it names; the receiver decides whether to use it or one of
@@ -96,44 +110,67 @@ def export_archive(
             )
             references.append(Reference(name.registry, name.repository, tag, digest))
             referrers += done.referrers_copied
-    return Exported(path, tuple(references), referrers, path.stat().st_size)
+    return Saved(path, tuple(references), referrers, path.stat().st_size)
 
 
-def import_archive(
+class LoadOptions(TypedDict, total=False):
+    """What :func:`load` takes by name and a client or an adapter hands through."""
+
+    trust: TrustPolicy | None
+    without_stages: bool
+    limits: Limits
+    progress: ProgressCallback
+    cancel: threading.Event | None
+
+
+def load(
     path: Path,
     open_repository: Callable[[str], Repository],
     *,
     trust: TrustPolicy | None = None,
+    without_stages: bool = False,
     limits: Limits = Limits(),
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
-) -> list[Imported]:
+) -> list[Loaded]:
     """Bring every ModelKit of an archive into repositories; verified, evidence before tags.
 
     ``open_repository`` gives the destination for the ``registry/repository`` that a ModelKit came from.  With
     ``trust``, the receiver's own policy, every ModelKit has to be signed as it demands before anything is
     written.  An import that was interrupted is run again: what arrived is not moved a second time.
 
+    ``without_stages`` leaves the tags alone that are stages' here: such a ModelKit comes in under
+    ``<tag>-<first digits of its digest>``, from where its stage's promotion takes it.
+
     Raises:
         ModelKitError: the file is no archive, was cut, or holds other bytes than its digests say.
         PromotionError: two ModelKits would get one tag.
+        TagOwnedError: tags are those of stages here, which their own promotions move; nothing was imported.
         SignatureMissingError, VerificationError: a ModelKit is not signed as ``trust`` demands.
     """
     archive = ArchiveRepository(path)
     roots = archive.roots()
     if not roots:
-        raise ModelKitError(f"{path} names no ModelKit", advice="give a file that `kitctl export` wrote")
+        raise ModelKitError(f"{path} names no ModelKit", advice="give a file that `kitctl save` wrote")
     places = [(entry, open_repository(entry.repository or "")) for entry in roots]
     _refuse_collisions(path, places)
+    closed = _closed(places)
+    if closed and not without_stages:
+        raise TagOwnedError(
+            f"{path} would move tags of stages: {'; '.join(closed.values())}",
+            advice="--without-stages brings everything in and leaves those tags alone; then promote",
+        )
     signers = [_signers(archive, entry, destination, trust) for entry, destination in places]
     imported = []
     for (entry, destination), signed_by in zip(places, signers, strict=True):
-        before = None if entry.tag is None else resolve_or_none(destination, entry.tag)
+        is_closed = (destination.reference.name, entry.tag) in closed
+        tag = f"{entry.tag}-{entry.descriptor.digest.short}" if is_closed else entry.tag
+        before = None if tag is None else resolve_or_none(destination, tag)
         done = copy(
             archive,
             entry.descriptor.digest,
             destination,
-            tag=entry.tag,
+            tag=None if before == entry.descriptor.digest else tag,  # it is there: nothing moves, whoever owns it
             referrers=True,
             limits=limits,
             progress=progress,
@@ -141,10 +178,24 @@ def import_archive(
             verb="pull",
         )
         name, digest = destination.reference, entry.descriptor.digest
-        reference = Reference(name.registry, name.repository, entry.tag, digest)
+        reference = Reference(name.registry, name.repository, tag, digest)
         replaced = before if before != digest else None
-        imported.append(Imported(reference, entry.repository or "", done, signed_by, replaced))
+        instead_of = entry.tag if is_closed else None
+        imported.append(Loaded(reference, entry.repository or "", done, signed_by, replaced, instead_of))
     return imported
+
+
+def _closed(places: Sequence[tuple[ArchivedEntry, Repository]]) -> dict[tuple[str, str | None], str]:
+    """The tags of the archive that the guard lets nobody move here, each with its reason."""
+    found: dict[tuple[str, str | None], str] = {}
+    for entry, destination in places:
+        if entry.tag is None or resolve_or_none(destination, entry.tag) == entry.descriptor.digest:
+            continue  # it is there already, and nothing would move
+        try:
+            check_tag(destination, getattr(destination, "guard", None), entry.tag)
+        except (TagOwnedError, CheckFailedError) as error:
+            found[destination.reference.name, entry.tag] = str(error)
+    return found
 
 
 def _refuse_collisions(path: Path, places: Sequence[tuple[ArchivedEntry, Repository]]) -> None:

@@ -6,32 +6,57 @@ anew and holds both against each other before anything is written.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
-from kitops_orchestration.errors import ApprovalMissingError, CheckFailedError, KitOpsError, PromotionError
-from kitops_orchestration.lineage import report
+from kitops_orchestration.errors import (
+    ApprovalMissingError,
+    CheckFailedError,
+    KitOpsError,
+    PromotionError,
+    TagOwnedError,
+)
+from kitops_orchestration.lineage.statements.verdict import SeenCheckpoint
 from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.oci.read_once import OpenedOnce
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.resolve import resolve_or_none
-from kitops_orchestration.promotion.checks import CheckResult, run_check
-from kitops_orchestration.promotion.facts import Facts, OpenStage, gather
-from kitops_orchestration.promotion.freeze import why_frozen
-from kitops_orchestration.promotion.history import events_of, into
-from kitops_orchestration.promotion.policy import CheckSpec, PromotionPolicy, Stage
+from kitops_orchestration.presentation.answer import Answer
+from kitops_orchestration.presentation.page import Chip, Code, Page, Paragraph, Strong, Table
+from kitops_orchestration.promotion.checks.approvals import check_no_rejection
+from kitops_orchestration.promotion.checks.builtin import CheckResult, run_check
+from kitops_orchestration.promotion.checks.denied import why_refused
+from kitops_orchestration.promotion.checks.facts import Facts, OpenStage, gather
+from kitops_orchestration.promotion.records.counting import Rules, find_records
+from kitops_orchestration.promotion.rules.policy import CheckSpec, PromotionPolicy, Stage
+from kitops_orchestration.promotion.stage_tag.anchor import stages_of_tag
+from kitops_orchestration.promotion.stage_tag.freeze import why_frozen
+from kitops_orchestration.promotion.way_back import way_back
+from kitops_orchestration.promotion.way_in import check_way_in
 from kitops_orchestration.settings import Limits
+from kitops_orchestration.signing.attestation_tag import attestation_tag
 from kitops_orchestration.signing.timestamps import format_timestamp, now
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.repository import Repository
+    from kitops_orchestration.promotion.checkpoint.memory import CheckpointMemory
     from kitops_orchestration.signing.trust import TrustPolicy
 
 
+FROZEN = "frozen"
+"""The check that is red while the stage is closed."""
+CARD_COMPLETE = "cardComplete"
+"""The check that people turn green by writing."""
+
+
 @dataclass(frozen=True, slots=True)
-class PromotionPlan:
+class PromotionPlan(Answer):
     """One digest, one stage, and everything that was found."""
 
     source: Reference
@@ -46,6 +71,14 @@ class PromotionPlan:
     checks: tuple[CheckResult, ...]
     created_on: str
     rollback_of: Digest | None = None
+    trust_digest: Digest | None = None
+    """Digest of the resolved trust policy, so that what people approved is not decided by another one."""
+    entered_by: Digest | None = None
+    """The record that counts of how the digest came to where it is, when the tag points at it already."""
+    skipped: tuple[str, ...] = ()
+    """Kinds of checks that are left out on the way back."""
+    checkpoints: tuple[SeenCheckpoint, ...] = ()
+    """The witnesses' checkpoints that it rests on."""
 
     @property
     def failed_checks(self) -> tuple[CheckResult, ...]:
@@ -63,26 +96,64 @@ class PromotionPlan:
         return all(check.is_passed for check in self.checks)
 
     @property
-    def is_done(self) -> bool:
-        """True when the tag points at the digest already."""
+    def is_at_tag(self) -> bool:
+        """True when the tag points at the digest already; that alone says nothing about how it came there."""
         return self.expected_current == self.digest
+
+    @property
+    def blocking(self) -> tuple[CheckResult, ...]:
+        """The red checks that stop it: a freeze does not stop what is there already, because nothing moves."""
+        red = (*self.failed_checks, *self.missing_approvals)
+        return tuple(check for check in red if not (self.is_at_tag and check.id == FROZEN))
+
+    @property
+    def is_done(self) -> bool:
+        """True when nothing is left to do: the tag is there, by a record that counts, and nothing speaks against it."""
+        return self.is_at_tag and self.entered_by is not None and not self.blocking
 
     def require_ready(self) -> None:
         """Raise :class:`CheckFailedError` or :class:`ApprovalMissingError` when the promotion may not happen."""
-        if self.failed_checks:
-            red = [*self.failed_checks, *self.missing_approvals]
+        red = self.blocking
+        if any(not check.is_approval for check in red):
             listed = "; ".join(f"{check.id}: expected {check.expected}, found {check.actual}" for check in red)
-            raise CheckFailedError(
-                f"{self.source} may not go to {self.stage}: {listed}",
-                failed_checks=tuple(red),
-                advice="fix what is red and plan again; evidence is attached to the digest, so it stays",
-            )
-        if self.missing_approvals:
-            listed = "; ".join(f"{check.expected}, found {check.actual}" for check in self.missing_approvals)
+            raise CheckFailedError(f"{self.source} {self._may_not}: {listed}", failed_checks=red, advice=self._way_out)
+        if red:
+            listed = "; ".join(f"{check.expected}, found {check.actual}" for check in red)
             raise ApprovalMissingError(
-                f"{self.source} waits for approval to go to {self.stage}: {listed}",
+                f"{self.source} {self._waits}: {listed}",
                 advice=f"let them run: kitctl approve {self.source} --stage {self.stage} --policy … --key …",
             )
+
+    def require_askable(self, card_sections: Collection[str] = ()) -> None:
+        """Raise :class:`CheckFailedError` where nothing that people say could turn the plan green.
+
+        What they can say is an approval, and with ``card_sections`` those sections of the card, too.
+        """
+        red = [check for check in self.failed_checks if not (card_sections and check.id == CARD_COMPLETE)]
+        if red:
+            self.require_ready()
+
+    @property
+    def _may_not(self) -> str:
+        return (
+            f"is in {self.stage}, and may not be by today's verdict"
+            if self.is_at_tag
+            else (f"may not go to {self.stage}")
+        )
+
+    @property
+    def _waits(self) -> str:
+        return (
+            f"is in {self.stage}, and lacks approval today"
+            if self.is_at_tag
+            else (f"waits for approval to go to {self.stage}")
+        )
+
+    @property
+    def _way_out(self) -> str:
+        if self.is_at_tag:
+            return f"take it out: kitctl rollback {self.destination.name} --stage {self.stage} --reason …"
+        return "fix what is red and plan again; evidence is attached to the digest, so it stays"
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan, ready for ``json.dumps``."""
@@ -98,6 +169,10 @@ class PromotionPlan:
             "ready": self.is_ready,
             "createdOn": self.created_on,
             "rollbackOf": self.rollback_of,
+            "trustDigest": self.trust_digest,
+            "enteredBy": self.entered_by,
+            "skipped": list(self.skipped),
+            "checkpoints": [item.to_json() for item in self.checkpoints],
         }
 
     @classmethod
@@ -114,34 +189,53 @@ class PromotionPlan:
                 tuple(CheckResult.from_json(check) for check in value["checks"]),
                 str(value["createdOn"]),
                 _digest(value.get("rollbackOf")),
+                _digest(value.get("trustDigest")),
+                _digest(value.get("enteredBy")),
+                tuple(map(str, value.get("skipped") or ())),
+                tuple(map(SeenCheckpoint.from_json, value.get("checkpoints") or ())),
             )
         except (KeyError, TypeError, AttributeError, KitOpsError) as error:
             raise PromotionError(f"not a promotion plan: {error}", advice="make a new one") from error
 
-    def to_markdown(self) -> str:
-        """Return the review card: what would move where, and every check."""
+    def page(self) -> Page:
+        """Return what would move where, and every check."""
         before = self.expected_current.short if self.expected_current else "nothing"
         rows = [(check.id, _mark(check), check.expected, check.actual) for check in self.checks]
-        head = f"to stage **{report.cell(self.stage)}** as `{self.destination}`, which has {before} now."
-        table = report.table(("check", "", "expected", "found"), rows) if rows else "No check was asked for."
-        return "\n\n".join([f"**{self.source}**", head, table, self._verdict()]) + "\n"
-
-    def _verdict(self) -> str:
-        if self.is_ready:
-            return "**Ready** to be promoted."
-        parts = (("does not pass", self.failed_checks), ("waits for", self.missing_approvals))
-        return "**Not ready**: " + "; ".join(
-            f"{words} {', '.join(check.id for check in checks)}" for words, checks in parts if checks
+        return Page.of(
+            f"Promotion to {self.stage}",
+            Paragraph.of(Code(str(self.source))),
+            Paragraph.of(
+                "to stage ", Strong(self.stage), " as ", Code(str(self.destination)), f", which has {before} now."
+            ),
+            Table.of(("check", "result", "expected", "found"), rows, empty="No check was asked for."),
+            self._verdict(),
         )
 
+    def _verdict(self) -> Paragraph:
+        if self.is_ready:
+            return Paragraph.of(Strong("Ready"), " to be promoted.")
+        parts = (("does not pass", self.failed_checks), ("waits for", self.missing_approvals))
+        listed = "; ".join(f"{words} {', '.join(check.id for check in checks)}" for words, checks in parts if checks)
+        return Paragraph.of(Strong("Not ready"), f": {listed}")
 
-def _mark(check: CheckResult) -> str:
+
+def _mark(check: CheckResult) -> Chip:
     if check.is_passed:
-        return "passed"
-    return "waiting" if check.is_approval else "**failed**"
+        return Chip("passed", "good")
+    return Chip("waiting", "warn") if check.is_approval else Chip("failed", "bad")
 
 
-def plan(
+class PlanOptions(TypedDict, total=False):
+    """What :func:`plan_promotion` takes by name and a client or an adapter hands through."""
+
+    trust: TrustPolicy | None
+    moment: datetime | None
+    is_fresh: bool
+    memory: CheckpointMemory | None
+    limits: Limits
+
+
+def plan_promotion(
     source: Repository,
     target: str,
     destination: Repository,
@@ -154,23 +248,46 @@ def plan(
     source_tag: str | None = None,
     rollback_of: Digest | None = None,
     moment: datetime | None = None,
+    is_fresh: bool = False,
+    memory: CheckpointMemory | None = None,
     limits: Limits = Limits(),
 ) -> PromotionPlan:
     """Find out what promoting ``target`` to ``stage`` would do and whether it may; nothing is written.
 
     Without a policy there is nothing to check: the plan is ready, and the promotion is recorded as unchecked.
     ``open_stage`` gives the repository of another stage; by default that is one of the two repositories here.
-    ``source_tag`` is how people call a ``target`` that is a digest; the destination keeps it.
+    ``source_tag`` is how people call a ``target`` that is a digest; the destination keeps it.  ``is_fresh`` judges
+    ages of evidence now, also where the ModelKit is in the stage already.  ``memory`` is where the numbers of
+    checkpoints are remembered, by default in a folder of this machine.
 
     Raises:
         NotFoundError: there is nothing at ``target``.
-        PromotionError: the policy has no such stage.
+        PromotionError: the policy has no such stage, or the tag is that of another one.
     """
-    descriptor = source.resolve(target)
+    # The evidence that is judged has to be the evidence that is held against a checkpoint: a registry that is asked
+    # twice can show two lists.
+    once = OpenedOnce()
+    source, destination = once(source), once(destination)
     rules = policy.stage(stage) if policy else Stage(stage, tag=stage)
     tag = tag or rules.tag
+    _ask_ahead(limits, partial(source.resolve, target), partial(destination.resolve, tag))
+    descriptor = source.resolve(target)
+    require_own_tag(policy, rules, source, destination, tag)
+    place = destination.reference.with_tag(tag)
     current = resolve_or_none(destination, tag)
+    if policy is not None:
+        _ask_ahead(limits, *_needed(source, descriptor.digest, destination, is_there=current == descriptor.digest))
+    entered = None
+    if current == descriptor.digest:
+        wanted = Rules.of(stage, place, policy=policy, trust=trust, is_unsigned_enough=trust is None)
+        counting = find_records(destination, current, wanted, limits=limits).counting
+        entered = counting[-1] if counting else None
     checks: list[CheckResult] = []
+    seen: tuple[SeenCheckpoint, ...] = ()
+    may_skip = False
+    if rollback_of is not None:
+        back = way_back(destination, place, descriptor.digest, stage, policy=policy, trust=trust, limits=limits)
+        checks, may_skip = [back.check], back.may_skip
     if policy is not None:
         facts = gather(
             source,
@@ -178,24 +295,27 @@ def plan(
             stage=rules,
             policy=policy,
             trust=trust,
-            open_stage=open_stage or _among(policy, source, destination),
+            open_stage=_opened_once(open_stage, once) if open_stage else _among(policy, source, destination),
             current=current,
-            is_rollback=rollback_of is not None,
+            is_rollback=may_skip,
             moment=moment,
             also_in=destination,
             limits=limits,
         )
-        checks = _checks(facts, destination, tag)
-    if rollback_of is not None:
-        checks.insert(0, _check_was_here(destination, tag, descriptor.digest, stage, trust, limits))
-    frozen = why_frozen(destination, stage, current, trust=trust, limits=limits)
+        checks += _checks(replace(facts, entered=entered, is_fresh=is_fresh), destination, tag)
+        if policy.checkpoint is not None:
+            from kitops_orchestration.promotion.checks.checkpoint_check import check_checkpoint
+
+            check, seen = check_checkpoint(facts, policy.checkpoint, destination, tag, memory=memory, limits=limits)
+            checks.append(check)
+    frozen = why_frozen(destination, stage, tag, current, trust=trust, limits=limits)
     if frozen:
-        checks.append(CheckResult("frozen", False, f"{stage} is open", frozen))
+        checks.append(CheckResult(FROZEN, False, f"{stage} is open", frozen))
     name = source_tag or (None if target == descriptor.digest else target)
     reference = replace(source.reference.with_digest(descriptor.digest), tag=name)
     return PromotionPlan(
         reference,
-        destination.reference.with_tag(tag),
+        place,
         stage,
         descriptor.digest,
         current,
@@ -203,22 +323,94 @@ def plan(
         tuple(checks),
         format_timestamp(moment or now()),
         rollback_of,
+        trust.digest if trust else None,
+        entered.event if entered and trust else None,
+        tuple(sorted(rules.skip_on_rollback)) if may_skip and policy else (),
+        seen,
     )
+
+
+def _needed(
+    source: Repository, digest: Digest, destination: Repository, *, is_there: bool
+) -> Iterator[Callable[[], object]]:
+    """Yield what every plan under a policy asks about a digest, whatever the answers to the others are.
+
+    The freezes are not among it: they are read last, so that one that comes meanwhile still holds.
+    """
+    yield partial(source.fetch_manifest, digest)
+    yield partial(source.referrers, digest)
+    yield partial(source.resolve, attestation_tag(digest))
+    if source.reference.name != destination.reference.name:
+        yield partial(destination.resolve, digest)
+        if is_there:
+            yield partial(destination.referrers, digest)
+            yield partial(destination.resolve, attestation_tag(digest))
+
+
+def _ask_ahead(limits: Limits, *questions: Callable[[], object]) -> None:
+    """Put questions at once that are put one after the other later: what is read once is not asked for again."""
+
+    def ask(question: Callable[[], object]) -> None:
+        with contextlib.suppress(KitOpsError):  # it is raised again for whoever needs the answer
+            question()
+
+    if limits.concurrency > 1:
+        with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
+            list(pool.map(ask, questions))
+
+
+def require_own_tag(
+    policy: PromotionPolicy | None, stage: Stage, source: Repository, destination: Repository, tag: str
+) -> None:
+    """Refuse to move the tag of one stage with the checks of another; raises :class:`TagOwnedError`."""
+    owner = policy.owner_of(source.reference.name, destination.reference.name, tag) if policy else None
+    if owner is not None and owner.name != stage.name:
+        raise TagOwnedError(
+            f"{destination.reference.name}:{tag} is the tag of the stage {owner.name}, and not of {stage.name}",
+            advice=f"promote to it with its own checks: --stage {owner.name}",
+        )
 
 
 def _checks(facts: Facts, destination: Repository, tag: str) -> list[CheckResult]:
     results = []
-    if facts.stage.sources and not facts.is_rollback:
-        results.append(_check_source(facts))
+    if facts.stage.takes_from and not facts.is_rollback:
+        results.append(check_way_in(facts))
     if any(fnmatch.fnmatchcase(tag, pattern) for pattern in facts.stage.immutable_tags):
-        is_free = facts.current in (None, facts.digest)
-        found = "free" if is_free else f"it points at {facts.current}"
-        results.append(CheckResult("immutableTag", is_free, f"{destination.reference.name}:{tag} is free", found))
+        results.append(_check_immutable(facts, destination, tag))
+    if facts.kit.missing:
+        lacked = ", ".join(item.clean_path or item.name for item in facts.kit.missing)
+        found = f"the manifest has no layer for {lacked}"
+        results.append(CheckResult("layers", False, "a layer for every part that the Kitfile names", found))
     if facts.trust is not None:
-        refused = facts.trust.why_refused(facts.digest, facts.repository.reference)
+        refused = why_refused(facts)
         if refused:
             results.append(CheckResult("trustPolicy", False, "not refused by the trust policy", refused))
+        results += _rejections(facts)
     return [*results, *(run_check(spec, facts) for spec in _specs(facts))]
+
+
+def _check_immutable(facts: Facts, destination: Repository, tag: str) -> CheckResult:
+    """A tag that never moves is free when nothing is there and no promotion says that something was."""
+    expected = f"{destination.reference.name}:{tag} is free"
+    if facts.current is not None:
+        found = "free" if facts.current == facts.digest else f"it points at {facts.current}"
+        return CheckResult("immutableTag", facts.current == facts.digest, expected, found)
+    if not stages_of_tag(destination, tag):
+        return CheckResult("immutableTag", True, expected, "free")
+    place = destination.reference.with_tag(tag)
+    rules = Rules.of(facts.stage.name, place, policy=None, trust=facts.trust, is_unsigned_enough=facts.trust is None)
+    if find_records(destination, facts.digest, rules).counting:
+        return CheckResult("immutableTag", True, expected, "it was taken away, and this version had it")
+    return CheckResult("immutableTag", False, expected, "it was taken away, and another version had it")
+
+
+def _rejections(facts: Facts) -> list[CheckResult]:
+    """A "no" binds also where the stage asks for no approval, or a rollback leaves that check out."""
+    if any(spec.kind == "approvals" for spec in _specs(facts)):
+        return []
+    is_passed, expected, actual, evidence = check_no_rejection(facts)
+    digests = tuple(str(item.descriptor.digest) for item in evidence)
+    return [] if is_passed else [CheckResult("rejected", False, expected, actual, digests)]
 
 
 def _specs(facts: Facts) -> list[CheckSpec]:
@@ -238,38 +430,12 @@ def _among(policy: PromotionPolicy, source: Repository, destination: Repository)
     return open_stage
 
 
-def _check_source(facts: Facts) -> CheckResult:
-    """The ModelKit is, or was, in one of the stages that this one takes from."""
-    expected = f"in {' or '.join(facts.stage.sources)}"
-    reasons = []
-    for name in facts.stage.sources:
-        stage = facts.policy.stages.get(name)
-        # A stage of the policy is in one repository; anybody may have a tag of that name in another.
-        place = facts.open_stage(name) if stage is not None and stage.destination else facts.repository
-        if place is None:
-            reasons.append(f"the repository of {name} is not at hand")
-            continue
-        entered = events_of(place, facts.digest, name, trust=facts.trust)
-        if entered:
-            return CheckResult("from", True, expected, f"{name}: promoted there", (str(entered[-1].event),))
-        is_tagged = resolve_or_none(place, stage.tag if stage else name) == facts.digest
-        if is_tagged and (stage is None or not stage.checks):
-            return CheckResult("from", True, expected, f"{name}: tagged so")
-        if is_tagged:
-            # A tag can be moved by hand; what the stage checks is only known to hold from a promotion's record.
-            counts = " that counts" if facts.trust is not None else ""
-            reasons.append(f"tagged {name}, and no promotion{counts} into it is recorded")
-    return CheckResult("from", False, expected, "; ".join(reasons) or "neither tagged nor promoted there")
+def _opened_once(open_stage: OpenStage, once: OpenedOnce) -> OpenStage:
+    def opened(name: str) -> Repository | None:
+        found = open_stage(name)
+        return None if found is None else once(found)
 
-
-def _check_was_here(
-    destination: Repository, tag: str, digest: Digest, stage: str, trust: TrustPolicy | None, limits: Limits
-) -> CheckResult:
-    """What goes back was here before: a rollback skips checks, and shall be no way around them."""
-    entered = into(destination, tag, events_of(destination, digest, stage, trust=trust, limits=limits))
-    events = tuple(str(entry.event) for entry in entered[-1:])
-    found = f"promoted on {entered[-1].record.time}" if entered else "no promotion that counts is recorded"
-    return CheckResult("rollback", bool(entered), f"{digest.short} was in {stage} before", found, events)
+    return opened
 
 
 def _digest(text: Any) -> Digest | None:

@@ -5,39 +5,51 @@ the promotion is recorded, and only then the tag moves, if it still points where
 promotion finishes what is missing and adds nothing twice.
 """
 
+# What has to stay true:
+#
+# - Everything is decided about one digest.  The target is resolved once, and what is copied, checked, recorded and
+#   tagged is that digest.
+# - Nothing is written before the policy said yes, and it is asked on every run, whatever is there already.
+# - The record comes before the tag.  A crash between the two leaves a record that nothing came of, and the next run
+#   does the rest; the other order would leave a stage that nobody can explain.
+# - The tag moves only from where the plan saw it.  Registries cannot compare and set, so it is looked at before and
+#   after, and once more a little later: a rival that looked before us needs about as long as we did.
+# - The lock is for this machine alone.  Against others only the looks help; they make a lost race visible.
+
 from __future__ import annotations
 
-import re
 import threading
 import time
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from kitops_orchestration.cancel import check_cancelled
 from kitops_orchestration.errors import IntegrityError, PromotionError, TagMovedError
-from kitops_orchestration.lineage.attach import Attached, attach
-from kitops_orchestration.lineage.statements import Promotion, RunContext, VerificationResult
-from kitops_orchestration.oci.copy import CopyResult, copy
+from kitops_orchestration.oci.copying.graph import CopyResult, copy
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.resolve import resolve_or_none
-from kitops_orchestration.oci.transfer_cancel import check_cancelled
+from kitops_orchestration.oci.tag_guard import allowing, check_tag
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
-from kitops_orchestration.promotion.approvals import policy_resource
-from kitops_orchestration.promotion.history import HistoryEntry, events_of, into
-from kitops_orchestration.promotion.lock import promotion_lock
-from kitops_orchestration.promotion.plan import PromotionPlan, plan
-from kitops_orchestration.promotion.predicate_types import VERIFIER
+from kitops_orchestration.promotion.plan import PromotionPlan, plan_promotion
+from kitops_orchestration.promotion.record import Order, record, recorded_before
+from kitops_orchestration.promotion.stage_tag.anchor import own_tag
+from kitops_orchestration.promotion.stage_tag.lock import promotion_lock
+from kitops_orchestration.promotion.version_name import version_name
 from kitops_orchestration.settings import Limits
-from kitops_orchestration.signing.timestamps import format_timestamp, now
-from kitops_orchestration.signing.trust import TrustPolicy
+from kitops_orchestration.signing.timestamps import now
 
 if TYPE_CHECKING:
+    from kitops_orchestration.lineage.statements import RunContext
+    from kitops_orchestration.lineage.statements.attach import Attached
     from kitops_orchestration.oci.descriptor import Digest
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.oci.repository import Repository
-    from kitops_orchestration.promotion.facts import OpenStage
-    from kitops_orchestration.promotion.policy import PromotionPolicy
+    from kitops_orchestration.promotion.checkpoint.memory import CheckpointMemory
+    from kitops_orchestration.promotion.checks.facts import OpenStage
+    from kitops_orchestration.promotion.rules.policy import PromotionPolicy
     from kitops_orchestration.signing.keys import Signer
+    from kitops_orchestration.signing.trust import TrustPolicy
 
 _PATIENCE = 3
 _LONGEST_LOOK_SECONDS = 10.0
@@ -58,28 +70,40 @@ class PromotionResult:
     record: Attached
     """The promotion statement, at the destination."""
     is_new: bool
-    """False when the tag was there already, with its record, and nothing was written."""
+    """False when the tag was there already, with its record, and nothing was written but evidence that was missing."""
+
+    @property
+    def is_moved(self) -> bool:
+        """False when the tag was there already: at most its record was missing."""
+        return not self.plan.is_at_tag
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the stage has now, what it had before, and every check."""
+        return {
+            "reference": str(self.reference),
+            "digest": str(self.digest),
+            "stage": self.stage,
+            "previousDigest": self.previous_digest and str(self.previous_digest),
+            "isNew": self.is_new,
+            "isMoved": self.is_moved,
+            "movedBytes": self.copy.bytes_moved,
+            "record": self.record.to_json(),
+            "checks": [check.to_json() for check in self.plan.checks],
+        }
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What the steps of one promotion share."""
+class PromoteOptions(TypedDict, total=False):
+    """What :func:`promote` takes by name and a client or an adapter hands through."""
 
-    source: Repository
-    destination: Repository
-    plan: PromotionPlan
-    policy: PromotionPolicy | None
+    trust: TrustPolicy | None
+    approved_plan: PromotionPlan | None
     signer: Signer | None
     run_context: RunContext | None
     reason: str | None
-    trust: TrustPolicy | None
+    memory: CheckpointMemory | None
     limits: Limits
-    moment: datetime
+    progress: ProgressCallback
     cancel: threading.Event | None
-
-    @property
-    def tag(self) -> str:
-        return self.plan.destination.target
 
 
 def promote(
@@ -98,6 +122,7 @@ def promote(
     run_context: RunContext | None = None,
     reason: str | None = None,
     rollback_of: Digest | None = None,
+    memory: CheckpointMemory | None = None,
     limits: Limits = Limits(),
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
@@ -111,6 +136,7 @@ def promote(
         stage: name in the policy, and in every record.
         tag: which tag moves; the policy's, else the stage's name.
         source_tag: how people call a ``target`` that is a digest; kept at the destination where it is free.
+            Of a stage's tag it is the version's that is kept.
         policy: checked again now, whatever a plan said.  Without one nothing is checked, and the record says so.
         trust: whose signatures count.
         approved_plan: a plan that people saw; digest, tag and policy have to be the same still.
@@ -119,16 +145,22 @@ def promote(
         run_context: which orchestrator's run does this.
         reason: for the record.
         rollback_of: the digest that is taken out of the stage, when this is a rollback.
+        memory: where the numbers of checkpoints are remembered; by default in a folder of this machine.
         limits: concurrency and waiting.
         progress: hears of every blob.
         cancel: stops before the tag moves.
 
     Raises:
         CheckFailedError, ApprovalMissingError: the policy says no; nothing was written.
+        TagOwnedError: the tag is that of a stage, and this is not its promotion under a policy.
         TagMovedError: the tag is not where the plan saw it; nothing was tagged.
     """
-    with promotion_lock(destination.reference, tag or (policy.stage(stage).tag if policy else stage)):
-        found = plan(
+    tag = tag or (policy.stage(stage).tag if policy else stage)
+    is_own = _owns(policy, stage, source, destination, tag)
+    if not is_own:
+        check_tag(destination, getattr(destination, "guard", None), tag)
+    with promotion_lock(destination.reference, tag), allowing(destination, *([tag] if is_own else [])):
+        found = plan_promotion(
             source,
             target,
             destination,
@@ -139,17 +171,18 @@ def promote(
             tag=tag,
             source_tag=source_tag,
             rollback_of=rollback_of,
+            memory=memory,
             limits=limits,
         )
         if approved_plan is not None:
             _require_same(approved_plan, found)
-        if rollback_of is not None and not found.is_done and found.expected_current != rollback_of:
+            _require_no_older_checkpoint(approved_plan, found)
+        if rollback_of is not None and not found.is_at_tag and found.expected_current != rollback_of:
             raise _moved(found, rollback_of, found.expected_current)
-        order = _Order(source, destination, found, policy, signer, run_context, reason, trust, limits, now(), cancel)
-        recorded = _recorded(order)
-        if recorded is None:
-            found.require_ready()
-            recorded = _recorded_by_whom_nobody_checked(order)
+        # Whatever is there already: being done saves writes, and never checks.
+        found.require_ready()
+        order = Order(source, destination, found, policy, signer, run_context, reason, trust, limits, now(), cancel)
+        recorded = recorded_before(order)
         moved = copy(
             source,
             found.digest,
@@ -160,8 +193,8 @@ def promote(
             cancel=cancel,
             verb="copy",
         )
-        _verify(destination, found)
-        attached = recorded or _record_and_move(order)
+        _verify(destination, found, limits)
+        attached = recorded or _record_and_move(order, is_own=is_own)
         _record_at_source(order, attached)
     reference = found.destination.with_digest(found.digest)
     return PromotionResult(
@@ -170,8 +203,8 @@ def promote(
 
 
 def _require_same(approved: PromotionPlan, found: PromotionPlan) -> None:
-    """What people approved is what is done: the digest, the place, and the text of the policy."""
-    if approved.expected_current != found.expected_current and not found.is_done:
+    """What people approved is what is done: the digest, the place, the text of the policy, and whose word counts."""
+    if approved.expected_current != found.expected_current and not found.is_at_tag:
         raise TagMovedError(
             f"{found.destination} moved since the plan was made",
             expected=approved.expected_current,
@@ -184,6 +217,7 @@ def _require_same(approved: PromotionPlan, found: PromotionPlan) -> None:
         ("destination", approved.destination.name, found.destination.name),
         ("tag", approved.destination.tag, found.destination.tag),
         ("policy", approved.policy_digest, found.policy_digest),
+        ("trust policy", approved.trust_digest, found.trust_digest),
     ):
         if then != now_:
             raise PromotionError(
@@ -191,11 +225,30 @@ def _require_same(approved: PromotionPlan, found: PromotionPlan) -> None:
             )
 
 
-def _verify(destination: Repository, found: PromotionPlan) -> None:
+def _require_no_older_checkpoint(approved: PromotionPlan, found: PromotionPlan) -> None:
+    """What people approved was seen with checkpoints: nobody may take one away since, or show an older one."""
+    now_ = {item.place: item.version for item in found.checkpoints}
+    for item in approved.checkpoints:
+        version = now_.get(item.place, 0)
+        if version < item.version:
+            then = f"the plan was made with checkpoint {item.version} of {item.place}"
+            if version:
+                raise PromotionError(
+                    f"{then}, and it is {version} now", advice="somebody put an older one back: find out who"
+                )
+            raise PromotionError(
+                f"{then}, and that is gone, or too old to count",
+                advice="find out who took it away; where its witness has stopped, plan again and ask again",
+            )
+
+
+def _verify(destination: Repository, found: PromotionPlan, limits: Limits) -> None:
     """The destination has the manifest with this digest, and every blob of it."""
     node = destination.fetch_manifest(found.digest)
     blobs = node.blobs if isinstance(node, Manifest) else ()
-    missing = [blob.digest for blob in blobs if not destination.has_blob(blob)]
+    with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
+        there = list(pool.map(destination.has_blob, blobs))
+    missing = [blob.digest for blob, is_there in zip(blobs, there, strict=True) if not is_there]
     if missing:
         raise IntegrityError(
             f"{destination.reference.name} lacks {missing[0]} of {found.digest} after the copy",
@@ -203,128 +256,34 @@ def _verify(destination: Repository, found: PromotionPlan) -> None:
         )
 
 
-def _recorded(order: _Order) -> Attached | None:
-    """The record that counts of the promotion that put the tag where it is: a re-run checks nothing and adds none.
-
-    A tag that somebody moved by hand has none: then everything is checked, as for a tag that is elsewhere.
-    """
-    return _last_record(order, order.trust) if order.plan.is_done and order.trust is not None else None
+def _owns(policy: PromotionPolicy | None, stage: str, source: Repository, destination: Repository, tag: str) -> bool:
+    """Whether the tag is the one that the policy gives to this stage: then it moves by its promotions alone."""
+    owner = policy.owner_of(source.reference.name, destination.reference.name, tag) if policy else None
+    return owner is not None and owner.name == stage
 
 
-def _recorded_by_whom_nobody_checked(order: _Order) -> Attached | None:
-    """A record that counts for nothing and still need not be written twice; so it is looked for after the checks."""
-    if not order.plan.is_done:
-        return None
-    if order.trust is None:
-        return _last_record(order, None)
-    if order.signer is not None:
-        return _last_record(order, TrustPolicy.for_key(order.signer.public_key))
-    found = _last_record(order, None)
-    return found if found is not None and not found.is_signed else None
-
-
-def _last_record(order: _Order, trust: TrustPolicy | None) -> Attached | None:
-    entries = _events(order, order.plan.digest, trust)
-    if not entries:
-        return None
-    evidence = entries[-1].record.evidence
-    return Attached(evidence.descriptor, is_new=False, is_signed=evidence.is_signed)
-
-
-def _events(order: _Order, digest: Digest, trust: TrustPolicy | None) -> list[HistoryEntry]:
-    found = events_of(order.destination, digest, order.plan.stage, trust=trust, limits=order.limits)
-    return into(order.destination, order.tag, found)
-
-
-def _record_and_move(order: _Order) -> Attached:
+def _record_and_move(order: Order, *, is_own: bool) -> Attached:
     _require_tag(order, order.plan.expected_current)  # the copy may have taken hours
-    attached = _record(order)
+    attached = record(order)
+    if is_own:
+        own_tag(order.destination, order.plan.stage, order.tag, signer=order.signer)
     _keep(order)
     _move_tag(order)
     _require_listed(order, attached)
     return attached
 
 
-def _record(order: _Order) -> Attached:
-    """Attach the promotion, and the verification result where there were checks; a re-run finds the same."""
-    said = _promotion(order, _last_event(order))
-    said = _unfinished(order, said) or said
-    attached = attach(order.destination, order.plan.digest, said, signer=order.signer)
-    if order.policy is not None:
-        attach(order.destination, order.plan.digest, _verification(order, said), signer=order.signer)
-    return attached
-
-
-def _promotion(order: _Order, previous: HistoryEntry | None) -> Promotion:
-    found = order.plan
-    approvals = [digest for check in found.checks if check.is_approval for digest in check.evidence]
-    from_stage = next((check.actual.partition(":")[0] for check in found.checks if check.id == "from"), None)
-    before = None if found.is_done else found.expected_current
-    return Promotion(
-        src_ref=str(found.source),
-        dst_ref=str(found.destination.with_digest(found.digest)),
-        digest=found.digest,
-        to_stage=found.stage,
-        timestamp=format_timestamp(order.moment),
-        builder_id=order.run_context.invocation_id if order.run_context else None,
-        from_stage=from_stage,
-        policy=policy_resource(order.policy) if order.policy else None,
-        approvals=tuple(approvals),
-        previous_digest=before,
-        rollback_of=found.rollback_of,
-        reason=order.reason,
-        orchestrator=order.run_context.to_json() if order.run_context else None,
-        previous_event=previous.event if previous else None,
-        sequence=(previous.record.predicate.sequence or 0) + 1 if previous else 1,
-    )
-
-
-def _last_event(order: _Order) -> HistoryEntry | None:
-    """The promotion that put the tag where it is now: the link to the history before this one.
-
-    With a trust policy one that counts: else anybody could attach a record that the chain then hangs on.
-    """
-    current = order.plan.expected_current
-    if current is None or order.plan.is_done:
-        return None
-    entries = _events(order, current, order.trust)
-    return entries[-1] if entries else None
-
-
-def _unfinished(order: _Order, said: Promotion) -> Promotion | None:
-    """What an earlier try recorded that stopped before the tag moved; only its clock and its run may differ.
-
-    It has to be of the same key: what others attached is their word and not ours.
-    """
-    own = TrustPolicy.for_key(order.signer.public_key) if order.signer is not None else None
-    for entry in _events(order, order.plan.digest, own):
-        earlier = entry.record.predicate
-        is_own = entry.record.evidence.is_signed == (order.signer is not None)
-        if is_own and _without_run(earlier) == _without_run(said):
-            return earlier
-    return None
-
-
-def _without_run(said: Promotion) -> Promotion:
-    return replace(said, timestamp=None, orchestrator=None, builder_id=None)
-
-
-def _verification(order: _Order, said: Promotion) -> VerificationResult:
-    names = [re.sub(r"[^A-Z0-9]+", "_", check.id.upper()).strip("_") for check in order.plan.checks]
-    stage = re.sub(r"[^A-Z0-9]+", "_", order.plan.stage.upper())
-    policies = (policy_resource(order.policy),) if order.policy else ()
-    properties = (f"KITOPS_STAGE_{stage}", *(f"KITOPS_CHECK_{name}" for name in names))
-    return VerificationResult(VERIFIER, policies, said.timestamp or format_timestamp(order.moment), properties)
-
-
-def _keep(order: _Order) -> None:
+def _keep(order: Order) -> None:
     """Give the digest a tag of its own at the destination: what has no tag, garbage collection may take.
 
-    The tag that it had at the source, unless that is one that moves: there is no ``staging`` in production.
+    The version's own tag, through every stage, unless it is one that moves: there is no ``staging`` in production.
     """
     found = order.plan
+    name = found.source.tag
+    if order.source.reference.name != order.destination.reference.name:
+        name = version_name(order.source, found.source, trust=order.trust, limits=order.limits)
     moving = {"latest", order.tag, *(stage.tag for stage in (order.policy.stages.values() if order.policy else ()))}
-    for tag in (found.source.tag, f"{found.stage}-{found.digest.short}"):
+    for tag in (name, f"{found.stage}-{found.digest.short}"):
         if tag is None or tag in moving:
             continue
         current = resolve_or_none(order.destination, tag)
@@ -334,14 +293,14 @@ def _keep(order: _Order) -> None:
             return
 
 
-def _move_tag(order: _Order) -> None:
+def _move_tag(order: Order) -> None:
     """Move the tag if it is still where the plan saw it, and look whether it stayed.
 
     Another machine that looked before this one moved may move the tag after it, and both would believe that they
     had won.  Its move takes about as long as this one, so the last look waits a few times that long.
     """
     found, tag = order.plan, order.tag
-    if found.is_done:
+    if found.is_at_tag:
         return
     begun = time.monotonic()
     _require_tag(order, found.expected_current)
@@ -353,7 +312,7 @@ def _move_tag(order: _Order) -> None:
     _require_tag(order, found.digest)
 
 
-def _require_tag(order: _Order, expected: Digest | None) -> None:
+def _require_tag(order: Order, expected: Digest | None) -> None:
     current = resolve_or_none(order.destination, order.tag)
     if current != expected:
         raise _moved(order.plan, expected, current)
@@ -368,14 +327,14 @@ def _moved(found: PromotionPlan, expected: Digest | None, current: Digest | None
     )
 
 
-def _require_listed(order: _Order, attached: Attached) -> None:
+def _require_listed(order: Order, attached: Attached) -> None:
     """Put the record back into the list where a writer on another machine dropped it: indexes have no lock."""
     listed = {item.digest for item in order.destination.referrers(order.plan.digest)}
     if attached.descriptor.digest not in listed:
         order.destination.push_manifest(order.destination.fetch_manifest(attached.descriptor.digest))
 
 
-def _record_at_source(order: _Order, recorded: Attached) -> None:
+def _record_at_source(order: Order, recorded: Attached) -> None:
     """Say at the source, too, where the ModelKit went; the same statement, by the same digest."""
     if order.source.reference == order.destination.reference:
         return

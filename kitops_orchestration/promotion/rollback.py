@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import TYPE_CHECKING, TypedDict
 
 from kitops_orchestration.errors import PromotionError
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.resolve import resolve_or_none
-from kitops_orchestration.promotion.history import history
+from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.promotion.promote import PromotionResult, promote
+from kitops_orchestration.promotion.records.history import history
+from kitops_orchestration.settings import Limits
 
 if TYPE_CHECKING:
+    from kitops_orchestration.lineage.statements.run_context import RunContext
     from kitops_orchestration.oci.repository import Repository
-    from kitops_orchestration.promotion.policy import PromotionPolicy
+    from kitops_orchestration.promotion.checkpoint.memory import CheckpointMemory
+    from kitops_orchestration.promotion.rules.policy import PromotionPolicy
+    from kitops_orchestration.signing.keys import Signer
     from kitops_orchestration.signing.trust import TrustPolicy
 
 PREVIOUS = "previous"
+
+
+class RollbackOptions(TypedDict, total=False):
+    """What :func:`rollback` takes by name and a client or an adapter hands through."""
+
+    trust: TrustPolicy | None
+    signer: Signer | None
+    run_context: RunContext | None
+    memory: CheckpointMemory | None
+    limits: Limits
+    progress: ProgressCallback
+    cancel: threading.Event | None
 
 
 def rollback(
@@ -27,13 +45,17 @@ def rollback(
     tag: str | None = None,
     policy: PromotionPolicy | None = None,
     trust: TrustPolicy | None = None,
-    **options: Any,
+    signer: Signer | None = None,
+    run_context: RunContext | None = None,
+    memory: CheckpointMemory | None = None,
+    limits: Limits = Limits(),
+    progress: ProgressCallback = ignore_progress,
+    cancel: threading.Event | None = None,
 ) -> PromotionResult:
     """Put an older ModelKit back into a stage.
 
     ``to`` is ``previous``, a digest or a tag of the stage's repository.  The stage's checks hold, except those
-    that its policy skips on rollback.  ``options`` are those of
-    :func:`kitops_orchestration.promotion.promote.promote`.
+    that its policy skips on rollback.
 
     Raises:
         PromotionError: the stage is empty, has no previous ModelKit, or no reason was given.
@@ -59,7 +81,12 @@ def rollback(
         trust=trust,
         reason=reason,
         rollback_of=current,
-        **options,
+        signer=signer,
+        run_context=run_context,
+        memory=memory,
+        limits=limits,
+        progress=progress,
+        cancel=cancel,
     )
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from kitops_orchestration.errors import SignatureError, VerificationError
+from kitops_orchestration.presentation.answer import Answer
+from kitops_orchestration.presentation.page import Page, Paragraph
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.bundle import Bundle, sign_directory_statement
@@ -157,7 +159,7 @@ class FileList:
 
 
 @dataclass(frozen=True, slots=True)
-class DirectoryResult:
+class DirectoryResult(Answer):
     """The verdict on a folder."""
 
     directory: Path
@@ -186,9 +188,10 @@ class DirectoryResult:
             "changes": self.changes.to_json(),
         }
 
-    def to_markdown(self) -> str:
-        """Return the verdict, for people."""
-        return f"{'Verified' if self.is_verified else 'NOT verified'}: {self.files} files: {self.reason}\n"
+    def page(self) -> Page:
+        """Return the verdict."""
+        verdict = "Verified" if self.is_verified else "NOT verified"
+        return Page.of("", Paragraph.of(f"{verdict}: {self.files} files: {self.reason}"))
 
 
 def sign_directory(
@@ -198,8 +201,15 @@ def sign_directory(
 
     ``ignored`` adds paths, from the top, to git's own and to the signature itself, which are never signed.
     """
-    files = FileList.of(directory, name=name, ignored={*GIT_PATHS, SIGNATURE_FILE, *ignored}, limits=limits)
+    files = list_directory(directory, name=name, ignored=ignored, limits=limits)
     return sign_directory_statement(files.to_statement(), signer)
+
+
+def list_directory(
+    directory: Path, *, name: str | None = None, ignored: Sequence[str] = (), limits: Limits = Limits()
+) -> FileList:
+    """Return what a signature over the folder lists."""
+    return FileList.of(directory, name=name, ignored={*GIT_PATHS, SIGNATURE_FILE, *ignored}, limits=limits)
 
 
 def verify_directory(
@@ -254,7 +264,8 @@ def _is_entry(item: tuple[Any, Any]) -> bool:
 
 def _walk(directory: Path, prefix: str, ignored: frozenset[str], follows_links: bool) -> Iterator[str]:
     try:
-        entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+        with os.scandir(directory) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
     except OSError as error:
         raise SignatureError(f"cannot read the folder {directory}: {error.strerror}") from error
     for entry in entries:

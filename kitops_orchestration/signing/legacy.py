@@ -13,21 +13,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kitops_orchestration.disk.lock import brief_machine_lock
 from kitops_orchestration.errors import NotFoundError, RegistryUnavailableError, SignatureError
-from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
-from kitops_orchestration.oci.machine_lock import brief_machine_lock
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.referrers import fallback_tag
-from kitops_orchestration.signing.evidence import read_blob
+from kitops_orchestration.oci.transfer.source import BytesSource
+from kitops_orchestration.signing.attached_bytes import read_blob
 from kitops_orchestration.signing.statement import decode_json, encode_json
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.oci.repository import Repository
-    from kitops_orchestration.signing.keys import Signer
+    from kitops_orchestration.signing.keys import PublicKey, Signer
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
+OCI_1_1 = "application/vnd.dev.cosign.artifact.sig.v1+json"
+"""Artifact type of the same manifest where cosign stores it as a referrer (``--registry-referrers-mode=oci-1-1``)."""
 ANNOTATION_SIGNATURE = "dev.cosignproject.cosign/signature"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _TYPE = "cosign container image signature"
@@ -80,6 +82,9 @@ def add_signature(
 ) -> tuple[Descriptor, bool]:
     """Add a signature at the ``.sig`` tag; return the manifest there, and False when it had the signature already."""
     payload = payload_for(repository.reference, digest, annotations)
+    before = _manifest(repository, digest)
+    if before is not None and any(_is_by(signer.public_key, payload, other) for other in before.layers):
+        return before.descriptor, False
     signature = base64.b64encode(signer.sign(payload)).decode()
     layer = Descriptor(SIMPLE_SIGNING, Digest.of(payload), len(payload), {ANNOTATION_SIGNATURE: signature})
     repository.push_blob(layer, BytesSource(payload))
@@ -88,7 +93,7 @@ def add_signature(
         for _ in range(_ATTEMPTS):
             existing = _manifest(repository, digest)
             layers = () if existing is None else existing.layers
-            if existing is not None and any(_is_same(layer, other) for other in layers):
+            if existing is not None and any(_is_by(signer.public_key, payload, other) for other in layers):
                 return existing.descriptor, is_new
             # Looked at once more in the next round: a signer on another machine may have written over it.
             _write(repository, digest, (*layers, layer))
@@ -114,9 +119,18 @@ def read_signatures(repository: Repository, digest: str) -> list[LegacySignature
         SignatureError: the tag holds something else, or more than a thousand signatures.
     """
     manifest = _manifest(repository, digest)
-    layers = () if manifest is None else manifest.layers
+    return [] if manifest is None else signatures_of(repository, manifest, signature_tag(digest))
+
+
+def signatures_of(repository: Repository, manifest: Manifest, where: str) -> list[LegacySignature]:
+    """Return the signatures in a manifest of this form, at the tag or as a referrer.
+
+    Raises:
+        SignatureError: it has more than a thousand.
+    """
+    layers = manifest.layers
     if len(layers) > _MAX_SIGNATURES:
-        raise SignatureError(f"{signature_tag(digest)} has more than {_MAX_SIGNATURES} signatures")
+        raise SignatureError(f"{where} has more than {_MAX_SIGNATURES} signatures")
     payloads: dict[str, bytes] = {}
     found = []
     for layer in layers:
@@ -138,9 +152,9 @@ def _manifest(repository: Repository, digest: str) -> Manifest | None:
     return node
 
 
-def _is_same(layer: Descriptor, other: Descriptor) -> bool:
-    signature = layer.annotations[ANNOTATION_SIGNATURE]
-    return other.digest == layer.digest and other.annotations.get(ANNOTATION_SIGNATURE) == signature
+def _is_by(key: PublicKey, payload: bytes, layer: Descriptor) -> bool:
+    """Tell whether the layer is this payload, signed with this key: signatures of a service differ each time."""
+    return layer.digest == Digest.of(payload) and key.verifies(_signature(layer), payload)
 
 
 def _signature(layer: Descriptor) -> bytes:

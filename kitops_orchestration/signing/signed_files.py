@@ -11,22 +11,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from kitops_orchestration.disk.hidden_folder import scratch_folder
 from kitops_orchestration.errors import SignatureError
 from kitops_orchestration.oci import referrers
 from kitops_orchestration.oci.descriptor import Descriptor
+from kitops_orchestration.presentation.answer import Answer
+from kitops_orchestration.presentation.page import Page, Paragraph
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import predicate_types
-from kitops_orchestration.signing.bundle import BUNDLE, Bundle, sign_statement
-from kitops_orchestration.signing.directory import FileList, sign_directory
+from kitops_orchestration.signing.bundle import BUNDLE, sign_directory_statement, sign_statement
+from kitops_orchestration.signing.directory import FileList, list_directory
 from kitops_orchestration.signing.evidence import (
     ANNOTATION_BUNDLE_PREDICATE,
     DIRECTORY_SIGNATURE,
     Evidence,
+    fetch_attached,
     read_evidence,
 )
+from kitops_orchestration.signing.signed_before import find_signed
 from kitops_orchestration.signing.statement import Statement
 
 if TYPE_CHECKING:
@@ -47,7 +51,7 @@ class SignedFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedDirectory:
+class SignedDirectory(Answer):
     """A directory signature in the registry; ``is_new`` is False when it was there already."""
 
     descriptor: Descriptor
@@ -65,11 +69,10 @@ class SignedDirectory:
             "isNew": self.is_new,
         }
 
-    def to_markdown(self) -> str:
+    def page(self) -> Page:
         """Return one sentence."""
-        return (
-            f"Signed a list of {len(self.files.files)} files, {'added' if self.is_new else 'which was there already'}\n"
-        )
+        state = "added" if self.is_new else "which was there already"
+        return Page.of("", Paragraph.of(f"Signed a list of {len(self.files.files)} files, {state}"))
 
 
 def sign_files(
@@ -82,27 +85,28 @@ def sign_files(
     """
     subject = repository.resolve(target)
     with _unpacked(repository, subject, directory, limits) as folder:
-        content = sign_directory(folder, signer, name=repository.reference.repository, limits=limits)
-    files = FileList.from_statement(Bundle.parse(content).statement())
-    annotations = {"dev.sigstore.bundle.content": "dsse-envelope"}
-    attached = referrers.attach(
-        repository,
-        subject,
-        artifact_type=DIRECTORY_SIGNATURE,
-        layers=[(content, DIRECTORY_SIGNATURE)],
-        annotations={**annotations, ANNOTATION_BUNDLE_PREDICATE: predicate_types.DIRECTORY},
-    )
+        files = list_directory(folder, name=repository.reference.repository, limits=limits)
+    listed = files.to_statement()
+    before = find_signed(repository, subject, listed, signer, artifact_type=DIRECTORY_SIGNATURE)
+    if before is None:
+        content = sign_directory_statement(listed, signer)
+        attached = _attach(repository, subject, content, DIRECTORY_SIGNATURE, predicate_types.DIRECTORY)
+    else:
+        attached = referrers.AttachResult(before, is_new=False)
+        content = fetch_attached(repository, subject.digest, before)[1] or b""
     binding = Statement.build(
         subject.digest, predicate_types.FILE_LIST, {"root": {"sha256": files.root}, "files": len(files.files)}
     )
-    referrers.attach(
-        repository,
-        subject,
-        artifact_type=BUNDLE,
-        layers=[(sign_statement(binding, signer), BUNDLE)],
-        annotations={**annotations, ANNOTATION_BUNDLE_PREDICATE: predicate_types.FILE_LIST},
-    )
+    if find_signed(repository, subject, binding, signer, artifact_type=BUNDLE) is None:
+        _attach(repository, subject, sign_statement(binding, signer), BUNDLE, predicate_types.FILE_LIST)
     return SignedDirectory(attached.descriptor, files, content, attached.is_new)
+
+
+def _attach(
+    repository: Repository, subject: Descriptor, content: bytes, kind: str, predicate_type: str
+) -> referrers.AttachResult:
+    annotations = {"dev.sigstore.bundle.content": "dsse-envelope", ANNOTATION_BUNDLE_PREDICATE: predicate_type}
+    return referrers.attach(repository, subject, artifact_type=kind, layers=[(content, kind)], annotations=annotations)
 
 
 @contextmanager
@@ -112,9 +116,9 @@ def _unpacked(repository: Repository, subject: Descriptor, directory: Path | Non
         return
     from kitops_orchestration.modelkit.unpack import unpack
 
-    with TemporaryDirectory(prefix="kitops-sign-") as name:
-        unpack(repository, subject.digest, Path(name), limits=limits)
-        yield Path(name)
+    with scratch_folder(None, "kitops-sign") as scratch:
+        unpack(repository, subject.digest, scratch.path, limits=limits)
+        yield scratch.path
 
 
 def read_files(

@@ -40,6 +40,14 @@ def parse_timestamp(value: Any) -> datetime:
         raise SignatureError(f"not a time in UTC: {value}", advice="give a year from 1 to 9999") from error
 
 
+def timestamp_or_none(text: str | None) -> str | None:
+    """Return a foreign text as :func:`format_timestamp` writes it; ``None`` for what is no time."""
+    try:
+        return format_timestamp(text) if text else None
+    except SignatureError:
+        return None
+
+
 def now() -> datetime:
     """Return the present, in UTC."""
     return datetime.now(UTC)

@@ -8,12 +8,18 @@ A policy is a file that the verifier holds, never something that travels with wh
         name: Ada
         roles: [releaser, approver]
         keys: [{publicKey: ada.pub, notAfter: 2027-01-01}]
+      - id: train
+        roles: [builder]
+        certificateIdentity: "https://github.com/team/iris/.github/workflows/train.yml@refs/heads/main"
+        issuer: "https://token.actions.githubusercontent.com"
     rules:
       signature: {roles: [releaser], threshold: 1}
       approval: {roles: [approver], threshold: 2}
     builders: ["https://airflow.example.com/*"]
     deny: ["sha256:…"]
     repositories: ["registry.example.com/models/*"]
+    timestampAuthorities: [{name: company, url: "https://tsa.example.com", certificates: tsa-chain.pem}]
+    trustedRoot: trusted_root.json
 
 Everything fails closed: a name the format does not know is an error, a predicate type without a rule counts for
 nothing, and two keys of one identity are one voice.
@@ -22,20 +28,25 @@ nothing, and two keys of one identity are one voice.
 from __future__ import annotations
 
 import fnmatch
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.identities import Identity, Rule, TrustedKey
-from kitops_orchestration.signing.timestamps import now
+from kitops_orchestration.signing.timestamps import format_timestamp, now
 from kitops_orchestration.signing.trust_file import read_policy
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference
+    from kitops_orchestration.signing.keyless.verify import CertificateProof, TrustedRoot
     from kitops_orchestration.signing.keys import PublicKey
+    from kitops_orchestration.signing.trusted_time.authority import TimeAuthority
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,10 @@ class TrustPolicy:
     """Digests that never verify: the way to withdraw a ModelKit that nobody can hide from a verifier."""
     repositories: tuple[str, ...] = ()
     """Patterns of ``registry/repository`` that the policy is for; empty means any."""
+    time_authorities: tuple[TimeAuthority, ...] = ()
+    """Whose time-stamps are believed."""
+    trusted_root: TrustedRoot | None = None
+    """Whose certificates and logs are believed, for keyless signatures."""
     is_role_free: bool = False
     """True for the policy that one bare key makes: it may vouch for anything."""
 
@@ -80,9 +95,18 @@ class TrustPolicy:
         return cls(identities, is_role_free=True)
 
     @property
+    def digest(self) -> Digest:
+        """Digest of what the policy says once its key files are read: the same wherever the files lie."""
+        return Digest.of(json.dumps(_resolved(self), sort_keys=True).encode())
+
+    @property
     def public_keys(self) -> tuple[PublicKey, ...]:
         """All keys of all identities."""
         return tuple(key.public_key for identity in self.identities for key in identity.keys)
+
+    def roles_of(self, identity_id: str | None) -> frozenset[str]:
+        """Return the roles of an identity; nobody has none."""
+        return next((item.roles for item in self.identities if item.id == identity_id), frozenset())
 
     def rule(self, predicate_type: str) -> Rule | None:
         """Return the rule for a predicate type: the policy's own, else the default role, else ``None``."""
@@ -111,18 +135,23 @@ class TrustPolicy:
         *,
         at: datetime | None = None,
         claimed: datetime | None = None,
+        proven: datetime | None = None,
     ) -> Judgement:
         """Say whether a signature that verifies with ``key`` counts for ``predicate_type``.
 
-        The key has to be valid ``at`` the time of verification (now, unless an auditor asks for another):
-        without a timestamping authority, a signature cannot prove that it is older than its key's end.
-        ``claimed`` is the time that the signed text gives itself; it must lie in the key's window as well.
+        The key has to be valid at the ``proven`` time of the signature; where nothing proves one, ``at`` the time of
+        verification (now, unless an auditor asks for another), because a signature cannot prove by itself that it is
+        older than its key's end.  ``claimed`` is the time that the signed text gives itself; it must lie in the key's
+        window as well.
         """
         owner = None if key is None else self._owner(key)
         if owner is None or key is None:
             return Judgement(False, "no key of the trust policy made this signature")
         identity, trusted = owner
-        for moment in (at or now(), claimed):
+        if trusted.is_compromised:
+            # Without its owner: nobody can rest on it, neither for a "yes" nor for a "no".
+            return Judgement(False, f"the key of {identity.shown} is marked as compromised")
+        for moment in (proven or at or now(), claimed):
             problem = None if moment is None else trusted.why_not(moment)
             if problem:
                 return Judgement(False, f"{problem} ({identity.shown})", identity, key)
@@ -130,6 +159,25 @@ class TrustPolicy:
         if problem:
             return Judgement(False, problem, identity, key)
         return Judgement(True, f"signed by {identity.shown}", identity, key)
+
+    def judge_certificate(self, proof: CertificateProof, predicate_type: str) -> Judgement:
+        """Say whether a keyless signature counts for ``predicate_type``: by whom its certificate names.
+
+        A certificate that fits two identities counts for neither: nobody could say whose voice it is.
+        """
+        found = [
+            identity
+            for identity in self.identities
+            if any(item.fits(proof.names, proof.issuer) for item in identity.certificates)
+        ]
+        said = f"{' or '.join(proof.names) or 'nobody'}, by {proof.issuer}"
+        if len(found) != 1:
+            who = "several identities" if found else "nobody"
+            return Judgement(False, f"{who} in the trust policy is {said}")
+        problem = self._why_not_role(found[0], predicate_type)
+        if problem:
+            return Judgement(False, problem, found[0])
+        return Judgement(True, f"signed by {found[0].shown}, keyless, proven by {proof.how}", found[0])
 
     def _why_not_role(self, identity: Identity, predicate_type: str) -> str | None:
         if self.is_role_free:
@@ -147,6 +195,54 @@ class TrustPolicy:
                 if trusted.public_key == key:
                     return identity, trusted
         return None
+
+
+def _resolved(policy: TrustPolicy) -> dict[str, Any]:
+    return {
+        "identities": sorted(
+            (
+                [
+                    identity.id,
+                    identity.email,
+                    sorted(identity.roles),
+                    sorted([hashlib.sha256(key.public_key.der).hexdigest(), *key.window] for key in identity.keys),
+                ]
+                for identity in policy.identities
+            ),
+            key=str,
+        ),
+        "rules": {name: [sorted(rule.roles), rule.threshold] for name, rule in policy.rules.items()},
+        "builders": sorted(policy.builders),
+        "deny": sorted(policy.deny),
+        "repositories": sorted(policy.repositories),
+        "roleFree": policy.is_role_free,
+        **_resolved_keyless(policy),
+        **({"timestampAuthorities": _resolved_authorities(policy)} if policy.time_authorities else {}),
+    }
+
+
+def _resolved_keyless(policy: TrustPolicy) -> dict[str, Any]:
+    if policy.trusted_root is None:
+        return {}
+    names = [
+        [identity.id, item.name, item.issuer, item.is_pattern]
+        for identity in policy.identities
+        for item in identity.certificates
+    ]
+    return {"trustedRoot": Digest.of(policy.trusted_root.content), "certificateIdentities": sorted(names, key=str)}
+
+
+def _resolved_authorities(policy: TrustPolicy) -> list[Any]:
+    listed = [
+        [
+            item.name,
+            item.policy,
+            *(None if bound is None else format_timestamp(bound) for bound in (item.not_before, item.not_after)),
+            item.fingerprints,
+        ]
+        for item in policy.time_authorities
+    ]
+    return sorted(listed, key=str)
 
 
 def _matches(patterns: Iterable[str], text: str) -> bool:

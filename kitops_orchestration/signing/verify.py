@@ -6,25 +6,34 @@ statements never count as one: an approval, or a rejection, is not a signature o
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
 from kitops_orchestration.errors import KitOpsError, SignatureMissingError, VerificationError
 from kitops_orchestration.oci.descriptor import Descriptor
+from kitops_orchestration.oci.manifest import Manifest
+from kitops_orchestration.presentation.answer import Answer
+from kitops_orchestration.presentation.page import Code, Items, Page, Paragraph
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import legacy, predicate_types
 from kitops_orchestration.signing.bundle import BUNDLE_PREFIX
-from kitops_orchestration.signing.evidence import Evidence, claimed_type, is_fault_of_content, read_evidence
-from kitops_orchestration.signing.statement import Statement
-from kitops_orchestration.signing.trust import Judgement, TrustPolicy
+from kitops_orchestration.signing.evidence import (
+    Evidence,
+    claimed_type,
+    is_fault_of_content,
+    judge_signature,
+    read_evidence,
+)
+from kitops_orchestration.signing.trust import TrustPolicy
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.oci.repository import Repository
     from kitops_orchestration.signing.keys import PublicKey
-    from kitops_orchestration.signing.sign import Form
 
+FoundForm = Literal["bundle", "legacy", "oci-1-1"]
 Requirement = Literal["any", "bundle", "legacy"]
 
 
@@ -32,7 +41,7 @@ Requirement = Literal["any", "bundle", "legacy"]
 class SignatureReport:
     """One signature that was found, and why it counts or not."""
 
-    form: Form
+    form: FoundForm
     counts: bool
     reason: str
     signer: str | None = None
@@ -55,7 +64,7 @@ class SignatureReport:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyResult:
+class VerifyResult(Answer):
     """The verdict on one digest."""
 
     reference: Reference
@@ -103,14 +112,30 @@ class VerifyResult:
             "signatures": [item.to_json() for item in self.signatures],
         }
 
-    def to_markdown(self) -> str:
-        """Return the verdict and every signature, for people."""
-        head = f"{'Verified' if self.is_verified else 'NOT verified'}: `{self.reference}`: {self.reason}"
-        lines = [
-            f"- {'counts' if item.counts else 'does not count'} ({item.form}): {item.reason}"
-            for item in self.signatures
-        ]
-        return "\n".join([head, "", *lines]) + "\n"
+    def page(self) -> Page:
+        """Return the verdict and every signature."""
+        return Page.of(
+            "",
+            Paragraph.of(
+                "Verified" if self.is_verified else "NOT verified", ": ", Code(str(self.reference)), f": {self.reason}"
+            ),
+            Items(
+                tuple(
+                    f"{'counts' if item.counts else 'does not count'} ({item.form}): {item.reason}"
+                    for item in self.signatures
+                )
+            ),
+        )
+
+
+class VerifyOptions(TypedDict, total=False):
+    """What :func:`verify` takes by name and a client or an adapter hands through."""
+
+    key: PublicKey | None
+    trust: TrustPolicy | None
+    require: Requirement
+    at: datetime | None
+    limits: Limits
 
 
 def verify(
@@ -147,18 +172,32 @@ def check_signatures(
     policy = _policy(key, trust)
     digest = repository.resolve(target).digest
     reference = repository.reference.with_digest(digest)
-    reports = [
-        *(_of_bundle(item) for item in _bundles(repository, digest, policy, at, limits)),
-        *_legacy_reports(repository, digest, policy, at),
-    ]
+    if limits.concurrency == 1:
+        bundles = _bundles(repository, digest, policy, at, limits)
+        older = _legacy_reports(repository, digest, policy, at)
+    else:
+        with ThreadPoolExecutor(max_workers=1) as pool:  # the two places do not depend on each other
+            asked = pool.submit(_legacy_reports, repository, digest, policy, at)
+            bundles, older = _bundles(repository, digest, policy, at, limits), asked.result()
+    reports = [*map(_of_evidence, bundles), *older]
     reports = [_as_required(item, require) for item in reports]
     rule = policy.rule(predicate_types.SIGNATURE)
     threshold = rule.threshold if rule is not None and not policy.is_role_free else 1
     signers = tuple(sorted({item.signer for item in reports if item.counts and item.signer}))
-    refused = policy.why_refused(digest, repository.reference)
+    refused = policy.why_refused(digest, repository.reference) or _why_content_refused(repository, digest, policy)
     reason = refused or _reason(signers, threshold)
     is_verified = refused is None and len(signers) >= threshold
     return VerifyResult(reference, is_verified, reason, tuple(reports), signers, threshold)
+
+
+def _why_content_refused(repository: Repository, digest: str, policy: TrustPolicy) -> str | None:
+    """A manifest with one more newline has another digest, and the same config and layers."""
+    if not policy.deny:
+        return None
+    node = repository.fetch_manifest(digest)
+    content = [node.config, *node.layers] if isinstance(node, Manifest) else []
+    denied = next((part.digest for part in content if part.digest in policy.deny), None)
+    return None if denied is None else f"the trust policy denies {denied}, which is part of it"
 
 
 def _policy(key: PublicKey | None, trust: TrustPolicy | None) -> TrustPolicy:
@@ -189,15 +228,19 @@ def _bundles(
 
 def _claims_to_be_signature(descriptor: Descriptor) -> bool:
     kind = descriptor.artifact_type or BUNDLE_PREFIX
-    return kind.startswith(BUNDLE_PREFIX) and claimed_type(descriptor) in (None, predicate_types.SIGNATURE)
+    return kind.startswith((BUNDLE_PREFIX, legacy.OCI_1_1)) and claimed_type(descriptor) in (
+        None,
+        predicate_types.SIGNATURE,
+    )
 
 
-def _of_bundle(item: Evidence) -> SignatureReport:
+def _of_evidence(item: Evidence) -> SignatureReport:
     counts, reason = item.is_verified, item.reason
     if item.statement is not None and item.predicate_type != predicate_types.SIGNATURE:
         name = predicate_types.short_name(item.predicate_type or "statement")
         counts, reason = False, f"a signed statement of type {name}, which is not a signature"
-    return SignatureReport("bundle", counts, reason, item.signer, item.key_hint, item.descriptor.digest)
+    form: FoundForm = item.form if item.form in ("legacy", "oci-1-1") else "bundle"
+    return SignatureReport(form, counts, reason, item.signer, item.key_hint, item.descriptor.digest)
 
 
 def _legacy_reports(
@@ -209,17 +252,7 @@ def _legacy_reports(
         if not is_fault_of_content(error):
             raise
         return [SignatureReport("legacy", False, str(error))]
-    return [_of_legacy(item, digest, policy, at) for item in found]
-
-
-def _of_legacy(item: legacy.LegacySignature, digest: str, policy: TrustPolicy, at: datetime | None) -> SignatureReport:
-    key = next((key for key in policy.public_keys if key.verifies(item.signature, item.payload)), None)
-    judgement = policy.judge(key, predicate_types.SIGNATURE, at=at)
-    problem = item.problem(digest)
-    if problem is not None:
-        judgement = Judgement(False, problem, judgement.identity, key)
-    signer = judgement.identity.id if judgement.identity else None
-    return SignatureReport("legacy", judgement.counts, judgement.reason, signer, None, item.descriptor.digest)
+    return [_of_evidence(judge_signature(item, digest, policy, at)) for item in found]
 
 
 def legacy_evidence(
@@ -232,20 +265,7 @@ def legacy_evidence(
         if not is_fault_of_content(error):
             raise
         return []
-    return [_as_evidence(item, digest, trust, at) for item in found]
-
-
-def _as_evidence(item: legacy.LegacySignature, digest: str, trust: TrustPolicy | None, at: datetime | None) -> Evidence:
-    statement = Statement.build(digest, predicate_types.SIGNATURE, {})
-    is_about = item.problem(digest) is None
-    if trust is None:
-        reason = item.problem(digest) or "signed; no trust policy to check it"
-        return Evidence(item.descriptor, statement, True, False, reason, is_about_subject=is_about)
-    said = _of_legacy(item, digest, trust, at)
-    refused = trust.why_refused(digest)
-    name = next((identity.shown for identity in trust.identities if identity.id == said.signer), None)
-    counts, reason = said.counts and refused is None, refused or said.reason
-    return Evidence(item.descriptor, statement, True, counts, reason, said.signer, name, is_about_subject=is_about)
+    return [judge_signature(item, digest, trust, at) for item in found]
 
 
 def _as_required(item: SignatureReport, require: Requirement) -> SignatureReport:

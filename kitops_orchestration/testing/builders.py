@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kitops_orchestration.oci import canonical
-from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.transfer.source import BytesSource
 
 CONFIG_TYPE = "application/vnd.kitops.modelkit.config.v1+json"
 LAYER_TYPE = "application/vnd.kitops.modelkit.model.v1.tar"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -20,29 +23,29 @@ def run(*command: str | Path, **options) -> str:
 
 
 @pytest.fixture(scope="module")
-def uv(root: Path) -> Path:
+def uv(root: Path, installers_environment: Mapping[str, str]) -> Callable[..., str]:
     if not (root / ".tools").is_dir():
         assert not os.environ.get("CI"), "uv has to be there in CI"
         pytest.skip("uv is not in .tools: run make setup")
-    return root / ".ci" / "uv"
+    return lambda *arguments: run(root / ".ci" / "uv", *arguments, env=installers_environment)
 
 
 @pytest.fixture(scope="module")
-def wheel(root: Path, uv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(root: Path, uv: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out_dir = tmp_path_factory.mktemp("dist")
-    run(uv, "build", "--quiet", "--wheel", "--python", sys.executable, "--out-dir", out_dir, root)
+    uv("build", "--quiet", "--wheel", "--python", sys.executable, "--out-dir", out_dir, root)
     (built,) = out_dir.glob("*.whl")
     return built
 
 
 @pytest.fixture(scope="module")
-def bare_bin_dir(root: Path, uv: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bare_bin_dir(root: Path, uv: Callable[..., str], wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of an environment that holds the wheel, its own dependencies, and nothing else."""
     environment_dir = tmp_path_factory.mktemp("bare") / "venv"
-    run(uv, "venv", "--quiet", "--python", sys.executable, environment_dir)
+    uv("venv", "--quiet", "--python", sys.executable, environment_dir)
     bin_dir = environment_dir / "bin"
     constraints = root / "requirements.lock"
-    run(uv, "pip", "install", "--quiet", "--python", bin_dir / "python", "--constraint", constraints, wheel)
+    uv("pip", "install", "--quiet", "--python", bin_dir / "python", "--constraint", constraints, wheel)
     return bin_dir
 
 
@@ -52,6 +55,24 @@ def test_the_wheel_holds_three_typed_packages_and_nothing_else(wheel: Path) -> N
     assert tops == set(PACKAGES)
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_two_builds_are_the_same_bytes(root: Path, uv: Callable[..., str], tmp_path: Path) -> None:
+    built = []
+    for name in ("one", "two"):
+        # A copy: other times of files and another folder must not be seen in what is built.
+        left_out = shutil.ignore_patterns(".*", "tests", "demo", "site", "dist")
+        shutil.copytree(root, tmp_path / name, ignore=left_out, copy_function=shutil.copy)
+        shutil.copy(root / ".gitignore", tmp_path / name)
+        uv("build", "--quiet", "--python", sys.executable, "--out-dir", tmp_path / f"{name}-dist", tmp_path / name)
+        built.append(
+            {
+                path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in (tmp_path / f"{name}-dist").glob("kitops_orchestration-*")
+            }
+        )
+    assert len(built[0]) == 2
+    assert built[0] == built[1]
 
 
 def test_the_core_needs_no_extra(bare_bin_dir: Path, tmp_path: Path) -> None:

@@ -89,3 +89,22 @@ def test_the_provider_info_needs_no_airflow() -> None:
     pytest.importorskip("airflow_kitops.get_provider_info")
     _, roots = measure("airflow_kitops.get_provider_info")
     assert "airflow" not in roots
+
+
+@pytest.mark.parametrize("name", ["operators.KitPackOperator", "sensors.KitTagSensor", "triggers.KitTagTrigger"])
+def test_a_task_pays_for_what_it_is_and_nothing_for_mlflow(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("airflow.sdk")
+    package, _, wanted = name.rpartition(".")
+    script = (
+        f"import sys\nfrom airflow_kitops.{package} import {wanted}\n"
+        "print([name for name in sys.modules if name.startswith('kitops_orchestration.mlflow_')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "AIRFLOW_HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kitops_orchestration.oci.copy import copy
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.referrers import attach
 from kitops_orchestration.oci.repository import Repository

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from kitops_orchestration.lineage.attach import attach, load_evidence
-from kitops_orchestration.lineage.deployment import record_deployment, where_deployed
-from kitops_orchestration.lineage.questions import lineage
+from kitops_orchestration.lineage.answers.deployment import record_deployment, where_deployed
+from kitops_orchestration.lineage.answers.questions import lineage
+from kitops_orchestration.lineage.answers.timeline import timeline
 from kitops_orchestration.lineage.statements import Approval, DeploymentTarget, TestResult
-from kitops_orchestration.lineage.timeline import timeline
+from kitops_orchestration.lineage.statements.attach import attach, load_evidence
 from kitops_orchestration.oci import media_types
-from kitops_orchestration.oci.copy import copy
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.manifest import Index
 from kitops_orchestration.oci.referrers import fallback_tag
 from kitops_orchestration.oci.repository import Repository

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from kitops_orchestration.oci.copy import copy
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.referrers import attach
 from kitops_orchestration.oci.schemes import open_repository

@@ -15,12 +15,13 @@ from kitops_orchestration.errors import (
     RegistryResponseError,
 )
 from kitops_orchestration.oci import media_types
-from kitops_orchestration.oci.blob_source import BytesSource, FileSource
-from kitops_orchestration.oci.copy import copy
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Index, Manifest
 from kitops_orchestration.oci.referrers import attach, fallback_tag
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.resolve import tags_by_digest, tags_if_there
+from kitops_orchestration.oci.transfer.source import BytesSource, FileSource
 from kitops_orchestration.testing.builders import push_bytes, push_random_modelkit, random_bytes
 
 SIGNATURE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -49,18 +50,18 @@ def test_it_is_a_repository(repository):
     assert repository.reference.tag is None
 
 
-def test_a_repository_nobody_pushed_to_is_empty(repository):
-    assert list(repository.tags()) == []
-    assert repository.referrers(Digest.of(b"x")) == []
-    assert not repository.has_blob(descriptor_of(b"x"))
-    with pytest.raises(NotFoundError):
-        repository.resolve("v1")
-    with pytest.raises(NotFoundError):
-        repository.resolve(Digest.of(b"x"))
-    with pytest.raises(NotFoundError):
-        repository.fetch_manifest("v1")
-    with pytest.raises(NotFoundError):
-        repository.fetch_blob(descriptor_of(b"x"))
+def test_a_repository_is_there_once_something_was_tagged_in_it(repository):
+    push_random_modelkit(repository, tag="v1", layers=1, layer_bytes=10)
+    assert repository.exists()
+    assert list(repository.tags()) == ["v1"]
+
+
+def test_a_repository_nobody_pushed_to_is_not_found_and_not_empty(repository):
+    assert not repository.exists()
+    assert tags_if_there(repository) == []
+    for listed in (lambda: list(repository.tags()), lambda: tags_by_digest(repository)):
+        with pytest.raises(NotFoundError, match=f"no repository {repository.reference}"):
+            listed()
 
 
 def test_a_blob_comes_back_as_it_was(repository, tmp_path):

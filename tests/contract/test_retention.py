@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from kitops_orchestration.errors import NotFoundError
-from kitops_orchestration.lineage.attach import attach
-from kitops_orchestration.lineage.deployment import record_deployment
+from kitops_orchestration.lineage.answers.deployment import record_deployment
 from kitops_orchestration.lineage.statements import DeploymentTarget, TestResult
+from kitops_orchestration.lineage.statements.attach import attach
 from kitops_orchestration.oci.referrers import fallback_tag
 from kitops_orchestration.promotion.promote import promote
-from kitops_orchestration.promotion.retention import RetentionRule, retain
+from kitops_orchestration.promotion.retention.retain import RetentionRule, retain
 from kitops_orchestration.testing.builders import push_random_modelkit
 
 CREATED = "org.opencontainers.image.created"

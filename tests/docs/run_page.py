@@ -154,7 +154,8 @@ class Page:
     def there(self, text: str) -> str:
         """Put back what the page says for this run's registry and folder."""
         text = text.replace(self.registry, REGISTRY) if self.registry else text
-        return text.replace(str(self.folder / "work"), HOME)
+        here = str(self.folder / "work")
+        return text.replace(here, HOME).replace(here.replace("_", r"\_"), HOME)  # as Markdown writes it
 
     def run(self, block: Block) -> list[str]:
         """Run one block; return its lines with what was really printed."""

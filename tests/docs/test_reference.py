@@ -65,6 +65,11 @@ def test_the_command_line_page_is_what_the_verbs_say() -> None:
     assert read("reference/cli.md") == made, "make docs writes it"
 
 
+def test_the_table_of_attacks_is_what_the_tests_try() -> None:
+    done = subprocess.run([sys.executable, ROOT / "tools" / "trust_table.py", "--check"], check=False)
+    assert done.returncode == 0, "tools/trust_table.py writes it"
+
+
 def test_every_environment_variable_that_is_read_is_in_the_reference() -> None:
     settings = (ROOT / "kitops_orchestration" / "settings.py").read_text(encoding="utf-8")
     page = read("reference/settings.md")
@@ -108,28 +113,51 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_operator_is_in_the_reference() -> None:
-    page = read("reference/api/airflow.md")
-    modules = {path.stem for path in (ROOT / "airflow_kitops" / "operators").glob("*.py")} - {"__init__"}
-    assert {name for name in modules if f"::: airflow_kitops.operators.{name}\n" not in page} == set()
+def test_every_verb_is_a_method_of_the_same_name() -> None:
+    import keyword
 
-
-def test_every_name_of_the_dagster_package_is_in_the_reference() -> None:
-    import dagster_kitops
-
-    page = read("reference/api/dagster.md")
-    homes = {getattr(dagster_kitops, name).__module__ for name in dagster_kitops.__all__}
-    assert {home for home in homes if f"::: {home}\n" not in page} == set()
-
-
-def test_every_verb_is_a_method_of_the_same_name_or_is_listed_with_what_it_is_in_python() -> None:
     from kitops_orchestration import KitClient
     from kitops_orchestration.cli.main import VERBS
 
-    table = [line for line in read("reference/api/client.md").splitlines() if line.startswith("| `")]
-    listed = {verb for line in table for verb in re.findall(r"`([\w-]+)`", line.split("|")[1])}
-    methods = {verb for verb in VERBS if hasattr(KitClient, verb.replace("-", "_"))}
-    assert set(VERBS) - methods <= listed
-    assert listed - {"kitctl"} <= set(VERBS)
-    named = {name for line in table for name in re.findall(r"`KitClient\.(\w+)`", line)}
-    assert {name for name in named if not hasattr(KitClient, name)} == set()
+    python = {verb: verb.replace("-", "_") + ("_" if keyword.iskeyword(verb) else "") for verb in VERBS}
+    about_the_program = {"cache", "completion", "version"}
+    assert {verb for verb, name in python.items() if not hasattr(KitClient, name)} == about_the_program
+
+
+def test_every_operator_of_airflow_is_in_the_reference_with_an_example_that_has_it() -> None:
+    from airflow_kitops import operators
+
+    row = r"^\| (\[`Kit[^|]*) \|[^|]*\| ([^|]*) \|$"
+    rows = re.findall(row, (DOCS / "reference" / "airflow.md").read_text(), re.M)
+    shown = {name: examples for names, examples in rows for name in re.findall(r"Kit\w+Operator", names)}
+    assert set(shown) == set(operators.__all__)
+    for name, examples in shown.items():
+        files = re.findall(r"`([a-z_]+\.py)`", examples)
+        texts = [(DOCS.parent / "examples" / "airflow" / file).read_text() for file in files]
+        assert any(f"{name}(" in text or f"{name}.partial" in text for text in texts), name
+
+
+def test_the_pages_of_airflow_are_what_the_code_says() -> None:
+    pytest.importorskip("airflow.sdk")
+    script = ROOT / "tools" / "airflow_pages.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+
+
+def test_every_parameter_of_an_operator_is_told() -> None:
+    """Those of ours: what has no line in a docstring is on no page."""
+    pytest.importorskip("airflow.sdk")
+    import inspect
+
+    from airflow_kitops import operators, sensors
+
+    page = read("reference/airflow-operators.md")
+    sections = dict(re.findall(r"^## (\w+)$(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    untold = []
+    for module in (operators, sensors):
+        for name in module.__all__:
+            for each in getattr(module, name).__mro__:
+                if each.__module__.startswith("airflow_kitops") and "__init__" in each.__dict__:
+                    taken = set(inspect.signature(each.__init__).parameters) - {"self", "args", "kwargs"}
+                    untold += [f"{name}.{taken}" for taken in sorted(taken) if f"| `{taken}` |" not in sections[name]]
+    assert untold == []

@@ -24,7 +24,7 @@ from airflow_kitops.operators import KitPackOperator
 
 assert get_provider_info()["package-name"] == "kitops-orchestration"
 packed = KitPackOperator(task_id="pack", context_dir="kit", push_to="dev/iris:v1").execute({})
-kit = KitOpsHook().inspect(packed["reference"])
+kit = KitOpsHook().client.inspect(packed["reference"])
 print(kit.kitfile.package.name, packed["digest"] == kit.digest)
 """
 DAGSTER = """
@@ -107,13 +107,16 @@ def run(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -
 
 
 @pytest.fixture(scope="module")
-def distributions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def distributions(
+    tmp_path_factory: pytest.TempPathFactory, installers_environment: Mapping[str, str]
+) -> dict[str, Path]:
     """The source distribution, and the wheel that was built from it."""
     if not (ROOT / ".tools").is_dir():
         assert not os.environ.get("CI"), "uv has to be there in CI"
         pytest.skip("uv is not in .tools: run make setup")
     folder = tmp_path_factory.mktemp("dist")
-    run(UV, "build", "--quiet", "--python", sys.executable, "--out-dir", folder, ROOT, cwd=folder)
+    build = (UV, "build", "--quiet", "--python", sys.executable, "--out-dir", folder, ROOT)
+    run(*build, cwd=folder, env=installers_environment)
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return {"wheel": wheel, "sdist": sdist}
 
@@ -146,14 +149,15 @@ def environment_of(project: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_one_extra_alone_is_enough_for_what_it_promises(
-    case: Case, distributions: dict[str, Path], project: Path
+    case: Case, distributions: dict[str, Path], project: Path, installers_environment: Mapping[str, str]
 ) -> None:
     venv = project / "venv"
-    run(UV, "venv", "--quiet", "--python", sys.executable, venv, cwd=project)
+    run(UV, "venv", "--quiet", "--python", sys.executable, venv, cwd=project, env=installers_environment)
     wanted = f"{distributions[case.kind]}[{case.extra}]" if case.extra else str(distributions[case.kind])
     python = venv / "bin" / "python"
     constraints = ROOT / "requirements.lock"
-    run(UV, "pip", "install", "--quiet", "--python", python, "--constraint", constraints, wanted, cwd=project)
+    install = (UV, "pip", "install", "--quiet", "--python", python, "--constraint", constraints, wanted)
+    run(*install, cwd=project, env=installers_environment)
 
     look = f"import importlib.util as u; print([m for m in {HEAVY} if u.find_spec(m)])"
     present = run(python, "-c", look, cwd=project).strip()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.errors import IntegrityError, KitOpsError
 from kitops_orchestration.oci import manifest, media_types
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Index, Node
@@ -102,6 +102,9 @@ class Content:
             return
         try:
             node = manifest.parse(content, exchange.headers.get("Content-Type"), expected=None if tag else target)
+        except IntegrityError as error:
+            exchange.send_error(400, "DIGEST_INVALID", str(error))
+            return
         except KitOpsError as error:
             exchange.send_error(400, "MANIFEST_INVALID", str(error))
             return

@@ -85,6 +85,7 @@ class EmbeddedRegistry:
             server.shutdown()
             server.close_connections()
             server.server_close()
+        self.uploads.lose_all()
 
     def __enter__(self) -> Self:
         return self.start()

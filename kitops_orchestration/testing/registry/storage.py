@@ -12,8 +12,8 @@ from typing import BinaryIO, Protocol, cast
 from kitops_orchestration.errors import NotFoundError
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.layout import LayoutRepository
-from kitops_orchestration.oci.layout_files import Place
-from kitops_orchestration.oci.layout_index import LayoutIndex, tag_of
+from kitops_orchestration.oci.layout.files import Place
+from kitops_orchestration.oci.layout.index import LayoutIndex, tag_of
 from kitops_orchestration.oci.manifest import Node
 from kitops_orchestration.oci.reference import Reference, folder_registry
 from kitops_orchestration.oci.referrers import describe
@@ -215,7 +215,8 @@ class FolderStorage:
 
     def referrers(self, name: str, digest: Digest) -> list[Descriptor]:
         """Return descriptors of the manifests with this subject, oldest first."""
-        return self._layout(name).referrers(digest)
+        listed = self._layout(name).referrers(digest)  # also by the fallback tag, which outlives what it lists
+        return [item for item in listed if self.manifest(name, item.digest) is not None]
 
     def _layout(self, name: str) -> LayoutRepository:
         return LayoutRepository(Reference(folder_registry(self._root_dir), name))

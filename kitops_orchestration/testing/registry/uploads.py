@@ -41,7 +41,9 @@ class Uploads:
 
     def lose_all(self) -> None:
         """Forget every upload in progress, as a registry that restarts does."""
-        self._sessions.clear()
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            session.file.close()
 
     @property
     def open_count(self) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "airflow"
-HOME = Path(tempfile.mkdtemp(prefix="airflow-e2e-"))
+HOME = Path(tempfile.mkdtemp(prefix="airflow-e2e-", dir=Path.home()))  # itself temporary: tests/conftest.py
 
 # One place for all tests: an asset of Airflow has one name and one URI for as long as its database lives.
 REGISTRY = HOME / "registry"
@@ -26,6 +26,7 @@ REGISTRY = HOME / "registry"
 os.environ.update(
     {
         "KITOPS_EXAMPLE_REGISTRY": f"file://{REGISTRY}",
+        "KITOPS_EXAMPLE_SITE": str(HOME / "site"),
         "AIRFLOW_HOME": str(HOME),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from airflow_kitops import operators
+from airflow_kitops import operators, sensors
 from airflow_kitops.hooks import KitOpsHook
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.lineage.statements import DeploymentTarget
+from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.oci.referrers import fallback_tag
+from kitops_orchestration.oci.schemes import open_repository
 from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.testing.builders import make_context_dir, push_random_modelkit
 
@@ -61,9 +64,11 @@ def test_train_publish_and_watch(run, registry: str, returned) -> None:
     client.tag("wine:v1.0.0", "production")
     watched = run("watch_production")
     assert returned(watched, "smoke_test") == pytest.approx(12.9)
-    assert returned(watched, "passed")["is_signed"]
+    assert returned(watched, "passed")["statement"]["isSigned"]
     assert returned(run("per_version"), "mirror")["digest"] == good
-    assert returned(run("nightly_audit"), "report") == "2 tags are signed"
+    audited = run("nightly_audit")
+    assert returned(audited, "report") == "2 tags are signed"
+    assert (Path(returned(audited, "catalog")["site"]) / "m" / "wine" / "index.html").is_file()
 
 
 def test_a_failed_smoke_test_brings_the_one_before_back(run, registry: str, tmp_path: Path, returned) -> None:
@@ -74,8 +79,8 @@ def test_a_failed_smoke_test_brings_the_one_before_back(run, registry: str, tmp_
         (folder / "model.json").write_text(json.dumps({"threshold": threshold}))
         (folder / "Kitfile").write_text("manifestVersion: 1.0.0\nmodel: {path: model.json}\n")
         client.pack(folder, f"wine:{version}")
-        KitOpsHook().promote(f"wine:{version}", stage="production")
-    KitOpsHook().sign("wine:v2")
+        KitOpsHook().client.promote(f"wine:{version}", stage="production")
+    KitOpsHook().client.sign("wine:v2")
     before = client.resolve("wine:v1").digest
     watched = run("watch_production", state="failed")  # the stage is well again, and the run stays red
     assert returned(watched, "rollback")["digest"] == before
@@ -100,12 +105,60 @@ def test_old_experiments_go_and_what_is_deployed_stays(run, registry: str, retur
         )
     client.record_deployment("wine:experiment-0", "production", DeploymentTarget("vm", "scoring-1"))
     (said,) = returned(run("nightly_retention"), "retain")
-    assert (said["removed_count"], said["kept_count"], said["dry_run"]) == (1, 11, True)
+    assert (said["removedCount"], said["keptCount"], said["isDryRun"]) == (1, 11, True)
     assert "experiment-1" in client.tags("wine")
     (done,) = returned(run("nightly_retention", dry_run=False), "retain")
-    assert (done["removed"], done["dry_run"]) == (said["removed"], False)
+    assert (done["removed"], done["isDryRun"]) == (said["removed"], False)
     assert "experiment-1" not in client.tags("wine")
     assert "experiment-0" in client.tags("wine")
+
+
+@pytest.fixture
+def witnessed(registry: str, shared: Path, monkeypatch: pytest.MonkeyPatch) -> KitClient:
+    """A signed version, and the first checkpoint of its repository by a witness, made by hand."""
+    pair = generate_key_pair("geheim-5678")
+    (shared / "witness.pub").write_text(pair.public_key.pem)
+    with (shared / "trust.yaml").open("a") as file:
+        file.write("  - {id: wes, roles: [witness], keys: [{publicKey: witness.pub}]}\n")
+    extra = {
+        "signing_private_key": pair.private_pem.decode(),
+        "signing_private_key_password": "geheim-5678",
+        "trust_policy": str(shared / "trust.yaml"),
+    }
+    connection = {"conn_type": "kitops", "host": registry, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_KITOPS_WITNESS", json.dumps(connection))
+    KitClient(registry).pack(make_context_dir(shared / "context"), "wine:v1")
+    KitOpsHook().client.sign("wine:v1", formats=("bundle",))
+    hook = KitOpsHook("kitops_witness")
+    first = KitClient(registry, signer=hook.signer, trust=hook.trust).checkpoint("wine")
+    assert first.version == 1
+    return KitClient(registry)
+
+
+def test_a_witness_signs_every_hour_and_all_of_airflow_remembers(run, witnessed: KitClient, returned) -> None:
+    (same,) = returned(run("hourly_checkpoint"), "checkpoint")
+    assert (same["version"], same["isNew"], same["evidence"]) == (1, False, 1)
+    witnessed.tag("wine:v1", "again")
+    KitOpsHook().client.attest("wine:v1", "https://a.example/report/v1", {"found": 0})
+    (made,) = returned(run("hourly_checkpoint"), "checkpoint")
+    assert (made["version"], made["isNew"], made["evidence"]) == (2, True, 2)
+
+    # Every task has a machine, and so a home folder, of its own: what this one knows it has from Airflow.
+    repository = open_repository(witnessed.reference("wine"))
+    assert isinstance(repository, LayoutRepository)
+    repository.set_tag(same["reference"].partition("@")[0].rpartition(":")[2], repository.resolve(same["digest"]))
+    repository.blob_path(made["digest"]).unlink()
+    run("hourly_checkpoint", state="failed")
+
+
+def test_a_witness_names_what_was_taken_away(run, witnessed: KitClient, capfd: pytest.CaptureFixture[str]) -> None:
+    repository, digest = open_repository(witnessed.reference("wine")), witnessed.resolve("wine:v1").digest
+    assert isinstance(repository, LayoutRepository)
+    (signature,) = repository.referrers(digest)
+    repository.delete_manifest(signature.digest)
+    repository.delete_tag(fallback_tag(digest))
+    run("hourly_checkpoint", state="failed")
+    assert "lacks what checkpoint 1 lists: signature by airflow" in "".join(capfd.readouterr())
 
 
 def test_many_models_are_published_by_one_mapped_task(run, registry: str) -> None:
@@ -122,18 +175,23 @@ def test_a_folder_on_a_shared_disk_is_packed_and_unpacked(run, registry: str, tm
     finished = run("pack_from_disk", context_dir=str(context_dir), target_dir=str(tmp_path / "serving"))
     packed, published = returned(finished, "pack"), returned(finished, "publish")
     assert packed["digest"] == published["digest"]
-    assert published["is_signed"]
+    assert published["isSigned"]
     assert (tmp_path / "serving" / "model.bin").read_bytes() == (context_dir / "model.bin").read_bytes()
     assert not (tmp_path / "serving" / "data").exists()
 
 
 def test_a_signed_modelkit_is_registered_in_mlflow(run, registry: str, tmp_path: Path, returned) -> None:
     KitClient(registry).pack(make_context_dir(tmp_path / "context"), "team/iris:staging")
-    KitOpsHook().sign("team/iris:staging")
-    registered = returned(run("register_in_mlflow"), "register")
-    assert registered["model_uri"] == "models:/iris/1"
+    KitOpsHook().client.sign("team/iris:staging")
+    finished = run("register_in_mlflow")
+    assert returned(finished, "register")["modelUri"] == "models:/iris/1"
+    assert returned(finished, "there") == {"model": "iris", "version": "1", "modelUri": "models:/iris/1"} | {
+        "kind": "alias",
+        "alias": "from-registry",
+    }
 
 
-def test_every_operator_is_in_an_example() -> None:
+def test_every_operator_and_sensor_is_in_an_example() -> None:
     text = "".join(path.read_text() for path in EXAMPLES.glob("*.py"))
-    assert [name for name in operators.__all__ if f"{name}(" not in text and f"{name}.partial" not in text] == []
+    names = [*operators.__all__, *sensors.__all__]
+    assert [name for name in names if f"{name}(" not in text and f"{name}.partial" not in text] == []

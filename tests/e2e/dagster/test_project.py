@@ -64,12 +64,21 @@ def test_dg_knows_the_components_and_what_it_scaffolds_loads(project):
     folder, _ = project
     code, output = dg_command(project, "list", "components", "--package", "dagster_kitops")
     assert code == 0, output[-3000:]
-    for name in ("KitOpsResource", "ModelKit", "ModelKitPromotion", "ModelKitRegistry"):
+    for name in (
+        "KitOpsResource",
+        "KitOpsWorkspace",
+        "MlflowModelKit",
+        "ModelKit",
+        "ModelKitPromotion",
+        "ModelKitRegistry",
+    ):
         assert f"dagster_kitops.{name}Component" in output
     for component in (
         ["ModelKitComponent", "churn", "--repository", "team/churn"],
         ["ModelKitPromotionComponent", "stages", "--source", "churn"],
         ["ModelKitRegistryComponent", "vendors", "--registry", "file:///nowhere/models"],
+        ["KitOpsWorkspaceComponent", "all_of_it", "--registry", (folder.parent / "models").as_uri()],
+        ["MlflowModelKitComponent", "exported", "--repository", "team/exported"],
     ):
         code, output = dg_command(project, "scaffold", "defs", f"dagster_kitops.{component[0]}", *component[1:])
         assert code == 0, output[-3000:]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -14,8 +15,17 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from kitops_orchestration.cli import main
+from tests.integration.cli.test_json_schemas import validator
 
 ROWS = np.array([[3.0, 0.0], [0.0, 1.0]])
+
+
+def answer(verb: str, printed: str) -> dict[str, Any]:
+    """Return what a verb printed with ``--json``, after holding it against its schema."""
+    value = json.loads(printed)
+    validator(verb).validate(value)
+    assert not validator(verb).is_valid({**value, "more": 1})
+    return dict(value)
 
 
 @pytest.fixture
@@ -39,16 +49,17 @@ def test_a_run_travels_from_mlflow_and_back(run_id, tmp_path, capsys) -> None:
         return str(captured.out)
 
     reference = f"file://{tmp_path}/models/iris:v1"
-    exported = json.loads(kitctl("export-run", f"runs:/{run_id}", "-t", reference, "--json"))
-    assert exported["run_id"] == run_id
+    exported = answer("export-run", kitctl("export-run", f"runs:/{run_id}", "-t", reference, "--json"))
+    assert exported["runId"] == run_id
     assert exported["reference"] == f"{reference}@{exported['digest']}"
     assert kitctl("info", reference, "-f", "model.parameters.mlflow.metrics.accuracy").startswith("1")
 
-    assert json.loads(kitctl("smoke-test", reference, "--json"))["result"] == "PASSED"
+    assert answer("smoke-test", kitctl("smoke-test", reference, "--json"))["result"] == "PASSED"
     assert "tested" in kitctl("lineage", reference)
 
-    imported = json.loads(kitctl("import-model", reference, "--name", "iris", "--alias", "champion", "--json"))
-    assert imported["model_uri"] == "models:/iris/1"
+    words = ("import-model", reference, "--name", "iris", "--alias", "champion", "--json")
+    imported = answer("import-model", kitctl(*words))
+    assert imported["modelUri"] == "models:/iris/1"
     assert imported["digest"] == exported["digest"]
 
 
@@ -67,7 +78,7 @@ def test_export_says_what_goes_in_and_a_promotion_moves_the_alias(run_id, tmp_pa
     reference = f"file://{tmp_path}/models/iris:v1"
     options = ("--name", "flowers", "--artifacts", "notes/*", "--history", "full", "--no-write-back", "--json")
     out, _ = kitctl("export-run", "models:/Iris/1", "-t", reference, *options)
-    assert json.loads(out)["registered_model"] == "Iris"
+    assert answer("export-run", out)["registeredModel"] == "Iris"
     assert kitctl("info", reference, "-f", "package.name")[0] == "flowers\n"
     kitctl("unpack", reference, "-d", str(tmp_path / "out"), "--filter", "docs")
     assert (tmp_path / "out/artifacts/notes/a.md").read_text() == "kept"
@@ -84,6 +95,6 @@ def test_export_says_what_goes_in_and_a_promotion_moves_the_alias(run_id, tmp_pa
     assert client.get_model_version_by_alias("Iris", "champion").version in (1, "1")
     repository = reference.rpartition(":")[0]
     out, _ = kitctl("promote", reference, "--stage", "shadow", "--mlflow-model", "Iris", "--json")
-    assert json.loads(out)["alias"]["alias"] == "shadow"
+    assert answer("promote", out)["alias"]["alias"] == "shadow"
     out, _ = kitctl("list", repository, "--json")
     assert {"v1", "production", "shadow"} <= {item["tag"] for item in json.loads(out)["modelkits"]}

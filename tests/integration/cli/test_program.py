@@ -75,7 +75,7 @@ def test_stopping_leaves_no_tag_and_no_traceback(kit, tmp_path, environment, emb
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=5)  # the rest of the upload would take longer
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "kitctl: stopped" in err
     assert "Traceback" not in err
     assert embedded_registry.count(method="PUT", path_contains="/manifests/") == 0

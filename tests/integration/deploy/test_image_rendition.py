@@ -14,7 +14,7 @@ import pytest
 from kitops_orchestration import KitClient
 from kitops_orchestration.deploy.image import ANNOTATION_MODELKIT, render_image
 from kitops_orchestration.errors import UnsupportedModelKitError
-from kitops_orchestration.oci.credentials import StaticCredentials
+from kitops_orchestration.oci.auth.credentials import StaticCredentials
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,14 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
 from sklearn.linear_model import LogisticRegression
 
+from kitops_orchestration.mlflow_bridge.import_model import ImportResult, import_modelkit
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference, folder_registry
+from kitops_orchestration.signing.keys import generate_key_pair, load_private_key
+from kitops_orchestration.signing.trust import TrustPolicy
 
 REQUIREMENTS = ["scikit-learn"]  # without a list MLflow starts a process to find out, 15 s each time
 FEATURES = [[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0]]
@@ -78,7 +83,13 @@ def mlflow_server(template_db: Path, tmp_path_factory: pytest.TempPathFactory) -
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     stores = ["--backend-store-uri", f"sqlite:///{root / 'mlflow.db'}", "--artifacts-destination", str(root / "store")]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    webhooks = {  # to this machine; a new one counts at once
+        "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+        "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+        "MLFLOW_WEBHOOK_CACHE_TTL": "1",
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": urlsafe_b64encode(bytes(32)).decode(),
+    }
+    environment = {**os.environ, **webhooks, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     url = f"http://127.0.0.1:{port}"
     with (root / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -124,6 +135,36 @@ def repository(tmp_path: Path) -> LayoutRepository:
     return LayoutRepository(Reference.parse("models/clf", registry=folder_registry(tmp_path / "registry")))
 
 
+@pytest.fixture
+def other(template_db: Path, tmp_path: Path) -> MlflowClient:
+    """A second MLflow, with a database and artifacts of its own."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    shutil.copy(template_db, folder / "mlflow.db")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client.create_experiment("demo", artifact_location=(folder / "artifacts").as_uri())
+    return client
+
+
+@pytest.fixture
+def restore(repository: Any, other: MlflowClient) -> Callable[..., ImportResult]:
+    def run(target: str, **options: Any) -> ImportResult:
+        return import_modelkit(repository, target, **{"mode": "restore", "tracking_uri": other.tracking_uri, **options})
+
+    return run
+
+
+@pytest.fixture
+def vouched(tmp_path: Path) -> dict[str, Any]:
+    """A signer, and the trust policy that accepts what it signs."""
+    private_path, public_path = generate_key_pair("pw").write(tmp_path / "release")
+    policy = tmp_path / "trust.yaml"
+    keys = f"[{{publicKey: {public_path.name}}}]"
+    policy.write_text(f"version: 1\nidentities: [{{id: ada, keys: {keys}, roles: [builder, releaser]}}]\n")
+    return {"signer": load_private_key(private_path, "pw"), "trust": TrustPolicy.load(policy)}
+
+
 @pytest.fixture(scope="session")
 def classifier() -> LogisticRegression:
     return LogisticRegression().fit(FEATURES, LABELS)
@@ -137,6 +178,31 @@ def log_classifier(classifier: LogisticRegression) -> Callable[..., Any]:
         return mlflow.sklearn.log_model(classifier, name=name, pip_requirements=REQUIREMENTS, **options)
 
     return log
+
+
+@pytest.fixture
+def add_model(tmp_path: Path) -> Callable[..., str]:
+    """Add a small model to a run, with numbers of its own, and return its id: a tenth of the time of a flavour's."""
+    folder = tmp_path / "small-model"
+    folder.mkdir()
+    (folder / "MLmodel").write_text("flavors:\n  python_function:\n    loader_module: nothing\n")
+
+    def add(
+        run_id: str, name: str, metrics: Mapping[str, float], *, step: int = 0, is_empty: bool = False, **options: Any
+    ) -> str:
+        client = MlflowClient()
+        experiment_id = client.get_run(run_id).info.experiment_id
+        model = client.create_logged_model(experiment_id, name=name, source_run_id=run_id, **options)
+        if not is_empty:
+            (folder / "weights.bin").write_bytes(model.model_id.encode())
+            client.log_model_artifacts(model.model_id, str(folder))
+        client.finalize_logged_model(model.model_id, "READY")
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step)])
+        for key, value in metrics.items():
+            client.log_metric(run_id, key, value, step=step, model_id=model.model_id)
+        return str(model.model_id)
+
+    return add
 
 
 @pytest.fixture

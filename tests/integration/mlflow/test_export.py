@@ -23,15 +23,18 @@ import pandas as pd
 import pytest
 from mlflow.entities import LoggedModelOutput
 
-from kitops_orchestration.errors import RunExportError, SignatureError
-from kitops_orchestration.lineage.attach import load_evidence
-from kitops_orchestration.lineage.run_context import RunContext
+from kitops_orchestration.errors import GateRefusedError, RunExportError, SignatureError
+from kitops_orchestration.lineage.statements.attach import load_evidence
+from kitops_orchestration.lineage.statements.run_context import RunContext
 from kitops_orchestration.mlflow_bridge.export import ExportResult, export_run
+from kitops_orchestration.modelkit.packing.gate import GateRules
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.oci.resolve import tags_if_there
 from kitops_orchestration.progress import ProgressEvent
 from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.signing.verify import verify
+from kitops_orchestration.testing import assert_valid
 
 
 def layer_of(result: ExportResult, path: str) -> Any:
@@ -44,13 +47,15 @@ def files_in(repository: LayoutRepository, result: ExportResult, path: str) -> d
         repository.fetch_blob(layer_of(result, path).descriptor) as stream,
         tarfile.open(fileobj=stream, mode="r|") as archive,
     ):
-        return {item.name: archive.extractfile(item).read() for item in archive if item.isfile()}  # type: ignore[union-attr]
+        return {item.name: archive.extractfile(item).read() for item in archive if item.isfile()}
 
 
 @pytest.fixture
 def export(repository: LayoutRepository) -> Callable[..., ExportResult]:
     def run(source: str, **options: Any) -> ExportResult:
-        return export_run(source, repository, **{"tag": "v1", **options})
+        exported = export_run(source, repository, **{"tag": "v1", **options})
+        assert_valid(repository, exported.digest)
+        return exported
 
     return run
 
@@ -85,6 +90,19 @@ def test_a_run_becomes_a_modelkit_with_a_filled_kitfile(
     assert "hunter2" not in json.dumps(result.record.to_json()) + kitfile.to_yaml()
 
 
+def test_what_a_pack_refuses_is_not_exported(run_id: str, export: Any, repository: LayoutRepository) -> None:
+    with mlflow.start_run(run_id=run_id):
+        mlflow.log_text("db:\n  password: Tr41n-on-nights!\n", "plots/settings.yaml")
+
+    with pytest.raises(GateRefusedError, match=r"settings\.yaml:2") as raised:
+        export(run_id, artifacts=["plots/*"])
+
+    assert "Tr41n" not in str(raised.value)
+    assert not repository.directory.exists()
+    allowed = GateRules(allow_secret=("*/settings.yaml:2=of the tests",))
+    assert export(run_id, artifacts=["plots/*"], gate_rules=allowed).pack.gate.allowed[0].reason == "of the tests"
+
+
 def test_the_model_directory_goes_in_untouched_and_is_not_written_to(
     run_id: str, export: Any, tracking: Any, repository: LayoutRepository, tree_digest: Callable[[Path], str]
 ) -> None:
@@ -104,6 +122,7 @@ def test_the_run_record_and_a_card_are_packed_beside_the_model(
     assert record == json.loads(json.dumps(result.record.to_json()))
     assert record["metrics"]["loss"] | {"timestamp": 0} == {
         "last": 0.25, "step": 1, "timestamp": 0, "min": 0.25, "max": 0.25, "count": 2,
+        "basis": "run", "runId": result.record.run_id,
     }  # fmt: skip
     assert record["model"]["signature"]["inputs"]
     assert "scikit-learn" in record["model"]["requirements"]
@@ -225,6 +244,57 @@ def test_a_dataset_that_cannot_be_copied_is_an_error(tracking: Any, log_classifi
         log_classifier()
     with pytest.raises(RunExportError, match="'made'"):
         export(run.info.run_id, datasets="copy")
+
+
+def test_of_several_datasets_those_that_can_be_are_copied_and_the_others_say_why(
+    tracking: Any, log_classifier: Any, export: Any, repository: LayoutRepository, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame({"a": [1.0]})
+    frame.to_csv(tmp_path / "train.csv", index=False)
+    frame.to_csv(tmp_path / "gone.csv", index=False)
+    with mlflow.start_run() as run:
+        mlflow.log_input(mlflow.data.from_pandas(frame, source=str(tmp_path / "train.csv"), name="train"), "training")
+        mlflow.log_input(mlflow.data.from_pandas(frame, source=str(tmp_path / "gone.csv"), name="gone"), "validation")
+        mlflow.log_input(mlflow.data.from_pandas(frame, name="made"), "testing")
+        log_classifier()
+    (tmp_path / "gone.csv").unlink()
+    result = export(run.info.run_id, datasets="copy")
+    assert files_in(repository, result, "datasets/train") == {
+        "datasets/train/train.csv": (tmp_path / "train.csv").read_bytes()
+    }
+    reasons = {item.name: item.not_copied for item in result.record.inputs}
+    assert reasons["train"] is None
+    assert "gone.csv" in reasons["gone"]
+    assert "has no file to copy" in reasons["made"]
+    assert sum("stays a reference" in warning for warning in result.warnings) == 2
+    assert [item.name for item in result.pack.kitfile.datasets] == ["train"]
+
+
+@pytest.mark.parametrize("logged_as", ["model", "clf"])
+def test_a_run_is_called_as_its_model_is_registered(
+    logged_as: str, tracking: Any, log_classifier: Any, export: Any
+) -> None:
+    with mlflow.start_run() as run:
+        mlflow.set_tag("mlflow.user", "root")
+        info = log_classifier(logged_as, registered_model_name="wine")
+    by_run, by_model = export(run.info.run_id), export(f"models:/{info.model_id}")
+    package = by_run.pack.kitfile.package
+    assert (package.name, package.version, package.authors) == ("wine", "1", ())
+    assert by_run.digest == by_model.digest == export("models:/wine/1").digest
+    assert by_run.record.registered["name"] == "wine"
+    mlflow.register_model(f"models:/{info.model_id}", "later")
+    mlflow.register_model(f"models:/{info.model_id}", "wine")
+    assert export(run.info.run_id).digest == by_run.digest
+
+
+def test_a_run_without_a_registered_model_is_called_by_its_experiment_where_the_model_has_no_name(
+    tracking: Any, log_classifier: Any, export: Any
+) -> None:
+    with mlflow.start_run() as run:
+        mlflow.set_tag("mlflow.user", "ada")
+        log_classifier("model")
+    package = export(run.info.run_id).pack.kitfile.package
+    assert (package.name, package.authors) == ("demo", ("ada",))
 
 
 def test_the_full_history_is_a_file_of_its_own(run_id: str, export: Any, repository: LayoutRepository) -> None:
@@ -363,7 +433,7 @@ def test_a_model_whose_files_are_gone_is_said_so_and_nothing_is_pushed(
     shutil.rmtree(tracking.artifact_dir / "models")
     with pytest.raises(RunExportError, match="there is no model at"):
         export(run_id)
-    assert list(repository.tags()) == []
+    assert tags_if_there(repository) == []
 
 
 def test_no_scratch_is_left_behind(run_id: str, export: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -467,7 +537,7 @@ def test_a_signed_export_is_signed_before_its_tags_move(run_id, repository, monk
 def test_signing_without_a_key_exports_nothing(run_id, repository) -> None:
     with pytest.raises(SignatureError, match="no key"):
         export_run(run_id, repository, tag="v1", sign=True)
-    assert list(repository.tags()) == []
+    assert tags_if_there(repository) == []
 
 
 def test_annotations_and_what_the_caller_knows_are_kept(export, run_id, repository) -> None:
@@ -484,4 +554,4 @@ def test_scratch_that_cannot_be_made_is_one_error_with_what_to_do(export, run_id
     with pytest.raises(RunExportError, match=r"scratch folder in .*a-file") as caught:
         export(run_id, scratch_dir=tmp_path / "a-file")
     assert "free some space" in caught.value.advice
-    assert list(repository.tags()) == []
+    assert tags_if_there(repository) == []

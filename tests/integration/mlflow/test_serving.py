@@ -16,12 +16,13 @@ import requests
 
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import KitOpsError, ModelKitError, SignatureMissingError, TransferCancelledError
-from kitops_orchestration.lineage.attach import load_evidence
+from kitops_orchestration.lineage.statements.attach import load_evidence
 from kitops_orchestration.mlflow_bridge.export import export_run
-from kitops_orchestration.mlflow_bridge.model_server import predict, serve
-from kitops_orchestration.mlflow_bridge.smoke import smoke_test
+from kitops_orchestration.mlflow_bridge.serving.model_server import predict, serve
+from kitops_orchestration.mlflow_bridge.serving.smoke import smoke_test
 from kitops_orchestration.modelkit.pack import pack
 from kitops_orchestration.signing.keys import generate_key_pair
+from kitops_orchestration.signing.trust import TrustPolicy
 
 ROW = np.array([[3.0, 0.0], [0.0, 1.0]])
 
@@ -60,7 +61,7 @@ def test_an_unsigned_modelkit_is_not_started_under_a_trust_policy(
     )
     for call in (serve, smoke_test):
         with pytest.raises(SignatureMissingError):
-            call(repository, "v1", trust_policy_path=policy)
+            call(repository, "v1", trust=TrustPolicy.load(policy))
 
 
 FAKE_LLAMA = """

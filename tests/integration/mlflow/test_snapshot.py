@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from kitops_orchestration.errors import RunExportError
-from kitops_orchestration.mlflow_bridge.redaction import REDACTED
-from kitops_orchestration.mlflow_bridge.snapshot import linked_prompts, read_run
-from kitops_orchestration.mlflow_bridge.source import ResolvedSource, parse_source, resolve
+from kitops_orchestration.mlflow_bridge.runs.redaction import REDACTED
+from kitops_orchestration.mlflow_bridge.runs.snapshot import linked_prompts, read_run
+from kitops_orchestration.mlflow_bridge.runs.source import ResolvedSource, parse_source, resolve
 
 
 def resolved(text: str, tracking: Any, **options: Any) -> ResolvedSource:
@@ -143,7 +143,7 @@ def test_a_metric_of_the_model_that_is_not_a_number_stays_none(tracking: Any, lo
         info = log_classifier()
         mlflow.log_metric("score", math.nan, model_id=info.model_id)
     record = read_run(resolved(run.info.run_id, tracking), tracking.client)
-    assert [metric["value"] for metric in record.model.metrics] == ["NaN"]
+    assert [metric.last for metric in record.model.metrics] == ["NaN"]
 
 
 def test_the_full_history_is_kept_on_request(tracking: Any, log_classifier: Any) -> None:

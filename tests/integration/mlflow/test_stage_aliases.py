@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from typing import Any
 
 import mlflow
@@ -12,10 +10,6 @@ import pytest
 
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.mlflow_bridge.export import export_run
-
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-os.environ.setdefault("AIRFLOW__OPENLINEAGE__DISABLED", "True")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import mlflow
@@ -9,7 +10,7 @@ import pytest
 
 from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.mlflow_bridge.export import export_run
-from kitops_orchestration.mlflow_bridge.source import parse_source, resolve
+from kitops_orchestration.mlflow_bridge.runs.source import parse_source, resolve
 from kitops_orchestration.mlflow_bridge.write_back import stages_of, sync_alias, write_back
 
 
@@ -68,3 +69,50 @@ def test_a_tag_that_cannot_be_written_is_a_warning_and_the_others_are_written(
     assert result.written == (f"model:{resolved.model_id}", "version:Clf/1")
     (warning,) = result.warnings
     assert resolved.run_id in warning
+
+
+def descriptions(client: Any, resolved: Any) -> list[str | None]:
+    return [
+        client.get_run(resolved.run_id).data.tags.get("mlflow.note.content"),
+        client.get_logged_model(resolved.model_id).tags.get("mlflow.note.content"),
+        client.get_model_version("Clf", "1").description,
+    ]
+
+
+def test_descriptions_link_to_the_modelkit_and_keep_what_people_wrote(
+    tracking: Any, add_model: Any, repository: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = tracking.client
+    run_id = client.create_run(tracking.experiment_id).info.run_id
+    model_id = add_model(run_id, "clf", {"accuracy": 0.9})
+    client.set_terminated(run_id)
+    client.create_registered_model("Clf")
+    client.create_model_version("Clf", f"models:/{model_id}", run_id, description="# Ours\n\n- by Ada")
+    client.set_tag(run_id, "mlflow.note.content", "line\n\n")
+    resolved = resolve(parse_source("models:/Clf/1"), client)
+    first = export_run("models:/Clf/1", repository, tag="v1", describe=False)
+    assert descriptions(client, resolved) == ["line\n\n", None, "# Ours\n\n- by Ada"]
+    reference = replace(first.reference, registry="registry.example:5000", repository="team/iris", tag="v1")
+    monkeypatch.setenv(
+        "KITOPS_PASSPORT_PAGE", "https://airflow.example/kitops/modelkit?uri={registry}%2F{repository}&digest={digest}"
+    )
+    assert write_back(resolved, reference, client).warnings == ()
+    digest = str(reference.digest)
+    line = (
+        f"**ModelKit** `{reference}`"
+        f" · [manifest](<https://registry.example:5000/v2/team/iris/manifests/{digest.replace(':', '%3A')}>)"
+        " · [passport](<https://airflow.example/kitops/modelkit?uri=registry.example%3A5000%2Fteam%2Firis"
+        f"&digest={digest.replace(':', '%3A')}>)"
+    )
+    block = f"<!-- kitops:begin -->\n{line}\n<!-- kitops:end -->"
+    assert descriptions(client, resolved) == [f"line\n\n\n\n{block}", block, f"# Ours\n\n- by Ada\n\n{block}"]
+    again = export_run("models:/Clf/1", repository, tag="v2")
+    assert again.digest == first.digest, "what we wrote is no part of the model"
+    assert all(text and text.count("kitops:begin") == 1 for text in descriptions(client, resolved))
+    client.set_tag(run_id, "mlflow.note.content", "mine <!-- kitops:end --> only")
+    export_run("models:/Clf/1", repository, tag="v3")
+    assert descriptions(client, resolved)[0] == "mine <!-- kitops:end --> only"
+    monkeypatch.setenv("KITOPS_PASSPORT_PAGE", "javascript:alert({digest})")
+    told = write_back(resolved, reference, client)
+    assert len(told.written) == 3
+    assert "not a web address" in told.warnings[0]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from kitops_orchestration.errors import KitOpsError, ModelKitError, NotFoundError
-from kitops_orchestration.modelkit.import_ import without_user
-from kitops_orchestration.modelkit.import_git import import_git
+from kitops_orchestration.errors import GateRefusedError, KitOpsError, ModelKitError, NotFoundError
 from kitops_orchestration.modelkit.inspect import inspect
+from kitops_orchestration.modelkit.sources.git import import_git
+from kitops_orchestration.modelkit.sources.import_source import without_user
 from kitops_orchestration.modelkit.unpack import unpack
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference, folder_registry
+from kitops_orchestration.oci.resolve import tags_if_there
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12\n"
@@ -63,6 +64,19 @@ def test_a_commit_is_imported_with_its_source(origin: Path, repository: LayoutRe
     unpack(repository, "latest", tmp_path / "out")
     names = sorted(path.name for path in (tmp_path / "out").rglob("*"))
     assert names == ["Kitfile", "README.md", "model.onnx"]
+
+
+def test_what_a_pack_refuses_is_not_imported(origin: Path, repository: LayoutRepository) -> None:
+    (origin / ".env").write_text("A=1\n")
+    (origin / "train.yaml").write_text("password: Tr41n-on-nights!\n")
+    git(origin, "add", "-f", ".")
+    git(origin, "commit", "--quiet", "-m", "oh no")
+
+    with pytest.raises(GateRefusedError) as raised:
+        import_git(str(origin), repository)
+
+    assert {found["path"] for found in raised.value.findings} == {".env", "train.yaml"}
+    assert not repository.directory.exists()
 
 
 @pytest.mark.parametrize("revision", ["v1", "other", "HEAD"])
@@ -113,7 +127,7 @@ def test_pointers_without_git_lfs_are_a_clear_error(
 
     with pytest.raises(ModelKitError, match=r"big\.bin.*git-lfs"):
         import_git(str(origin), repository, tag="v1")
-    assert list(repository.tags()) == []
+    assert tags_if_there(repository) == []
 
 
 @pytest.fixture
@@ -149,7 +163,7 @@ def test_a_large_file_that_its_server_lost_is_named(lfs_origin: Path, repository
 
     with pytest.raises(KitOpsError, match=r"big\.bin|lfs"):
         import_git(f"file://{lfs_origin}", repository, tag="v1")
-    assert list(repository.tags()) == []
+    assert tags_if_there(repository) == []
 
 
 def test_the_commit_says_when_the_modelkit_was_made(

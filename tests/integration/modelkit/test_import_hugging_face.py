@@ -17,15 +17,18 @@ import pytest
 from kitops_orchestration.errors import (
     AuthenticationError,
     DigestMismatchError,
+    GateRefusedError,
     ModelKitError,
     NotFoundError,
     RegistryUnavailableError,
 )
-from kitops_orchestration.modelkit.import_hugging_face import import_hugging_face
 from kitops_orchestration.modelkit.inspect import inspect
+from kitops_orchestration.modelkit.packing.gate import GateRules
+from kitops_orchestration.modelkit.sources.hugging_face import import_hugging_face
 from kitops_orchestration.modelkit.unpack import unpack
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference, folder_registry
+from kitops_orchestration.oci.resolve import tags_if_there
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CARD = "---\nlicense: mit\nlibrary_name: transformers\n---\n# Tiny\n\nA tiny model.\n"
@@ -144,6 +147,32 @@ def test_a_model_is_imported_with_its_source(hub: Hub, repository: LayoutReposit
     assert [path.suffix for path in (tmp_path / "cache/imports").iterdir()] == [".lock"]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("settings.yaml", b"db_password: Tr41n-on-nights!\n", "settings.yaml:1"),
+        (".env", b"A=1\n", "a dotenv file"),
+        ("id_rsa", b"x", "a private SSH key"),
+        ("pytorch_model.bin", b"", "empty"),
+        ("model.gguf", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n", "a Git LFS pointer"),
+        ("other.safetensors", b"<!DOCTYPE html>", "an error page"),
+    ],
+)
+def test_what_a_pack_refuses_is_not_imported(
+    hub: Hub, repository: LayoutRepository, name: str, content: bytes, words: str
+) -> None:
+    hub.files[name] = content
+
+    with pytest.raises(GateRefusedError) as raised:
+        import_hugging_face("org/tiny", repository, endpoint=hub.url)
+
+    assert words in str(raised.value)
+    assert "Tr41n-on-nights" not in str(raised.value)
+    assert not repository.directory.exists()
+    allowed = GateRules(allow_secret=("*=a test",), allow_content=("*=a test",))
+    import_hugging_face("org/tiny", repository, endpoint=hub.url, gate_rules=allowed)
+
+
 def test_the_endpoint_comes_from_the_environment(
     hub: Hub, repository: LayoutRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,7 +226,7 @@ def test_content_that_is_not_what_the_hub_lists_is_refused(hub: Hub, repository:
 
     with pytest.raises(DigestMismatchError, match=r"model\.safetensors"):
         import_hugging_face("org/tiny", repository, tag="v1", endpoint=hub.url)
-    assert list(repository.tags()) == []
+    assert tags_if_there(repository) == []
 
 
 def test_an_attempt_after_a_failure_fetches_only_what_is_missing(hub: Hub, repository: LayoutRepository) -> None:

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from kitops_orchestration.oci.credentials import StaticCredentials
-from kitops_orchestration.oci.remote import RemoteRepository
+from kitops_orchestration.oci.auth.credentials import StaticCredentials
+from kitops_orchestration.oci.registry.repository import RemoteRepository
 from kitops_orchestration.settings import Limits
 
 NOBODY = StaticCredentials({})

@@ -9,10 +9,10 @@ import time
 import pytest
 
 from kitops_orchestration.errors import AccessDeniedError, AuthenticationError, RegistryError
-from kitops_orchestration.oci.copy import copy
-from kitops_orchestration.oci.credentials import Credential, DockerConfig, StaticCredentials
-from kitops_orchestration.oci.remote import RemoteRepository
-from kitops_orchestration.oci.transfer import download_blob
+from kitops_orchestration.oci.auth.credentials import Credential, DockerConfig, StaticCredentials
+from kitops_orchestration.oci.copying.graph import copy
+from kitops_orchestration.oci.registry.repository import RemoteRepository
+from kitops_orchestration.oci.transfer.download import download_blob
 from kitops_orchestration.settings import MIB, Limits
 from kitops_orchestration.testing.builders import push_bytes, push_random_modelkit, random_bytes
 from kitops_orchestration.testing.registry import Behaviour, EmbeddedRegistry, Fault
@@ -185,6 +185,7 @@ def test_no_credential_is_told_as_such(kind):
     with EmbeddedRegistry(auth=kind) as registry, pytest.raises(AuthenticationError) as caught:
         opened(registry, credentials=StaticCredentials({})).resolve("v1")
     assert "log in" in caught.value.advice
+    assert caught.value.__cause__ is not caught.value  # whoever follows the causes of an error must come to an end
 
 
 def test_a_credential_that_was_rotated_is_asked_for_again(token_registry):
@@ -237,7 +238,7 @@ def test_many_threads_share_tokens_and_never_see_a_401():
                     repositories[number % 2].resolve("v1")
                     with repositories[number % 2].fetch_blob(built[number % 2].manifest.config) as stream:
                         stream.read()
-            except Exception as error:
+            except Exception as error:  # of a thread: the test looks at them
                 failures.append(error)
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]

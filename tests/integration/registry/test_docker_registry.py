@@ -24,16 +24,16 @@ from kitops_orchestration.errors import (
     RegistryResponseError,
     RegistryUnavailableError,
 )
-from kitops_orchestration.oci.blob_source import BytesSource
-from kitops_orchestration.oci.copy import copy
-from kitops_orchestration.oci.credentials import Credential, StaticCredentials
+from kitops_orchestration.oci.auth.credentials import Credential, StaticCredentials
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
+from kitops_orchestration.oci.http.tls import TlsOptions
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.remote import RemoteRepository
-from kitops_orchestration.oci.transfer import download_blob
-from kitops_orchestration.oci.transfer_checkpoint import FileCheckpoint
-from kitops_orchestration.oci.transfer_push import push_content
-from kitops_orchestration.oci.transport import TlsOptions
+from kitops_orchestration.oci.registry.repository import RemoteRepository
+from kitops_orchestration.oci.transfer.checkpoint import FileCheckpoint
+from kitops_orchestration.oci.transfer.download import download_blob
+from kitops_orchestration.oci.transfer.push import push_content
+from kitops_orchestration.oci.transfer.source import BytesSource
 from kitops_orchestration.settings import MIB, Limits
 from kitops_orchestration.testing.builders import push_bytes, push_random_modelkit, random_bytes
 

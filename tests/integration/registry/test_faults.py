@@ -13,10 +13,10 @@ from kitops_orchestration.errors import (
     RegistryUnavailableError,
     SizeMismatchError,
 )
-from kitops_orchestration.oci.copy import copy
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.referrers import attach
-from kitops_orchestration.oci.remote import RemoteRepository
-from kitops_orchestration.oci.transfer import download_blob
+from kitops_orchestration.oci.registry.repository import RemoteRepository
+from kitops_orchestration.oci.transfer.download import download_blob
 from kitops_orchestration.settings import MIB, Limits
 from kitops_orchestration.testing.builders import push_bytes, push_random_modelkit, random_bytes
 from kitops_orchestration.testing.registry import EmbeddedRegistry, Fault

@@ -21,15 +21,15 @@ from kitops_orchestration.errors import (
     RegistryUnavailableError,
     TransferCancelledError,
 )
-from kitops_orchestration.oci.blob_source import BytesSource, FileSource
-from kitops_orchestration.oci.copy import copy
-from kitops_orchestration.oci.credentials import Credential, StaticCredentials
+from kitops_orchestration.oci.auth.credentials import Credential, StaticCredentials
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.reference import Reference, folder_registry
-from kitops_orchestration.oci.remote import RemoteRepository
-from kitops_orchestration.oci.transfer import download_blob
+from kitops_orchestration.oci.registry.repository import RemoteRepository
+from kitops_orchestration.oci.transfer.download import download_blob
+from kitops_orchestration.oci.transfer.source import BytesSource, FileSource
 from kitops_orchestration.settings import MIB, Limits
 
 CONTENT = b"weights!" * (3 * MIB)  # more than the system keeps on its way

@@ -13,10 +13,10 @@ import pytest
 import requests
 
 from kitops_orchestration import KitClient
-from kitops_orchestration.oci.blob_source import BytesSource
-from kitops_orchestration.oci.credentials import StaticCredentials
+from kitops_orchestration.oci.auth.credentials import StaticCredentials
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Manifest
+from kitops_orchestration.oci.transfer.source import BytesSource
 
 TEN_GIB = 10 * 1024**3
 PLANTED = Digest("sha256:732377e7f4a2abdc13ddfa1eb4c9c497fd2a2b294674d056cf51581b47dd586d")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kitops_orchestration import KitClient
-from kitops_orchestration.oci.credentials import StaticCredentials
+from kitops_orchestration.oci.auth.credentials import StaticCredentials
 from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.signing.trust import TrustPolicy
 

@@ -9,7 +9,7 @@ import pytest
 from kitops_orchestration import KitClient
 from kitops_orchestration.errors import AuthenticationError, NotFoundError
 from kitops_orchestration.lineage.statements import DeploymentTarget
-from kitops_orchestration.oci.credentials import Credential, StaticCredentials
+from kitops_orchestration.oci.auth.credentials import Credential, StaticCredentials
 from kitops_orchestration.oci.reference import folder_registry
 from kitops_orchestration.oci.referrers import fallback_tag
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ import time
 import pytest
 
 from kitops_orchestration.client import KitClient
+from kitops_orchestration.disk.large_files import reserve
 from kitops_orchestration.errors import (
     KitOpsError,
     NotFoundError,
@@ -21,19 +21,20 @@ from kitops_orchestration.errors import (
     SizeMismatchError,
     TransferCancelledError,
 )
-from kitops_orchestration.oci import transfer, transfer_ranges
-from kitops_orchestration.oci.blob_source import BytesSource, FileSource
-from kitops_orchestration.oci.copy import copy
-from kitops_orchestration.oci.credentials import Credential, StaticCredentials
+from kitops_orchestration.oci.auth.credentials import Credential, StaticCredentials
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
-from kitops_orchestration.oci.file_write import reserve
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.remote import RemoteRepository
-from kitops_orchestration.oci.remote_blobs import SMALL_BYTES, STREAK
-from kitops_orchestration.oci.transfer import download_blob
-from kitops_orchestration.oci.transfer_checkpoint import FileCheckpoint
-from kitops_orchestration.oci.transfer_push import push_content
+from kitops_orchestration.oci.registry.blobs import SMALL_BYTES, STREAK
+from kitops_orchestration.oci.registry.repository import RemoteRepository
+from kitops_orchestration.oci.resolve import tags_if_there
+from kitops_orchestration.oci.transfer import download as transfer
+from kitops_orchestration.oci.transfer import ranges as transfer_ranges
+from kitops_orchestration.oci.transfer.checkpoint import FileCheckpoint
+from kitops_orchestration.oci.transfer.download import download_blob
+from kitops_orchestration.oci.transfer.push import push_content
+from kitops_orchestration.oci.transfer.source import BytesSource, FileSource
 from kitops_orchestration.progress import ProgressEvent
 from kitops_orchestration.settings import MIB, Limits
 from kitops_orchestration.testing.builders import make_context_dir, push_bytes, push_random_modelkit, random_bytes
@@ -154,12 +155,10 @@ def test_a_blob_of_any_size_arrives_in_a_folder_that_is_not_there_yet(remote, tm
 def test_a_small_blob_does_not_follow_a_link_that_somebody_left(remote, tmp_path):
     blob = push_bytes(remote, b"content")
     (tmp_path / "kept").write_bytes(b"kept")
-    (tmp_path / f".blob.{os.getpid()}.{threading.get_ident()}").symlink_to(tmp_path / "kept")
-    with pytest.raises(KitOpsError, match="cannot write"):
-        download_blob(remote, blob, tmp_path / "blob")
-    assert (tmp_path / "kept").read_bytes() == b"kept"
+    (tmp_path / "blob").symlink_to(tmp_path / "kept")
     download_blob(remote, blob, tmp_path / "blob")
     assert (tmp_path / "blob").read_bytes() == b"content"
+    assert (tmp_path / "kept").read_bytes() == b"kept"
 
 
 def test_a_body_too_large_for_the_registry_goes_in_chunks(embedded_registry, open_remote, source):
@@ -394,7 +393,7 @@ def test_two_downloads_of_one_file_do_not_disturb_each_other(remote, tmp_path):
     def fetch():
         try:
             download_blob(remote, BLOB, tmp_path / "blob")
-        except Exception as error:
+        except Exception as error:  # of a thread: the test looks at them
             failures.append(error)
 
     threads = [threading.Thread(target=fetch) for _ in range(4)]
@@ -413,24 +412,17 @@ def test_a_missing_blob_leaves_nothing(remote, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@contextlib.contextmanager
-def files_end_at(size):
-    """Let no file of this process grow beyond ``size``: a disk that is full in the middle of a transfer."""
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-
-
 @pytest.mark.parametrize("medium", ["registry", "folder"])
-def test_a_disk_that_fills_up_is_told_and_nothing_is_left(remote, tmp_path, medium):
+def test_a_disk_that_fills_up_is_told_and_nothing_is_left(remote, tmp_path, medium, on_a_full_disk):
     repository = remote if medium == "registry" else LayoutRepository(Reference.parse(f"file://{tmp_path}/kits/iris"))
     push_bytes(repository, CONTENT)
     target = tmp_path / "target"
-    with files_end_at(MIB), pytest.raises(KitOpsError, match=r"cannot write .*blob.*File too large"):
-        download_blob(repository, BLOB, target / "blob")
+
+    def download():
+        with pytest.raises(KitOpsError, match=r"cannot write .*blob.*File too large"):
+            download_blob(repository, BLOB, target / "blob")
+
+    on_a_full_disk(MIB, download)
     assert list(target.iterdir()) == []
 
 
@@ -555,14 +547,14 @@ def test_a_cancelled_wait_for_a_token_ends(stop_within):
 
 CHILD = """
 import sys, pathlib
-from kitops_orchestration.oci.blob_source import BytesSource
+from kitops_orchestration.oci.transfer.source import BytesSource
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.remote import RemoteRepository
-from kitops_orchestration.oci.transfer import download_blob
-from kitops_orchestration.oci.transfer_checkpoint import FileCheckpoint
+from kitops_orchestration.oci.registry.repository import RemoteRepository
+from kitops_orchestration.oci.transfer.download import download_blob
+from kitops_orchestration.oci.transfer.checkpoint import FileCheckpoint
 from kitops_orchestration.settings import MIB, Limits
 from kitops_orchestration.testing.builders import random_bytes
 verb, host, folder = sys.argv[1:]
@@ -645,4 +637,4 @@ def test_a_cancelled_copy_stops_within_a_second(embedded_registry, open_remote, 
     embedded_registry.add_fault(Fault(method, path, stall_seconds=30, times=4))
     with stop_within(1.0, cancel), pytest.raises(TransferCancelledError):
         copy(source, "v1", destination, tag="v1", cancel=cancel)
-    assert list(destination.tags()) == []
+    assert tags_if_there(destination) == []

@@ -23,7 +23,7 @@ ROOT = HERE.parents[2]
 
 
 @pytest.fixture(scope="session")
-def npm_verify(tmp_path_factory):
+def npm_verify(tmp_path_factory, installers_environment):
     """Ask npm's sigstore packages about a bundle: ``npm_verify(public_pem, bundle) -> {"verified": …}``."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
@@ -32,7 +32,11 @@ def npm_verify(tmp_path_factory):
     for name in ("package.json", "package-lock.json", "verify_bundle.mjs"):
         shutil.copy(HERE / name, place)
     installed = subprocess.run(
-        [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=place, capture_output=True, text=True
+        [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--cache", str(place / "cache")],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        env=installers_environment,
     )
     if installed.returncode:
         _missing(f"npm ci does not reach its registry: {installed.stderr[-300:]}")
@@ -48,18 +52,14 @@ def npm_verify(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def own_environment(tmp_path_factory):
+def own_environment(tmp_path_factory, installers_environment):
     """Install packages that want other versions than Airflow and MLflow do: ``own_environment("name==1") -> run``."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / ".tools"), "UV_PYTHON_DOWNLOADS": "never"}
-    pip = ["python3", "-m", "pip", "config", "get", "global.index-url"]
-    index = subprocess.run(pip, capture_output=True, text=True).stdout.strip()
-    if index:
-        environment.setdefault("UV_DEFAULT_INDEX", index)  # uv does not read pip's configuration
     base = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
     made: dict[tuple[str, ...], Path] = {}
 
     def uv(*arguments: str) -> None:
-        done = subprocess.run([str(base), "-m", "uv", *arguments], env=environment, capture_output=True, text=True)
+        command = [str(ROOT / ".ci" / "uv"), *arguments]
+        done = subprocess.run(command, env=installers_environment, capture_output=True, text=True)
         if done.returncode:
             _missing(f"cannot be installed here: {arguments}: {done.stderr[-300:]}")
 

@@ -6,10 +6,14 @@ import json
 
 import pytest
 
-from kitops_orchestration.lineage.passport import passport
+from kitops_orchestration.lineage.passport.passport import passport
+from kitops_orchestration.lineage.statements import Dependency, provenance
+from kitops_orchestration.lineage.statements.attach import attach, attest
 from kitops_orchestration.modelkit.pack import pack
+from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference, folder_registry
+from kitops_orchestration.signing import TrustPolicy, generate_key_pair
 from kitops_orchestration.testing.builders import make_context_dir
 
 CHECK = """
@@ -29,9 +33,18 @@ def test_the_bill_of_materials_is_valid(own_environment, tmp_path, kitfile) -> N
     if kitfile is not None:
         (context / "Kitfile").write_text(kitfile)
     repository = LayoutRepository(Reference.parse(f"{folder_registry(tmp_path / 'registry')}/team/iris"))
-    pack(context, repository, tag="v1")
+    packed = pack(context, repository, tag="v1")
+    signer = generate_key_pair(key_format="pkcs8").signer
+    text = b"scikit-learn==1.5.2\nnumpy>=1.26,<3\n"
+    needs = Dependency("environment", "requirements.txt", digest={"sha256": Digest.of(text).hex}, content=text)
+    attach(repository, "v1", provenance(packed, dependencies=[needs]), signer=signer)
+    sections = {"intended-use": "Rank.", "limitations": "English.", "ethical-considerations": "None known."}
+    attest(repository, "v1", "card", {"sections": sections}, signer=signer)
 
-    document = json.dumps(passport(repository, "v1").to_cyclonedx())
+    found = passport(repository, "v1", trust=TrustPolicy.for_key(signer.public_key)).to_cyclonedx()
+    assert {item["name"] for item in found["components"] if item["type"] == "library"} == {"numpy", "scikit-learn"}
+    assert len(found["metadata"]["component"]["modelCard"]["considerations"]) == 3
+    document = json.dumps(found)
 
     done = run("-c", CHECK, text=document)
     assert done.returncode == 0, done.stdout + done.stderr

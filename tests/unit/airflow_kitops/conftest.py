@@ -1,18 +1,14 @@
-"""Airflow for unit tests: a home of its own, no database, no server. It must be set before Airflow is imported."""
+"""Airflow for unit tests: no database, no server; its home is the one of ``tests/conftest.py``."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-os.environ.setdefault("AIRFLOW__OPENLINEAGE__DISABLED", "True")
+from kitops_orchestration.signing.keys import KeyPair, generate_key_pair
 
 
 @pytest.fixture
@@ -70,13 +66,16 @@ def put_modelkit(registry: str) -> Callable[..., str]:
     return put
 
 
-@pytest.fixture
-def signing_connection(registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the default connection a key, and a trust policy in which the key's owner may release and approve."""
-    from kitops_orchestration.signing.keys import generate_key_pair
+@pytest.fixture(scope="session")
+def key_pair() -> KeyPair:
+    """Encrypted as PKCS#8: cosign's own form costs 0.2 s each time it is read, and tests/unit/.../signing reads it."""
+    return generate_key_pair("geheim-1234", key_format="pkcs8")
 
-    pair = generate_key_pair("geheim-1234")
-    (tmp_path / "airflow.pub").write_text(pair.public_key.pem)
+
+@pytest.fixture
+def signing_connection(registry: str, tmp_path: Path, key_pair: KeyPair, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the default connection a key, and a trust policy in which the key's owner may release and approve."""
+    (tmp_path / "airflow.pub").write_text(key_pair.public_key.pem)
     (tmp_path / "trust.yaml").write_text(
         "version: 1\n"
         "identities:\n"
@@ -85,7 +84,7 @@ def signing_connection(registry: str, tmp_path: Path, monkeypatch: pytest.Monkey
         "    keys: [{publicKey: airflow.pub}]\n"
     )
     extra = {
-        "signing_private_key": pair.private_pem.decode(),
+        "signing_private_key": key_pair.private_pem.decode(),
         "signing_private_key_password": "geheim-1234",
         "trust_policy": str(tmp_path / "trust.yaml"),
     }

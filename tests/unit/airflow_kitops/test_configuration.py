@@ -21,6 +21,7 @@ def test_every_option_has_a_type_and_a_default() -> None:
         "poll_interval_seconds",
         "page_conn_id",
         "scratch_dir",
+        "mlflow_webhook_conn_id",
     }
     assert all(isinstance(option["default"], str) and option["type"] for option in options.values())
 
@@ -28,11 +29,11 @@ def test_every_option_has_a_type_and_a_default() -> None:
 def test_the_default_registry_completes_references_where_no_connection_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__KITOPS__DEFAULT_REGISTRY", "registry.example")
     monkeypatch.delenv("AIRFLOW_CONN_KITOPS_DEFAULT", raising=False)
-    assert str(KitOpsHook().complete("team/iris:v1")) == "registry.example/team/iris:v1"
+    assert str(KitOpsHook().client.reference("team/iris:v1")) == "registry.example/team/iris:v1"
     monkeypatch.setenv("AIRFLOW_CONN_BARE", json.dumps({"conn_type": "kitops", "extra": {"namespace": "n"}}))
-    assert str(KitOpsHook("bare").complete("iris:v1")) == "registry.example/n/iris:v1"
+    assert str(KitOpsHook("bare").client.reference("iris:v1")) == "registry.example/n/iris:v1"
     monkeypatch.setenv("AIRFLOW_CONN_FULL", json.dumps({"conn_type": "kitops", "host": "ghcr.io"}))
-    assert str(KitOpsHook("full").complete("iris:v1")) == "ghcr.io/iris:v1"
+    assert str(KitOpsHook("full").client.reference("iris:v1")) == "ghcr.io/iris:v1"
 
 
 def test_the_interval_of_looks_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +45,7 @@ def test_where_signatures_are_required_nothing_unsigned_is_unpacked(
     signing_connection, context_dir, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__KITOPS__REQUIRE_SIGNATURE", "True")
-    packed = KitOpsHook().pack(context_dir, "team/iris:v1")
+    packed = KitOpsHook().client.pack(context_dir, "team/iris:v1")
     unpack = KitUnpackOperator(task_id="unpack", reference="team/iris:v1", target_dir=str(tmp_path / "out"))
     with pytest.raises(AirflowFailException, match="no signature"):
         unpack.execute({})
@@ -56,7 +57,7 @@ def test_where_signatures_are_required_nothing_unsigned_is_unpacked(
 
 
 def test_one_task_can_ask_for_a_signature_of_its_own_accord(signing_connection, context_dir, tmp_path) -> None:
-    KitOpsHook().pack(context_dir, "team/iris:v1")
+    KitOpsHook().client.pack(context_dir, "team/iris:v1")
     options = {"reference": "team/iris:v1", "target_dir": str(tmp_path / "out")}
     with pytest.raises(AirflowFailException, match="no signature"):
         KitUnpackOperator(task_id="strict", verify=True, **options).execute({})

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,7 +15,7 @@ from airflow.sdk.execution_time import context as airflow_context
 
 from airflow_kitops.hooks import KitOpsHook
 from airflow_kitops.operators import KitPackAndPushOperator
-from airflow_kitops.task_state import TaskStateCheckpoint, upload_checkpoint
+from airflow_kitops.task_state import TaskStateCheckpoint, has_next_try, upload_checkpoint
 from kitops_orchestration.settings import MIB
 from kitops_orchestration.testing.registry import EmbeddedRegistry, Fault
 
@@ -102,7 +103,7 @@ def test_the_next_try_sends_only_what_is_missing(remote: EmbeddedRegistry, big: 
     assert state.values == {}
     said = str(broken.value) + caplog.text + json.dumps(facts)
     assert not [address for address in state.saved if str(address).rpartition("/")[2].partition("?")[0] in said]
-    assert KitOpsHook().inspect("team/big:v1").digest == facts["digest"]
+    assert KitOpsHook().client.inspect("team/big:v1").digest == facts["digest"]
 
 
 @pytest.mark.parametrize(("state", "max_tries"), [(None, 2), (State(), 0)], ids=["before 3.3", "no retries"])
@@ -115,6 +116,50 @@ def test_without_a_next_try_the_upload_is_taken_back(
         pack(big, context)
     assert remote.count(method="DELETE", path_contains="/blobs/uploads/") >= 1
     assert state is None or state.saved == []
+
+
+class Instance(SimpleNamespace):
+    """A running task of whose state Airflow's server says one thing."""
+
+    dag_id, task_id, run_id, map_index, log_url = "d", "t", "r", 3, ""
+    try_number, max_tries = 1, 2
+
+    def get_task_states(self, **asked: object) -> dict[str, dict[str, object]]:
+        assert asked == {"dag_id": "d", "map_index": 3, "task_ids": ["t"], "run_ids": ["r"]}
+        return {"r": {"t_3": self.state}}
+
+
+@pytest.mark.parametrize(
+    ("instance", "has_one"),
+    [
+        (Instance(state="running"), True),
+        (Instance(state="restarting"), True),  # cleared
+        (Instance(state="failed"), False),  # by a person
+        (Instance(state="success"), False),
+        (Instance(state="running", try_number=3), False),  # the last one
+        (Instance(), True),  # the server does not answer
+    ],
+)
+def test_only_what_a_try_may_follow_leaves_its_upload_open(instance: Instance, has_one: bool) -> None:
+    assert has_next_try(instance) is has_one
+
+
+@pytest.mark.parametrize(("said", "is_kept"), [("failed", False), ("running", True)])
+def test_a_task_failed_by_hand_takes_its_upload_back(
+    remote: EmbeddedRegistry, big: Path, said: str, is_kept: bool
+) -> None:
+    state = State()
+    operator = KitPackAndPushOperator(task_id="t", context_dir=str(big), push_to="team/big:v1")
+    remote.behaviour.bytes_per_second = 16 * MIB
+    stop = threading.Timer(1.5, operator.on_kill)
+    stop.start()
+    context = {"ti": Instance(state=said), "task_state_store": state}
+    with airflow_context.set_current_context(context), pytest.raises(AirflowException, match="cancel"):
+        operator.execute(context)
+    stop.join()
+    assert (remote.count(method="DELETE", path_contains="/blobs/uploads/"), bool(state.values)) == (
+        (0, True) if is_kept else (1, False)
+    )
 
 
 def test_a_state_that_does_not_answer_costs_the_going_on_and_tells_no_address(

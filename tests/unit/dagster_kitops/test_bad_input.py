@@ -7,7 +7,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dagster_kitops import BasicAuth, KitOpsResource, ModelKitIOManager, latest_modelkit, modelkit_asset
+from dagster_kitops import (
+    BasicAuth,
+    KitOpsResource,
+    ModelKitContent,
+    ModelKitIOManager,
+    latest_modelkit,
+    modelkit_asset,
+)
 from kitops_orchestration.testing.registry import EmbeddedRegistry
 
 RETRIES = dg.RetryPolicy(max_retries=2)
@@ -79,26 +86,23 @@ def test_a_directory_that_is_not_there(failed, kitops, tmp_path):
     assert nothing_is_left(kitops)
 
 
-def test_a_reference_that_is_none(failed, kitops, context_dir):
-    @modelkit_asset(repository="Team/TINY", retry_policy=RETRIES)
-    def tiny():
-        return context_dir
-
-    said, retries = failed([tiny])
-    assert "Team/TINY" in said.description
-    assert retries == 0
-    assert nothing_is_left(kitops)
+@pytest.mark.parametrize(
+    ("options", "said"), [({"repository": "Team/TINY"}, "Team/TINY"), ({"repository": "a", "tag": "no tag"}, "no tag")]
+)
+def test_a_place_that_is_none_is_told_when_the_definition_is_loaded(options, said):
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match=said):
+        modelkit_asset(**options)
 
 
-def test_a_tag_that_is_none(failed, kitops, context_dir):
-    said, retries = failed([tiny(context_dir, tag="no tag")])
+def test_a_tag_of_the_content_that_is_none(failed, kitops, context_dir):
+    said, retries = failed([tiny(ModelKitContent(context_dir=context_dir, tag="no tag"))])
     assert "no tag" in said.description
     assert retries == 0
     assert nothing_is_left(kitops)
 
 
-def test_a_reference_without_tag_to_unpack(failed, kitops, context_dir, run):
-    run([tiny(context_dir)])
+def test_a_reference_without_tag_means_latest_and_says_so_where_there_is_none(failed, kitops, context_dir, run):
+    run([tiny(context_dir, tag="v1")])
 
     @dg.asset(retry_policy=RETRIES)
     def reader(kitops: KitOpsResource):
@@ -106,7 +110,7 @@ def test_a_reference_without_tag_to_unpack(failed, kitops, context_dir, run):
             return folder
 
     said, retries = failed([reader])
-    assert "team/tiny:latest" in said.description
+    assert "tag 'latest' is not in" in said.description
     assert retries == 0
 
 
@@ -139,16 +143,20 @@ def test_a_folder_that_may_not_be_written(failed, context_dir):
     assert retries == 0
 
 
-def test_a_disk_that_is_full_while_packing(failed, kitops, context_dir, largest_file):
+def test_a_disk_that_is_full_while_packing(failed, kitops, context_dir, on_a_full_disk):
     (context_dir / "model.bin").write_bytes(os.urandom(300 * 1024))
-    with largest_file(100 * 1024):
+
+    def pack():
         said, retries = failed([tiny(context_dir)])
-    assert "File too large" in said.description
+        return said.description, retries
+
+    description, retries = on_a_full_disk(100 * 1024, pack)
+    assert "File too large" in description
     assert retries == 0
-    assert kitops.get_client().tags(kitops.reference("team/tiny")) == []
+    assert list(kitops.get_client().repository(kitops.reference("team/tiny")).tags()) == []
 
 
-def test_a_disk_that_is_full_while_loading(failed, kitops, run, context_dir, instance, largest_file):
+def test_a_disk_that_is_full_while_loading(failed, kitops, run, context_dir, instance, on_a_full_disk):
     (context_dir / "model.bin").write_bytes(os.urandom(300 * 1024))
     resources = {"modelkits": ModelKitIOManager(kitops=kitops)}
     made = tiny(context_dir, io_manager_key="modelkits")
@@ -158,9 +166,12 @@ def test_a_disk_that_is_full_while_loading(failed, kitops, run, context_dir, ins
     def reader(tiny: Path):
         return None
 
-    with largest_file(100 * 1024):
+    def load():
         said, retries = failed([made, reader], selection=["reader"], resources=resources)
-    assert "File too large" in said.description
+        return said.description, retries
+
+    description, retries = on_a_full_disk(100 * 1024, load)
+    assert "File too large" in description
     assert retries == 0
     assert list(Path(kitops.scratch_dir).iterdir()) == []
     assert latest_modelkit(instance, "tiny") is not None

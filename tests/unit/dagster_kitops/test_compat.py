@@ -49,3 +49,10 @@ def test_a_check_names_the_event_that_it_is_about():
     target = _compat.AssetCheckEvaluationTargetMaterializationData(storage_id=7, run_id="r", timestamp=1.0)
     about = dg.AssetCheckEvaluation(dg.AssetKey("a"), "c", True, target_materialization_data=target)
     assert about.target_materialization_data.storage_id == 7
+
+
+def test_definitions_are_copied_with_other_assets_and_all_else_as_it_was():
+    defs = dg.Definitions(assets=[dg.AssetSpec("a")], resources={"r": 1})
+    other = _compat.copy_record(defs, assets=[dg.AssetSpec("b")])
+    assert [spec.key.to_user_string() for spec in other.resolve_all_asset_specs()] == ["b"]
+    assert other.resources == {"r": 1}

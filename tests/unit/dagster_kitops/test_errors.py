@@ -2,7 +2,8 @@ import dagster as dg
 import pytest
 
 from dagster_kitops._errors import translated
-from kitops_orchestration.errors import AccessDeniedError, RegistryUnavailableError
+from kitops_orchestration.disk.bytecode import MAY_BE_CUT
+from kitops_orchestration.errors import AccessDeniedError, ModelKitError, RegistryUnavailableError
 
 
 def run(error, retry_policy=None):
@@ -61,3 +62,11 @@ def test_the_failure_says_what_where_and_what_now():
 def test_other_errors_pass_untouched():
     with pytest.raises(ZeroDivisionError), translated():
         _ = 1 / 0
+
+
+@pytest.mark.skipif(not MAY_BE_CUT, reason="this Python cuts no bytecode")
+def test_bytecode_that_a_full_disk_cut_is_gone_when_the_step_has_failed(cut_bytecode):
+    error = ModelKitError("cannot write")
+    error.__cause__ = OSError(28, "No space left on device")
+    run(error)
+    assert not cut_bytecode.exists()

@@ -5,7 +5,8 @@ import dagster as dg
 import pytest
 
 from dagster_kitops import ModelKitContent, ModelKitIOManager, RecordedModelKit, latest_modelkit, modelkit_asset
-from dagster_kitops.partitions import repository_name
+from dagster_kitops.assets.partitions import repository_name
+from dagster_kitops.io_manager import _let_go
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.testing.builders import make_context_dir
 
@@ -288,3 +289,85 @@ def test_tags_of_the_content_are_told_the_partition(run, io, kitops, context_dir
 
     run([tiny], partition_key="a", resources=io)
     assert sorted(kitops.get_client().tags(kitops.reference("tiny"))) == ["newest-a", "v-a"]
+
+
+@dg.op
+def numbers():
+    return [1, 2]
+
+
+@dg.op(out=dg.DynamicOut())
+def each(values):
+    for value in values:
+        yield dg.DynamicOutput(value, mapping_key=f"n{value}")
+
+
+@dg.op
+def doubled(value):
+    return 2 * value
+
+
+@dg.op
+def total(values):
+    return sum(values)
+
+
+def test_what_ops_hand_on_is_kept_as_dagster_keeps_it(io, kitops, instance):
+    @dg.job(resource_defs=io, executor_def=dg.in_process_executor)
+    def sums():
+        total(each(numbers()).map(doubled).collect())
+
+    result = sums.execute_in_process(instance=instance)
+    assert result.output_for_node("total") == 6
+    assert not Path(kitops.registry.removeprefix("file://")).exists()
+
+
+def test_the_inner_ops_of_a_graph_asset_hand_a_folder_on_and_the_asset_is_a_modelkit(run, io, instance, context_dir):
+    @dg.op
+    def train() -> Path:
+        return context_dir
+
+    @dg.op
+    def finish(folder: Path) -> Path:
+        return folder
+
+    @dg.graph_asset
+    def tiny():
+        return finish(train())
+
+    assert run([tiny], resources=io).success
+    assert latest_modelkit(instance, "tiny") is not None
+
+
+def test_what_an_op_left_on_another_machine_is_said_to_be_there(io, instance, tmp_path):
+    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as other:
+
+        @dg.op
+        def gone():
+            return 1
+
+        @dg.op
+        def reads(value):
+            return value
+
+        @dg.job(resource_defs=io)
+        def two():
+            reads(gone())
+
+        first = two.execute_in_process(instance=other)
+        for file in Path(other.storage_directory()).rglob("*"):
+            file.unlink() if file.is_file() else None
+        context = dg.build_input_context(
+            upstream_output=dg.build_output_context(run_id=first.run_id, step_key="gone", name="result"), instance=other
+        )
+        with pytest.raises(dg.Failure, match="not on this machine"):
+            io["io_manager"].load_input(context)
+
+
+def test_a_value_that_is_loaded_outside_of_a_run_stays_until_the_process_ends(run, io, kitops, instance, context_dir):
+    tiny = producer(context_dir)
+    run([tiny], resources=io)
+    folder = dg.Definitions(assets=[tiny], resources=io).load_asset_value("tiny", python_type=Path, instance=instance)
+    assert (folder / "model.bin").is_file()
+    _let_go()
+    assert not folder.exists()

@@ -73,6 +73,7 @@ def test_a_stage_with_a_policy_takes_only_what_passes(run, tiny, policy, instanc
     assert latest_modelkit(instance, PRODUCTION).digest == latest_modelkit(instance, "tiny").digest
 
 
+@pytest.mark.needs("signing")
 def test_an_approval_of_the_right_person_opens_the_stage(run, tiny, instance, kitops, tmp_path):
     policy = tmp_path / "promotion.yaml"
     policy.write_text(APPROVED)
@@ -98,6 +99,8 @@ def test_an_approval_of_the_right_person_opens_the_stage(run, tiny, instance, ki
         instance=instance, resources=resources, run_config=dg.RunConfig(ops={"approve_modelkit_op": config})
     )
     assert approved.success
+    observed = instance.fetch_observations(PRODUCTION, limit=1).records[0].asset_observation
+    assert "Promotion to production" in observed.metadata["kitops/review"].value
     assert run(assets, resources=resources, selection=[PRODUCTION]).success
     assert latest_modelkit(instance, PRODUCTION).reference.tag == "production"
 
@@ -105,8 +108,8 @@ def test_an_approval_of_the_right_person_opens_the_stage(run, tiny, instance, ki
 @pytest.fixture
 def office(tmp_path, kitops):
     """A resource of the pipeline's own key, a trust policy that names another person, and that person's key."""
-    person = generate_key_pair("her secret")
-    robot_path, _ = generate_key_pair("robot").write(tmp_path / "robot")
+    person = generate_key_pair("her secret", key_format="pkcs8")
+    robot_path, _ = generate_key_pair("robot", key_format="pkcs8").write(tmp_path / "robot")
     policy, trust = tmp_path / "promotion.yaml", tmp_path / "trust.yaml"
     policy.write_text(APPROVED)
     trust.write_text(
@@ -138,7 +141,9 @@ def test_an_approver_signs_with_a_key_of_their_own(run, tiny, instance, office, 
     assets = [tiny, *build_promotion_assets(source=tiny, stages=stages)]
     resources = {"kitops": resource}
     run(assets, resources=resources, raise_on_error=False)
-    assert approve(instance, resource, stages).success  # signed by the pipeline: counts for nobody
+    refused = approve(instance, resource, stages)  # the pipeline's own key has no voice
+    (failure,) = [event for event in refused.all_events if event.is_step_failure]
+    assert "would count for nothing" in str(failure.event_specific_data.error)
     assert not run(assets, resources=resources, selection=[PRODUCTION], raise_on_error=False).success
     result = approve(instance, resource, stages, key="env://RISK_KEY", password_variable="RISK_PASSWORD", ticket="R-7")
     assert result.success
@@ -155,7 +160,9 @@ def test_an_approval_that_is_tried_again_adds_nothing(run, tiny, instance, offic
     run([tiny], resources={"kitops": resource})
     assert approve(instance, resource, stages, key="env://RISK_KEY").success
     observation = instance.fetch_observations(PRODUCTION, limit=1).records[0].asset_observation
-    assert observation.metadata["kitops/statement"].value.startswith("sha256:")
+    said = observation.metadata["kitops/statement"].value
+    assert said.keys() == {"digest", "isNew", "isSigned"}
+    assert (said["digest"][:7], said["isSigned"]) == ("sha256:", True)
 
 
 def test_a_key_that_was_typed_into_the_launchpad_is_refused(run, tiny, instance, office):

@@ -35,6 +35,23 @@ def test_a_password_from_the_environment_opens_the_registry(run, with_password, 
     assert run([tiny(context_dir)], resources={"kitops": with_password}).success
 
 
+def test_a_step_pushes_and_pulls_any_artifact_with_the_credentials_of_the_resource(
+    run, with_password, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.md").write_text("# Notes\n")
+
+    @dg.asset
+    def notes(kitops: KitOpsResource) -> str:
+        oras = kitops.get_client().oras("team/notes")
+        oras.push("team/notes:v1", files=["notes.md"])
+        (arrived,) = oras.pull("team/notes:v1", outdir=str(tmp_path / "out"))
+        return arrived
+
+    assert run([notes], resources={"kitops": with_password}).success
+    assert (tmp_path / "out" / "notes.md").read_text() == "# Notes\n"
+
+
 def test_missing_credentials_fail_once_whatever_the_policy(run, registry, context_dir):
     asset = tiny(context_dir, retry_policy=dg.RetryPolicy(max_retries=3))
     result = run([asset], resources={"kitops": resource(registry, AnonymousAuth())}, raise_on_error=False)

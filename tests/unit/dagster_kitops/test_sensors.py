@@ -1,7 +1,12 @@
 import dagster as dg
 import pytest
 
-from dagster_kitops import build_modelkit_tag_sensor, build_observable_modelkits, latest_modelkit
+from dagster_kitops import (
+    build_modelkit_tag_sensor,
+    build_observable_modelkits,
+    latest_modelkit,
+    modelkit_versions_partitions_def,
+)
 from kitops_orchestration.testing.builders import make_context_dir
 
 
@@ -25,7 +30,7 @@ def tick(sensor, instance, kitops, cursor=None):
 
 
 def test_each_new_digest_is_reported_once(instance, kitops, pack):
-    sensor = build_modelkit_tag_sensor(repositories={"team/tiny": "tiny"}, target=[retrained])
+    sensor = build_modelkit_tag_sensor(repositories={"team/tiny": "tiny"}, tags="v1", target=[retrained])
     packed = pack("v1", 1)
     first = tick(sensor, instance, kitops)
     (event,) = first.asset_events
@@ -48,14 +53,17 @@ def test_a_moved_tag_says_where_it_was_before(instance, kitops, pack):
 
 
 def test_a_cursor_that_is_set_back_gives_the_same_run_keys(instance, kitops, pack):
-    sensor = build_modelkit_tag_sensor(repositories={"team/tiny": "tiny"}, target=[retrained])
+    sensor = build_modelkit_tag_sensor(repositories={"team/tiny": "tiny"}, tags="v1", target=[retrained])
     pack("v1", 1)
     keys = [[request.run_key for request in tick(sensor, instance, kitops).run_requests] for _ in range(2)]
     assert keys[0] == keys[1]
 
 
 def test_only_the_chosen_tags_count(instance, kitops, pack):
-    sensor = build_modelkit_tag_sensor(repositories={"team/tiny": "tiny"}, tags=">=1.0")
+    versions = modelkit_versions_partitions_def("team/tiny")
+    sensor = build_modelkit_tag_sensor(
+        repositories={"team/tiny": "tiny"}, tags=">=1.0", dynamic_partitions_def=versions
+    )
     for seed, tag in enumerate(["latest", "0.9.0", "1.2.0"]):
         pack(tag, seed)
     events = tick(sensor, instance, kitops).asset_events
@@ -78,7 +86,10 @@ def test_tags_become_partitions(instance, kitops, pack):
 
 
 def test_what_is_too_much_for_one_tick_waits_for_the_next(instance, kitops, pack):
-    sensor = build_modelkit_tag_sensor(repositories={"team/tiny": "tiny"}, max_changes_per_tick=2)
+    versions = modelkit_versions_partitions_def("team/tiny")
+    sensor = build_modelkit_tag_sensor(
+        repositories={"team/tiny": "tiny"}, dynamic_partitions_def=versions, max_changes_per_tick=2
+    )
     for number in range(3):
         pack(f"v{number}", number)
     first = tick(sensor, instance, kitops)
@@ -87,7 +98,8 @@ def test_what_is_too_much_for_one_tick_waits_for_the_next(instance, kitops, pack
 
 
 def test_tags_that_are_gone_leave_the_cursor(instance, kitops, pack):
-    sensor = build_modelkit_tag_sensor(repositories={"team/tiny": "tiny"})
+    versions = modelkit_versions_partitions_def("team/tiny")
+    sensor = build_modelkit_tag_sensor(repositories={"team/tiny": "tiny"}, dynamic_partitions_def=versions)
     pack("v1", 1)
     pack("v2", 2)
     first = tick(sensor, instance, kitops)
@@ -146,7 +158,8 @@ def report(result, instance):
 
 @pytest.mark.parametrize("emit", ["observation", "materialization"])
 def test_a_cursor_that_is_set_back_reports_nothing_twice(instance, kitops, pack, emit):
-    sensor = build_modelkit_tag_sensor(repositories={"team/tiny": "tiny"}, emit=emit)
+    versions = modelkit_versions_partitions_def("team/tiny")
+    sensor = build_modelkit_tag_sensor(repositories={"team/tiny": "tiny"}, emit=emit, dynamic_partitions_def=versions)
     pack("v1", 1)
     pack("v2", 2)
     first = tick(sensor, instance, kitops)
@@ -172,6 +185,7 @@ def test_a_tag_that_goes_back_is_news_again(instance, kitops, pack):
 def test_a_run_is_told_the_reference(instance, kitops, pack):
     sensor = build_modelkit_tag_sensor(
         repositories={"team/tiny": "tiny"},
+        tags="v1",
         target=[retrained],
         run_config=lambda change: {"ops": {"retrained": {"config": {"reference": str(change.reference)}}}},
     )
@@ -183,7 +197,7 @@ def test_a_run_is_told_the_reference(instance, kitops, pack):
 
 def test_a_repository_that_is_not_there_yet_does_not_hide_the_others(instance, kitops, pack):
     pack("v1", 1)
-    sensor = build_modelkit_tag_sensor(repositories={"team/nothing-yet": "nothing", "team/tiny": "tiny"})
+    sensor = build_modelkit_tag_sensor(repositories={"team/nothing-yet": "nothing", "team/tiny": "tiny"}, tags="v1")
     assert [event.asset_key.to_user_string() for event in tick(sensor, instance, kitops).asset_events] == ["tiny"]
 
 
@@ -199,7 +213,7 @@ def test_an_observation_that_fails_does_not_hide_the_others(instance, kitops, pa
 
 def test_two_modelkits_with_one_asset_key_are_refused_by_name():
     spec = dg.AssetSpec("tiny")
-    with pytest.raises(dg.DagsterInvalidDefinitionError, match="several ModelKits have the asset key tiny"):
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="several assets have the key tiny"):
         build_observable_modelkits({"a/tiny": "a/tiny:v1", "b/tiny": "b/tiny:v1"}, specs=[spec, spec])
 
 

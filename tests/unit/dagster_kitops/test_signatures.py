@@ -11,6 +11,7 @@ from dagster_kitops import (
     build_modelkit_signature_checks,
     modelkit_asset,
 )
+from kitops_orchestration.oci.resolve import tags_if_there
 from kitops_orchestration.signing.keys import generate_key_pair
 
 
@@ -53,18 +54,28 @@ def test_a_signed_kit_passes_and_says_who_signed(run, signing, context_dir):
     assert found.passed
     (event,) = result.asset_materializations_for_node("tiny")
     assert event.metadata["kitops/signed"].value is True
-    assert event.metadata["kitops/signer"].value
+    made = event.metadata["kitops/signature"].value
+    again = signing.get_client().sign(event.metadata["kitops/reference"].value).to_json()
+    assert made["key"] == event.metadata["kitops/signer"].value
+    assert {
+        **again,
+        "reference": made["reference"],
+        "signatures": [{**item, "isNew": True} for item in again["signatures"]],
+    } == made
     assert event.metadata["kitops/tag"].value == "latest"
 
 
 def test_an_unsigned_kit_does_not_pass(run, signing, context_dir):
     (found,) = results(run, context_dir, signing, sign=False).get_asset_check_evaluations()
     assert not found.passed
+    reference = signing.get_client().resolve(signing.reference("team/tiny:latest"))
+    verdict = signing.get_client().check_signatures(reference, trust=signing.get_trust()).to_json()
+    assert found.metadata["kitops/verification"].value == verdict
 
 
 def test_the_provenance_of_a_resource_with_a_key_is_signed(run, signing, context_dir):
     results(run, context_dir, signing, sign=True)
-    from kitops_orchestration.lineage.questions import lineage
+    from kitops_orchestration.lineage.answers.questions import lineage
 
     reference = signing.reference("team/tiny:latest")
     found = lineage(signing.get_client().repository(reference), "latest", trust=signing.get_trust())
@@ -73,7 +84,7 @@ def test_the_provenance_of_a_resource_with_a_key_is_signed(run, signing, context
 
 def test_signing_without_a_key_fails_and_tags_nothing(run, kitops, context_dir):
     assert not run([tiny(context_dir, sign=True)], raise_on_error=False).success
-    assert kitops.get_client().tags(kitops.reference("team/tiny")) == []
+    assert list(tags_if_there(kitops.get_client().repository(kitops.reference("team/tiny")))) == []
 
 
 @pytest.mark.parametrize(

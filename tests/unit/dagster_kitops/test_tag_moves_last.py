@@ -18,7 +18,7 @@ def registry():
 
 @pytest.fixture
 def signing(registry, tmp_path):
-    private_path, _ = generate_key_pair("secret").write(tmp_path / "release")
+    private_path, _ = generate_key_pair("secret", key_format="pkcs8").write(tmp_path / "release")
     signer = ModelKitSignerResource(private_key_path=str(private_path), password="secret")
     return KitOpsResource(registry=registry.host, signer=signer, retries=0)
 

@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from kitops_orchestration.client import KitClient
-from kitops_orchestration.oci.credentials import Credential, StaticCredentials
+from kitops_orchestration.oci.auth.credentials import Credential, StaticCredentials
 from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.testing.builders import make_context_dir
 from kitops_orchestration.testing.registry import EmbeddedRegistry
@@ -26,6 +26,7 @@ from kitops_orchestration.testing.registry import EmbeddedRegistry
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "airflow"
 USERS = {"alice": "admin", "bob": "op", "carol": "viewer"}
 PATIENCE_SECONDS = 240
+WEBHOOK_SECRET = "webhooks-geheim-1234"
 
 
 class Airflow:
@@ -39,11 +40,11 @@ class Airflow:
         self._tokens: dict[str, str] = {}
 
     def start(self) -> None:
-        log = (self.home / "standalone.log").open("ab")
         command = [str(Path(sys.executable).with_name("airflow")), "standalone"]
-        self._process = subprocess.Popen(
-            command, env=self._environment, stdout=log, stderr=log, start_new_session=True, cwd=self.home
-        )
+        with (self.home / "standalone.log").open("ab") as log:  # the child keeps its own
+            self._process = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log, start_new_session=True, cwd=self.home
+            )
         self._tokens.clear()
         self.wait("every component is healthy", self._is_healthy)
 
@@ -136,6 +137,59 @@ class Airflow:
         return self.call("GET", f"/dags/{dag}/dagRuns")["dag_runs"]
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow that sends webhooks; it starts while Airflow does, which takes longer."""
+    from cryptography.fernet import Fernet
+
+    root, port = tmp_path_factory.mktemp("mlflow"), free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    stores = ["--backend-store-uri", f"sqlite:///{root}/mlflow.db", "--artifacts-destination", str(root / "store")]
+    environment = {
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+        "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+        "MLFLOW_WEBHOOK_CACHE_TTL": "1",
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+    }
+    with (root / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, *stores], stdout=log, stderr=log, cwd=root, env=environment, start_new_session=True
+        )
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def mlflow(mlflow_url: str, airflow: Airflow) -> Any:
+    """A client of that MLflow, which has a webhook to this Airflow."""
+    from mlflow import MlflowClient
+
+    airflow.wait("MLflow answers", lambda: _answers(f"{mlflow_url}/health"))
+    client = MlflowClient(mlflow_url)
+    address = f"{airflow.url}/kitops/mlflow/webhook"
+    events = ["model_version_alias.created", "model_version.created"]
+    client.create_webhook("airflow", address, events, secret=WEBHOOK_SECRET)
+    return client
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRegistry]:
     with EmbeddedRegistry(storage_dir=tmp_path_factory.mktemp("registry"), auth="token") as server:
@@ -177,20 +231,18 @@ def connection(registry: EmbeddedRegistry, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def airflow(
-    registry: EmbeddedRegistry, connection: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    registry: EmbeddedRegistry, connection: dict[str, Any], mlflow_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Airflow]:
     home = tmp_path_factory.mktemp("standalone")
     dags = home / "dags"
     shutil.copytree(Path(__file__).with_name("dags"), dags)
-    for name in ("train_and_publish", "per_version", "approve_and_promote", "watch_production"):
-        shutil.copy(EXAMPLES / f"{name}.py", dags / f"{name}.py")
-    shutil.copy(EXAMPLES / "promotion.yaml", dags / "promotion.yaml")
+    examples = ("train_and_publish", "per_version", "approve_and_promote", "watch_production", "champion_to_production")
+    for name in (*(f"{example}.py" for example in examples), "promotion.yaml", "release.yaml"):
+        shutil.copy(EXAMPLES / name, dags / name)
     (home / "passwords.json").write_text(json.dumps({user: f"{user}-password" for user in USERS}))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     large = make_context_dir(home / "large", model_bytes=64 * 1024 * 1024)
-    server = Airflow(home, _environment(home, port, registry, connection, large), port)
+    server = Airflow(home, _environment(home, port, registry, connection, large, mlflow_url), port)
     try:
         server.start()
         yield server
@@ -199,7 +251,7 @@ def airflow(
 
 
 def _environment(
-    home: Path, port: int, registry: EmbeddedRegistry, connection: dict[str, Any], large: Path
+    home: Path, port: int, registry: EmbeddedRegistry, connection: dict[str, Any], large: Path, mlflow_url: str
 ) -> dict[str, str]:
     url = f"http://127.0.0.1:{port}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "MLFLOW"))}
@@ -227,6 +279,10 @@ def _environment(
             {"type": "file", "log_file_path": str(home / "openlineage.jsonl"), "append": True}
         ),
         "AIRFLOW_CONN_KITOPS_DEFAULT": json.dumps(connection),
+        "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(
+            {"conn_type": "mlflow", "host": mlflow_url, "extra": {"webhook_secret": WEBHOOK_SECRET}}
+        ),
+        "AIRFLOW__KITOPS__MLFLOW_WEBHOOK_CONN_ID": "mlflow_default",
         "AIRFLOW__KITOPS__PAGE_CONN_ID": "kitops_stored",  # in Airflow's database, as most people keep connections
         "KITOPS_EXAMPLE_REGISTRY": registry.host,
         "E2E_LARGE_CONTEXT": str(large),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
 import pytest
 import requests
 
+from kitops_orchestration.errors import NotFoundError
 from kitops_orchestration.signing.keys import load_private_key
 from kitops_orchestration.testing.builders import make_context_dir
 
@@ -71,6 +73,75 @@ def test_no_secret_is_in_a_tasks_log(airflow, connection) -> None:
     assert "geheim-1234" not in log
     key = connection["extra"]["signing_private_key"].splitlines()[1:-1]
     assert [line for line in key if line in log] == []
+
+
+def test_the_champions_move_becomes_a_release_that_mlflow_shows(airflow, client, mlflow, tmp_path) -> None:
+    airflow.wait(
+        "the watchers have looked", lambda: _told(airflow, "wine champion") and _told(airflow, "wine versions")
+    )
+    model_version(mlflow, tmp_path)
+    (by_webhook,) = airflow.wait("a webhook starts a run", lambda: airflow.runs("on_version"), seconds=60)
+    mlflow.set_registered_model_alias("wine", "champion", "1")
+    (started,) = airflow.wait("the move starts a run", lambda: airflow.runs("champion_to_production"))
+    run = started["dag_run_id"]
+    path = f"/dags/champion_to_production/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
+    airflow.wait(
+        "somebody is asked",
+        lambda: airflow.task("champion_to_production", run, "approve")["state"] in ("awaiting_input", "failed"),
+    )
+    time.sleep(SETTLING_SECONDS)
+    exported = airflow.returned("champion_to_production", run, "export")
+    assert exported["isSigned"] is True
+    asked = airflow.call("GET", path)
+    assert asked["subject"] == "Release version 1 of wine?"
+    assert exported["digest"] in asked["body"]
+    answer = {"chosen_options": ["Approve"], "params_input": {"comment": "a good year", "ticket": None}}
+    assert airflow.call("PATCH", path, user="bob", ok=False, json=answer) == 200
+    assert airflow.finish("champion_to_production", run) == "success"
+    assert client.resolve("team/production/wine:released").digest == exported["digest"]
+    shown = mlflow.get_model_version("wine", "1")
+    assert shown.tags["kitops.modelkit.digest"] == exported["digest"]
+    assert shown.tags["kitops.stage.released"].startswith(exported["digest"])
+    assert mlflow.get_registered_model("wine").aliases == {"champion": "1", "released": "1"}
+    assert airflow.finish("on_version", by_webhook["dag_run_id"]) == "success"
+    assert airflow.returned("on_version", by_webhook["dag_run_id"], "tell") == ["models:/wine/1"]
+    assert len(airflow.runs("on_version")) == len(airflow.runs("champion_to_production")) == 1
+
+
+def test_a_webhook_that_mlflow_did_not_sign_starts_nothing(airflow) -> None:
+    address = f"{airflow.url}/kitops/mlflow/webhook"
+    body = json.dumps({"entity": "model_version", "action": "created", "data": {"name": "wine", "version": "9"}})
+    forged = {
+        "X-MLflow-Delivery-Id": "d-1",
+        "X-MLflow-Timestamp": str(int(time.time())),
+        "X-MLflow-Signature": "v1,AA==",
+    }
+    for headers in ({}, forged):
+        assert requests.post(address, data=body, headers=headers, timeout=30).status_code == 401
+    assert requests.get(address, timeout=30).status_code == 405
+
+
+def model_version(mlflow, folder) -> str:
+    """A version of wine whose run logged a small model in MLflow's own layout."""
+    model = folder / "model"
+    model.mkdir()
+    (model / "MLmodel").write_text("flavors:\n  python_function:\n    loader_module: wine\n    data: data\n")
+    (model / "data").write_text("12.5")
+    if not mlflow.search_registered_models("name = 'wine'"):
+        mlflow.create_registered_model("wine")
+    run = mlflow.create_run(mlflow.create_experiment(f"wine {folder.name}"))
+    mlflow.log_artifacts(run.info.run_id, str(model), "model")
+    mlflow.set_terminated(run.info.run_id)
+    source = f"runs:/{run.info.run_id}/model"
+    return mlflow.create_model_version("wine", source, run.info.run_id).version
+
+
+def _told(airflow, name: str) -> dict[str, Any] | None:
+    """What the watcher of a registered model has stored with its asset."""
+    assets = airflow.call("GET", "/assets", params={"name_pattern": name})["assets"]
+    stored = airflow.call("GET", f"/assets/{assets[0]['id']}/state-store")["asset_state_store"] if assets else []
+    watched = re.compile(r"kitops mlflow \S+ (alias|version)\b")  # the connection stands before what is watched
+    return next((entry["value"] for entry in stored if watched.match(entry["key"])), None)
 
 
 def test_a_pushed_tag_starts_one_run_for_each_digest_also_over_a_restart(airflow, client, tmp_path) -> None:
@@ -189,7 +260,12 @@ def test_marking_a_running_push_as_failed_stops_it(airflow, client, registry) ->
             "the task heard of it", lambda: "cancel" in airflow.log("slow_push", run, "push").lower(), seconds=60
         )
         assert airflow.task("slow_push", run, "push")["state"] == "failed"
-        assert client.tags("team/slow/large") == []
+        with pytest.raises(NotFoundError):
+            client.resolve("team/slow/large:v1")
+        # It has retries, and a person said that none comes: nobody goes on with the upload.
+        airflow.wait(
+            "the upload is taken back", lambda: registry.count(method="DELETE", path_contains="slow/large/blobs")
+        )
     finally:
         registry.behaviour.bytes_per_second = None
 

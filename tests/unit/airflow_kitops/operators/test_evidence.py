@@ -22,8 +22,9 @@ def test_a_signed_modelkit_verifies_and_names_its_signer(put_modelkit, signing_c
 
 def test_signing_again_adds_nothing(put_modelkit, signing_connection) -> None:
     reference = put_modelkit("team/iris:v1")
-    assert KitSignOperator(task_id="sign", reference=reference).execute({})["is_new"]
-    assert not KitSignOperator(task_id="sign", reference=reference).execute({})["is_new"]
+    first, again = (KitSignOperator(task_id="sign", reference=reference).execute({}) for _ in range(2))
+    assert {made["isNew"] for made in first["signatures"]} == {True}
+    assert {made["isNew"] for made in again["signatures"]} == {False}
 
 
 def test_a_modelkit_without_a_signature_fails_without_a_retry(put_modelkit, signing_connection) -> None:
@@ -47,8 +48,8 @@ def test_a_test_result_is_attached_signed(put_modelkit, signing_connection) -> N
         reference=put_modelkit("team/iris:v1"),
         test_result={"result": "PASSED", "passedTests": ["smoke"]},
     ).execute({})
-    assert facts["is_signed"]
-    assert facts["is_new"]
+    assert facts["statement"]["isSigned"]
+    assert facts["statement"]["isNew"]
 
 
 def test_a_test_result_that_is_none_is_refused(put_modelkit) -> None:
@@ -66,5 +67,5 @@ def test_a_deployment_is_recorded_with_its_digest(put_modelkit) -> None:
         target={"kind": "vm", "name": "host-1"},
     ).execute({})
     found = KitOpsHook().client.lineage(facts["reference"])
-    assert facts["is_new"]
+    assert facts["statement"]["isNew"]
     assert "production" in found.to_markdown()

@@ -14,8 +14,11 @@ from airflow_kitops.operators import (
     KitPackAndPushOperator,
     KitPackOperator,
     KitUnpackOperator,
+    KitValidateOperator,
 )
+from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.resolve import tags_if_there
 from kitops_orchestration.oci.schemes import open_repository
 from kitops_orchestration.testing.registry import EmbeddedRegistry
 
@@ -27,14 +30,14 @@ def pack(context_dir: Path, push_to: str = "team/iris:v1", **options: object) ->
 def test_a_folder_becomes_a_modelkit_in_the_folder_registry(context_dir: Path, registry: str) -> None:
     facts = pack(context_dir)
     assert facts["reference"] == f"{registry}/team/iris:v1@{facts['digest']}"
-    assert facts["layers"] == 2
+    assert facts["layerCount"] == 2
     assert str(context_dir) not in json.dumps(facts)
 
 
 def test_packing_again_gives_the_same_digest_and_uploads_nothing(context_dir: Path, registry: str) -> None:
     first, second = pack(context_dir), pack(context_dir)
     assert first["digest"] == second["digest"]
-    assert second["uploaded_bytes"] == 0
+    assert second["uploadedBytes"] == 0
 
 
 def test_a_folder_becomes_a_modelkit_straight_in_a_registry(context_dir: Path, registry: str) -> None:
@@ -88,6 +91,24 @@ def test_inspecting_names_the_layers(context_dir: Path, registry: str) -> None:
     json.dumps(found)
 
 
+def test_a_valid_modelkit_lets_the_pipeline_go_on(context_dir: Path, registry: str) -> None:
+    reference = pack(context_dir)
+    for reads_layers in (True, False):
+        found = KitValidateOperator(task_id="validate", reference=reference, reads_layers=reads_layers).execute({})
+        assert (found["valid"], found["readsLayers"], found["digest"]) == (True, reads_layers, reference["digest"])
+        json.dumps(found)
+
+
+def test_a_broken_modelkit_stops_it_without_a_retry(context_dir: Path, registry: str) -> None:
+    reference = pack(context_dir)
+    modelkit = KitOpsHook().client.inspect(reference)
+    LayoutRepository(modelkit.reference).blob_path(modelkit.layers[0].descriptor.digest).unlink()
+    with pytest.raises(AirflowFailException, match="is not valid: blobs: "):
+        KitValidateOperator(task_id="validate", reference=reference, reads_layers=False).execute({})
+    found = KitValidateOperator(task_id="validate", reference=reference, fail_when_wrong=False).execute({})
+    assert not found["valid"]
+
+
 def test_a_difference_is_json(context_dir: Path, registry: str) -> None:
     before = pack(context_dir)
     (context_dir / "model.bin").write_bytes(b"other weights")
@@ -103,25 +124,25 @@ def test_pack_and_push_says_where_it_comes_from_and_signs(context_dir: Path, sig
         )
     }
     first, again = operator.execute(context), operator.execute(context)
-    assert first["is_signed"]
-    assert first["provenance_digest"] == again["provenance_digest"]
-    found = json.dumps(KitOpsHook().lineage(first).to_json())
+    assert first["isSigned"]
+    assert first["provenance"] == again["provenance"]
+    found = json.dumps(KitOpsHook().client.lineage(first).to_json())
     assert "training" in found
     assert "run-1" in found
 
 
 def test_pack_and_push_without_a_key_attaches_unsigned_provenance(context_dir: Path, registry: str) -> None:
     operator = KitPackAndPushOperator(task_id="publish", context_dir=str(context_dir), push_to="team/iris:v1")
-    assert not operator.execute({})["is_signed"]
+    assert not operator.execute({})["isSigned"]
 
 
 def test_pack_and_push_that_cannot_sign_moves_no_tag(context_dir: Path, registry: str) -> None:
     operator = KitPackAndPushOperator(
         task_id="publish", context_dir=str(context_dir), push_to="team/iris:v1", sign=True, extra_tags=["latest"]
     )
-    with pytest.raises(AirflowFailException, match="no key to sign with"):
+    with pytest.raises(AirflowFailException, match="there is no key"):
         operator.execute({})
-    assert KitOpsHook().tags("team/iris") == []
+    assert tags_if_there(KitOpsHook().client.repository("team/iris")) == []
 
 
 def test_pack_and_push_moves_the_tags_when_provenance_and_signature_are_there(
@@ -136,7 +157,7 @@ def test_pack_and_push_moves_the_tags_when_provenance_and_signature_are_there(
         listed = {item.digest for item in open_repository(Reference.parse(reference)).referrers(facts["digest"])}
         tagged = next(number for number, path in enumerate(written) if path.endswith("/manifests/v1"))
         before = {path.rpartition("/")[2] for path in written[:tagged]}
-    assert facts["is_signed"]
+    assert facts["isSigned"]
     assert len(listed) == 2
     assert listed <= before
     assert "latest" not in before
@@ -152,3 +173,10 @@ def test_a_folder_in_object_storage_is_packed_and_not_left_behind(
     there = KitPackOperator(task_id="p", context_dir=f"file://{context_dir}", push_to="team/iris:v2").execute({})
     assert there["digest"] == here["digest"]
     assert list(scratch.iterdir()) == []
+
+
+def test_a_task_leaves_one_xcom_unless_its_keys_are_asked_for() -> None:
+    fields = {"context_dir": "/somewhere", "push_to": "team/iris:v1"}
+    assert KitPackOperator(task_id="pack", **fields).multiple_outputs is False
+    assert KitPackOperator(task_id="pack_keys", multiple_outputs=True, **fields).multiple_outputs is True
+    assert KitPackOperator(task_id="pack_none", do_xcom_push=False, **fields).do_xcom_push is False

@@ -11,13 +11,17 @@ from airflow.sdk import DAG
 from airflow.sdk.definitions.param import ParamsDict
 
 from airflow_kitops.hooks import KitOpsHook
-from airflow_kitops.notifications import review_text
 from airflow_kitops.operators import (
     KitApprovePromotionOperator,
     KitPackOperator,
     KitPromoteOperator,
     KitRollbackOperator,
 )
+from airflow_kitops.operators.approve import BODY_LEVEL
+from airflow_kitops.ui.notifications import review_text
+from kitops_orchestration.presentation.markdown import render
+from kitops_orchestration.presentation.page import Items, Page, Table
+from kitops_orchestration.promotion.rules.policy import PromotionPolicy
 
 POLICY = """\
 version: 1
@@ -55,11 +59,11 @@ def answer(option: str, *, user: str | None = "bob", **form: str) -> dict:
 
 
 def shown(packed: dict, policy: str) -> dict:
-    return KitOpsHook().plan(packed, stage="production", policy=policy).to_json()
+    return KitOpsHook().client.plan(packed, stage="production", policy=PromotionPolicy.load(policy)).to_json()
 
 
 def tags() -> list[str]:
-    return KitOpsHook().tags("team/iris")
+    return KitOpsHook().client.tags("team/iris")
 
 
 def test_a_promotion_moves_the_digest_and_says_what_was_there(packed: dict, context_dir: Path) -> None:
@@ -67,8 +71,8 @@ def test_a_promotion_moves_the_digest_and_says_what_was_there(packed: dict, cont
     (context_dir / "model.bin").write_bytes(b"better weights")
     better = KitPackOperator(task_id="pack", context_dir=str(context_dir), push_to="team/iris:v2").execute({})
     second = KitPromoteOperator(task_id="promote", reference=better, stage="staging").execute({})
-    assert (first["digest"], first["tag"], first["previous_digest"]) == (packed["digest"], "staging", None)
-    assert (second["digest"], second["previous_digest"]) == (better["digest"], packed["digest"])
+    assert (first["digest"], first["tag"], first["previousDigest"]) == (packed["digest"], "staging", None)
+    assert (second["digest"], second["previousDigest"]) == (better["digest"], packed["digest"])
 
 
 def test_a_promotion_to_another_repository_takes_the_digest_along(packed: dict, registry: str) -> None:
@@ -86,7 +90,7 @@ def test_a_rollback_brings_the_one_before_back(packed: dict, context_dir: Path) 
     back = KitRollbackOperator(
         task_id="rollback", repository="team/iris", stage="staging", reason="smoke test failed"
     ).execute({})
-    assert (back["digest"], back["previous_digest"]) == (packed["digest"], worse["digest"])
+    assert (back["digest"], back["previousDigest"]) == (packed["digest"], worse["digest"])
 
 
 def test_a_missing_approval_is_not_retried_and_nothing_moves(packed: dict, policy: str) -> None:
@@ -102,7 +106,7 @@ def test_an_approval_promotes_the_digest_that_was_shown(packed: dict, policy: st
     facts = approve(packed, policy).execute_complete({}, answer("Approve", comment="looks good"), plan=plan)
     assert (facts["digest"], facts["tag"]) == (packed["digest"], "production")
     assert (facts["decision"], facts["approver"]) == ("approved", "bob")
-    record = json.dumps(KitOpsHook().lineage(facts["reference"]).to_json())
+    record = json.dumps(KitOpsHook().client.lineage(facts["reference"]).to_json())
     assert "bob" in record
     assert "looks good" in record
 
@@ -167,25 +171,75 @@ def test_the_form_asks_for_a_comment_and_a_ticket_and_for_nothing_of_the_dag(pac
 
 def test_the_review_card_compares_with_what_is_there_now(packed: dict, policy: str, context_dir: Path) -> None:
     hook = KitOpsHook()
-    alone = hook.review_card(hook.plan(packed, stage="production", policy=policy))
-    hook.promote(packed, stage="production")
+
+    def card(reference: dict) -> str:
+        return render(
+            hook.client.review(
+                hook.client.plan(reference, stage="production", policy=PromotionPolicy.load(policy))
+            ).page(),
+            level=BODY_LEVEL,
+        )
+
+    alone = card(packed)
+    hook.client.promote(packed, stage="production")
     (context_dir / "model.bin").write_bytes(b"better weights")
     better = KitPackOperator(task_id="pack", context_dir=str(context_dir), push_to="team/iris:v2").execute({})
-    compared = hook.review_card(hook.plan(better, stage="production", policy=policy))
+    compared = card(better)
     assert packed["digest"] in alone
     assert "licence" in alone
     assert better["digest"] in compared
     assert "model.bin" in compared
-    assert "### What is new" in compared
+    assert "#### What is new" in compared
     assert "\n# " not in compared
-    assert "| kind | path | change | now, bytes | proposed, bytes |" in compared
+    assert "| kind | path | change | now | proposed |" in compared
 
 
 def test_reviewers_are_told_what_and_where(packed: dict, policy: str) -> None:
     operator = approve(packed, policy)
-    operator.body = "card\n" * 2000
+    operator.card = Page.of("Card", Items(("card",) * 2000), Table.of(("row",), [("card",)] * 2000))
     instance = SimpleNamespace(dag_id="approvals", run_id="run-1", task_id="approve", map_index=-1)
     text = review_text({"task": operator, "task_instance": instance})
     assert text.startswith("**Promote to production?**")
     assert "approvals, run run-1, task approve" in text
+    assert "### Card" in text
     assert len(text) < 4000
+
+
+CARD_POLICY = POLICY + "      - cardComplete: [intended-use, limitations]\n"
+
+
+def test_an_approval_may_fill_in_the_card_that_the_stage_asks_for(packed: dict, policy: str) -> None:
+    Path(policy).write_text(CARD_POLICY)
+    asked = approve(packed, policy, card_sections=["intended-use", "limitations"])
+    plan = shown(packed, policy)
+    said = answer("Approve", **{"intended-use": "Rank.", "limitations": " English only. "})
+    facts = asked.execute_complete({}, said, plan=plan)
+    assert facts["tag"] == "production"
+    card = KitOpsHook().client.passport(facts["reference"], trust=None).to_json()["card"]
+    assert [(item["name"], item["text"]) for item in card] == [
+        ("intended-use", "Rank."),
+        ("limitations", "English only."),
+    ]
+    assert card[0]["author"] == {"id": "bob", "name": "bob"}
+
+
+def test_a_card_that_is_not_filled_in_or_is_of_a_refusal_promotes_nothing(packed: dict, policy: str) -> None:
+    Path(policy).write_text(CARD_POLICY)
+    asked = approve(packed, policy, card_sections=["intended-use", "limitations"])
+    plan = shown(packed, policy)
+    with pytest.raises(AirflowFailException, match="limitations: nobody who counts wrote it"):
+        asked.execute_complete({}, answer("Approve", **{"intended-use": "Rank."}), plan=plan)
+    assert "production" not in tags()
+
+
+def test_a_form_asks_for_sections_that_a_card_has() -> None:
+    form = approve({}, "policy.yaml", card_sections=["limitations"]).params
+    assert form.get_param("limitations").schema["title"] == "Capabilities and limitations"
+    with pytest.raises(AirflowFailException, match="'limitation' is no section"):
+        approve({}, "policy.yaml", card_sections=["limitation"])
+
+
+def test_an_open_card_asks_nobody_where_the_form_does_not_ask_for_it(packed: dict, policy: str) -> None:
+    Path(policy).write_text(CARD_POLICY)
+    with pytest.raises(AirflowFailException, match="cardComplete"):
+        approve(packed, policy).execute({})

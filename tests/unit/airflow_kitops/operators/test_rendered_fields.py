@@ -44,7 +44,7 @@ def pack(registry: str, context_dir: Path):
 )
 def test_tags_are_texts_and_never_the_letters_of_one(pack, rendered: Any, tags: list[str]) -> None:
     pack(extra_tags=rendered)
-    assert sorted(KitOpsHook().tags("team/iris")) == sorted(["dev", *tags])
+    assert sorted(KitOpsHook().client.tags("team/iris")) == sorted(["dev", *tags])
 
 
 @pytest.mark.parametrize(("rendered", "files"), [("model", 1), (["model"], 1), *((nothing, 3) for nothing in NOTHING)])
@@ -62,7 +62,7 @@ def test_a_number_in_an_annotation_leaves_a_modelkit_that_can_be_read(pack) -> N
 
 
 def test_an_optional_kitfile_may_be_rendered_as_none(pack) -> None:
-    assert pack(kitfile="None")["layers"] == 2
+    assert pack(kitfile="None")["layerCount"] == 2
 
 
 def test_a_number_is_a_tag(pack) -> None:
@@ -108,7 +108,7 @@ def test_what_is_missing_fails_without_a_retry_and_does_nothing(pack, tmp_path: 
     for operator, told in _failing(facts):
         with pytest.raises(AirflowFailException, match=told):
             operator.execute({})
-    assert KitOpsHook().tags("team/iris") == ["dev"]
+    assert KitOpsHook().client.tags("team/iris") == ["dev"]
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -120,4 +120,5 @@ def test_annotations_that_are_no_mapping_are_refused(pack) -> None:
 def test_numbers_name_a_place_and_an_environment(pack) -> None:
     target = {"kind": "vm", "name": 7, "cluster": None}
     operator = KitRecordDeploymentOperator(task_id="d", reference=pack(), environment=5, target=target)
-    assert operator.execute({})["environment"] == "5"
+    recorded = KitOpsHook().client.lineage(operator.execute({})["reference"]).to_json()["deployments"]
+    assert [(item["environment"], item["target"]["name"]) for item in recorded] == [("5", "7")]

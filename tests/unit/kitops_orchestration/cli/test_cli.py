@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 
 def test_what_json_prints_is_one_object(kitctl, packed: str, repository: str, here: Path) -> None:
     for arguments in (
@@ -19,6 +21,7 @@ def test_what_json_prints_is_one_object(kitctl, packed: str, repository: str, he
         assert isinstance(kitctl(*arguments, "--json").ok().json, dict)
 
 
+@pytest.mark.needs("signing")
 def test_lineage_judges_signatures_by_a_trust_policy(kitctl, packed: str, here: Path) -> None:
     kitctl("keygen", "-o", here / "release").ok()
     kitctl("sign", packed, "--key", here / "release.key").ok()
@@ -31,6 +34,7 @@ def test_lineage_judges_signatures_by_a_trust_policy(kitctl, packed: str, here: 
     assert "grace@example.com" not in kitctl("lineage", packed).ok().out
 
 
+@pytest.mark.needs("signing")
 def test_no_password_and_no_private_key_is_printed(kitctl, packed: str, here: Path, monkeypatch) -> None:
     monkeypatch.setenv("COSIGN_PASSWORD", "very secret password")
     made = kitctl("keygen", "-o", here / "release", "--json").ok()

@@ -8,29 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from kitops_orchestration import cli as package
-from kitops_orchestration.cli.main import VERBS, cli
-
-SHARED = {
-    "decision",
-    "failure",
-    "interruption",
-    "keys",
-    "kit_words",
-    "list_template",
-    "main",
-    "mlflow_alias",
-    "movement",
-    "nearby",
-    "options",
-    "printable",
-    "output",
-    "progress_bar",
-    "promoted",
-    "table",
-    "terminal_page",
-    "whole_file",
-}
+from kitops_orchestration.cli import commands
+from kitops_orchestration.cli.main import VERBS, cli, module_of
 
 
 def command(verb: str) -> click.Command:
@@ -53,9 +32,9 @@ def test_help_does_not_depend_on_extras_or_a_network(kitctl, verb) -> None:
     assert kitctl(verb, "-h").ok().err == ""
 
 
-def test_every_module_is_a_verb_or_shared_by_verbs() -> None:
-    modules = {path.stem.rstrip("_") for path in Path(package.__path__[0]).glob("*.py")} - {"__init", "__main"}
-    assert modules - SHARED == {verb.replace("-", "_") for verb in VERBS}
+def test_every_module_among_the_commands_is_a_verb() -> None:
+    modules = {path.stem for path in Path(commands.__path__[0]).glob("*/*.py")} - {"__init__"}
+    assert modules == {module_of(verb).__name__.rpartition(".")[2] for verb in VERBS}
 
 
 def test_help_lists_every_verb_in_its_section(kitctl) -> None:

@@ -8,12 +8,12 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from kitops_orchestration.deploy.compose import compose, dockerfile
-from kitops_orchestration.deploy.init_container import read_request
+from kitops_orchestration.deploy.docker import compose, dockerfile
+from kitops_orchestration.deploy.entrypoint import read_request
 from kitops_orchestration.deploy.kserve import cluster_storage_container, inference_service
 from kitops_orchestration.deploy.kubernetes import Handoff, deployment, image_volume_pod
 from kitops_orchestration.errors import InvalidReferenceError
-from kitops_orchestration.modelkit.filters import parse_filters
+from kitops_orchestration.modelkit.unpacking.filters import parse_filters
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.settings import InitEnvironment
 

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
+import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from kitops_orchestration.lineage.attach import attach
-from kitops_orchestration.lineage.deployment import record_deployment
+from kitops_orchestration.lineage.answers.deployment import record_deployment
 from kitops_orchestration.lineage.statements import (
     Approval,
     DeploymentTarget,
@@ -21,14 +21,15 @@ from kitops_orchestration.lineage.statements import (
     git_source,
     provenance,
 )
+from kitops_orchestration.lineage.statements.attach import attach
 from kitops_orchestration.modelkit.pack import pack
 from kitops_orchestration.oci import media_types
-from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.reference import Reference, folder_registry
 from kitops_orchestration.oci.repository import Repository
+from kitops_orchestration.oci.transfer.source import BytesSource
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.identities import Identity, Rule, TrustedKey
 from kitops_orchestration.signing.keys import LocalSigner, generate_key_pair
@@ -235,6 +236,15 @@ def _live_through(repository, packed, number: int, signers: dict[str, LocalSigne
             deployed_on=f"2026-0{month}-03T12:00:00Z",
             ref=str(packed.reference.with_tag(f"{number}.0")),
         )
+
+
+@pytest.fixture
+def own_story(told: Story, tmp_path: Path) -> Story:
+    """The story in a registry of the test's own: here more may be said."""
+    reference = told.repository.reference
+    shutil.copytree(reference.registry.removeprefix("file://"), tmp_path / "registry")
+    moved = LayoutRepository(Reference.parse(f"{folder_registry(tmp_path / 'registry')}/{reference.repository}"))
+    return replace(told, repository=CountingRepository(moved))
 
 
 @pytest.fixture

@@ -8,19 +8,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kitops_orchestration.errors import SignatureError
-from kitops_orchestration.lineage.attach import attach
-from kitops_orchestration.lineage.openlineage import events
-from kitops_orchestration.lineage.passport import passport
-from kitops_orchestration.lineage.questions import lineage
-from kitops_orchestration.lineage.sign_offs import sign_offs
-from kitops_orchestration.lineage.timeline import timeline
+from kitops_orchestration.lineage.answers.questions import lineage
+from kitops_orchestration.lineage.answers.sign_offs import sign_offs
+from kitops_orchestration.lineage.answers.timeline import timeline
+from kitops_orchestration.lineage.passport.passport import passport
+from kitops_orchestration.lineage.projections.openlineage import events
+from kitops_orchestration.lineage.statements.attach import attach
 from kitops_orchestration.modelkit.pack import pack
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference, folder_registry
+from kitops_orchestration.presentation import html, terminal
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.statement import Statement
 
@@ -45,7 +46,7 @@ SHAPES = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.needs("openlineage")
 @given(
     st.sampled_from(sorted(predicate_types.SHORT_NAMES.values())),
     st.sampled_from(SHAPES),
@@ -67,7 +68,9 @@ def test_no_answer_falls_over_a_predicate_of_any_shape(kind, shape, noise) -> No
         for answer in answers:
             json.dumps(answer.to_json())
             answer.to_markdown()
-        answers[-1].to_html()
+            answer._repr_html_()
+            terminal.render(answer.page(), width=80)
+            html.render(answer.page())
         json.dumps(answers[-1].to_cyclonedx())
         events(found)
         assert not answers[2].is_approved("production")

@@ -8,7 +8,7 @@ import pytest
 
 from kitops_orchestration import KitClient
 from kitops_orchestration.errors import ModelKitError, NotFoundError, RegistryError, SignatureError
-from kitops_orchestration.lineage.provenance import provenance
+from kitops_orchestration.lineage.statements.provenance import provenance
 from kitops_orchestration.oci.reference import folder_registry
 from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.testing.builders import make_context_dir
@@ -22,7 +22,7 @@ def context_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def signer():
-    return generate_key_pair().signer
+    return generate_key_pair(key_format="pkcs8").signer
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kitops_orchestration.lineage.deployment import where_deployed
-from kitops_orchestration.lineage.diff import diff
-from kitops_orchestration.lineage.questions import lineage
-from kitops_orchestration.lineage.sign_offs import sign_offs
-from kitops_orchestration.lineage.timeline import timeline
-from kitops_orchestration.lineage.training_data import training_data
+from kitops_orchestration.lineage.answers.compare import diff
+from kitops_orchestration.lineage.answers.deployment import where_deployed
+from kitops_orchestration.lineage.answers.questions import lineage
+from kitops_orchestration.lineage.answers.sign_offs import sign_offs
+from kitops_orchestration.lineage.answers.timeline import timeline
+from kitops_orchestration.lineage.answers.training_data import training_data
 
 LATER = datetime(2026, 6, 1, tzinfo=UTC)
 LAYER = "application/vnd.kitops.modelkit."
@@ -52,7 +52,7 @@ def test_which_version_is_deployed_where(story) -> None:
         ("eu-1", story.digests["4.0"]),
         ("us-1", story.digests["4.0"]),
     }
-    assert {item.record.believed() for item in found.running} == {"verified: Delivery pipeline"}
+    assert {item.record.believed().text for item in found.running} == {"verified: Delivery pipeline"}
     assert "| production | models" in found.to_markdown().replace("eu-1/", "").replace("us-1/", "")
 
 
@@ -70,7 +70,7 @@ def test_who_signed_off_and_when(story) -> None:
 
 
 def test_what_changed_from_one_version_to_the_next(story) -> None:
-    found = diff(story.repository, "3.0", "4.0", trust=story.trust)
+    found = diff(story.repository, "3.0", "4.0", trust=story.trust, reads_folders=False)
 
     metrics = {item.name: (item.left, item.right) for item in found.metrics}
     assert metrics["accuracy"] == ("0.949", "0.967")
@@ -85,7 +85,7 @@ def test_what_changed_from_one_version_to_the_next(story) -> None:
 
 
 def test_data_that_did_not_change_is_not_a_change(story) -> None:
-    found = diff(story.repository, "2.0", "3.0", trust=story.trust)
+    found = diff(story.repository, "2.0", "3.0", trust=story.trust, reads_folders=False)
 
     assert "data/train.csv" not in found.files.changed
     assert [item.role for item in found.added] == ["source"]
@@ -97,7 +97,8 @@ def test_the_whole_story_in_order(story) -> None:
 
     assert times == sorted(times)
     assert sum(item.kind == "deployment" for item in found.events) == 5
-    assert all(item.evidence.is_verified for item in found.events if item.evidence is not None)
+    recorded = [item.evidence for item in found.events if item.evidence is not None]
+    assert [item.reason for item in recorded if not item.is_verified] == []
 
 
 def test_one_version_knows_its_run_and_code(story) -> None:

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from kitops_orchestration.errors import RunExportError
-from kitops_orchestration.mlflow_bridge.staging import export_scratch
+from kitops_orchestration.mlflow_bridge.workspace import export_scratch
 
 
 def fail_inside(error: OSError, parent) -> None:

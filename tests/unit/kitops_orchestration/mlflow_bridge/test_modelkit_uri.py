@@ -30,6 +30,23 @@ def test_uris_are_taken_apart_behind_the_tag_or_digest(text: str, reference: str
     assert ModelKitUri.parse(str(uri)) == uri
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["//etc/passwd", "/a//b", "/a/../b", "/a\0b", "/%2fetc/passwd", "/a%2F%2Fb", "/%2e%2e/b", "/a%2f..%2fb", "/a%00b",
+     "/%252e%252e/b", "/%25252fetc", "/%" + "25" * 100_000 + "2fetc"],
+    ids=lambda path: path[:20],
+)  # fmt: skip
+@pytest.mark.parametrize("start", ["modelkit://host:5000/org/iris:v1", "modelkit-file:///srv/kits/iris:1"])
+def test_a_path_that_leaves_the_modelkit_is_refused(start: str, path: str) -> None:
+    with pytest.raises(InvalidReferenceError, match="leaves its ModelKit"):
+        ModelKitUri.parse(start + path)
+
+
+@pytest.mark.parametrize("path", ["100%.txt", "a%20b", "a%2fb", "..a/b..", "a b/ü.bin", ".hidden/x"])
+def test_a_path_that_stays_is_kept_as_it_is(path: str) -> None:
+    assert ModelKitUri.parse(f"modelkit://host/iris:1/{path}").path == path
+
+
 def test_the_plain_scheme_says_so() -> None:
     assert ModelKitUri.parse("modelkit+http://r.example/iris:1").plain_http is True
     assert str(ModelKitUri.parse("modelkit+http://r.example/iris:1")) == "modelkit-http://r.example/iris:1"

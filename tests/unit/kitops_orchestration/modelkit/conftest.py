@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.reference import Reference, folder_registry
+from kitops_orchestration.oci.transfer.source import BytesSource
 
 DATA = Path(__file__).parents[3] / "data"
 VECTORS = {case["name"]: case for case in json.loads((DATA / "modelkits.json").read_text())["cases"]}

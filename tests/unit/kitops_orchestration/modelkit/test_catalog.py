@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from kitops_orchestration.errors import NotFoundError
-from kitops_orchestration.modelkit.catalog import list_folder, list_modelkits, remove_modelkit, tag_modelkit
+from kitops_orchestration.modelkit.catalog import list_folder, list_tags
 from kitops_orchestration.modelkit.pack import pack
 from kitops_orchestration.modelkit.unpack import unpack
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.oci.layout.prune import prune
 from kitops_orchestration.oci.manifest import Index
-from kitops_orchestration.oci.prune import prune
 from kitops_orchestration.oci.referrers import attach
 
 MakeContext = Callable[..., Path]
@@ -29,26 +29,34 @@ def packed(make_context: MakeContext, repository: LayoutRepository) -> Callable[
     return make
 
 
-def test_the_list_has_every_modelkit_once_with_its_tags(
+def test_the_list_has_every_tag_with_its_modelkit(
     packed: Callable[[str, str], Digest], repository: LayoutRepository
 ) -> None:
-    one = packed("v1", "one")
-    tag_modelkit(repository, "v1", ["latest", "prod"])
-    two = packed("v2", "two")
+    one, two = packed("v1", "one"), packed("v2", "two")
+    repository.set_tag("prod", repository.resolve("v1"))
 
-    listed = list_modelkits(repository)
+    listed = list_tags([(repository, None)], concurrency=2)
 
-    assert [(kit.tags, kit.digest, kit.name, kit.authors, kit.size_bytes) for kit in listed] == [
-        (("latest", "prod", "v1"), one, "iris", ("Ada",), 2048),
-        (("v2",), two, "iris", ("Ada",), 2048),
+    assert [(item.reference.tag, item.kit and item.kit.digest) for item in listed] == [
+        ("prod", one),
+        ("v1", one),
+        ("v2", two),
     ]
+    assert [item.reference.tag for item in list_tags([(repository, "v2")])] == ["v2"]
 
 
-def test_other_artifacts_are_not_listed(packed: Callable[[str, str], Digest], repository: LayoutRepository) -> None:
+def test_an_artifact_of_another_kind_is_listed_as_no_modelkit_and_passes_no_filter(
+    packed: Callable[[str, str], Digest], repository: LayoutRepository
+) -> None:
     packed("v1", "one")
     repository.push_manifest(Index.build([repository.resolve("v1")]), tag="index")
 
-    assert [kit.tags for kit in list_modelkits(repository)] == [("v1",)]
+    assert [(item.reference.tag, item.kit is None) for item in list_tags([(repository, None)])] == [
+        ("index", True),
+        ("v1", False),
+    ]
+    assert [item.reference.tag for item in list_tags([(repository, None)], filters=["model"])] == ["v1"]
+    assert list_tags([(repository, None)], filters=["datasets"]) == []
 
 
 def test_a_folder_lists_its_repositories(
@@ -58,21 +66,6 @@ def test_a_folder_lists_its_repositories(
 
     assert [str(found) for found in list_folder(tmp_path / "registry")] == [str(repository.reference)]
     assert list(list_folder(tmp_path / "missing")) == []
-
-
-def test_removing_takes_tags_away_and_leaves_content(
-    packed: Callable[[str, str], Digest], repository: LayoutRepository
-) -> None:
-    digest = packed("v1", "one")
-    tag_modelkit(repository, "v1", ["latest", "prod"])
-
-    assert remove_modelkit(repository, "latest") == ("latest",)
-    assert remove_modelkit(repository, digest) == ("prod", "v1")
-    assert repository.resolve(digest).digest == digest
-    with pytest.raises(NotFoundError):
-        remove_modelkit(repository, digest)
-    with pytest.raises(NotFoundError):
-        remove_modelkit(repository, "v1")
 
 
 def test_pruning_keeps_what_is_tagged_whole_with_its_evidence(

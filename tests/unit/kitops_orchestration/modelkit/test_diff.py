@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kitops_orchestration.modelkit.diff import FieldChange, diff
-from kitops_orchestration.modelkit.file_list import attach_file_list, diff_with_files, known_files
+from kitops_orchestration.lineage.answers.compare import diff
+from kitops_orchestration.modelkit.diff import FieldChange, content_diff
+from kitops_orchestration.modelkit.file_list import attach_file_list, diff_kits, known_files
 from kitops_orchestration.modelkit.inspect import inspect
 from kitops_orchestration.modelkit.pack import pack
 from kitops_orchestration.oci.layout import LayoutRepository
@@ -43,7 +44,7 @@ def test_kitfile_layers_metrics_and_parameters_are_compared(
 ) -> None:
     two_kits(make_context, repository)
 
-    result = diff(inspect(repository, "old"), inspect(repository, "new"))
+    result = content_diff(inspect(repository, "old"), inspect(repository, "new"))
 
     assert set(result.fields) >= {
         FieldChange("package.version", "added", None, "2"),
@@ -68,7 +69,7 @@ def test_kitfile_layers_metrics_and_parameters_are_compared(
 def test_files_are_compared_where_layers_are_local(make_context: MakeContext, repository: LayoutRepository) -> None:
     two_kits(make_context, repository)
 
-    result = diff_with_files(repository, "old", repository, "new")
+    result = diff_kits(repository, inspect(repository, "old"), repository, inspect(repository, "new"))
 
     assert result.files is not None
     assert [(file.path, file.change, file.left_size_bytes, file.right_size_bytes) for file in result.files] == [
@@ -95,9 +96,8 @@ def test_an_attached_list_is_used_instead_of_layers(make_context: MakeContext, r
 
 def test_the_same_modelkit_has_no_difference(make_context: MakeContext, repository: LayoutRepository) -> None:
     two_kits(make_context, repository)
-    kit = inspect(repository, "old")
 
-    result = diff(kit, kit)
+    result = diff(repository, "old", "old")
 
     assert result.is_same
     assert "No difference" in result.to_markdown()
@@ -105,13 +105,13 @@ def test_the_same_modelkit_has_no_difference(make_context: MakeContext, reposito
 
 def test_json_and_markdown_say_the_same(make_context: MakeContext, repository: LayoutRepository) -> None:
     two_kits(make_context, repository)
-    result = diff_with_files(repository, "old", repository, "new")
+    result = diff(repository, "old", "new", reads_folders=True)
 
     value, text = result.to_json(), result.to_markdown()
 
-    assert [entry["path"] for entry in value["files"]] == ["data.csv", "m/a", "m/b", "m/c", "src/x.py"]
+    assert [entry["path"] for entry in value["fileSizes"]] == ["data.csv", "m/a", "m/b", "m/c", "src/x.py"]
     assert value["same"] is False
-    for word in ("package.version", "accuracy", "depth", "m/c", "dataset data.csv"):
+    for word in ("package.version", "accuracy", "depth", "m/c", "| dataset | data.csv | added |"):
         assert word in text
 
 

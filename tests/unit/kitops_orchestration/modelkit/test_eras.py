@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from kitops_orchestration.modelkit import tar
 from kitops_orchestration.modelkit.inspect import inspect
+from kitops_orchestration.modelkit.layers import tar
 from kitops_orchestration.modelkit.unpack import unpack
 
 TYPE = "application/vnd.kitops.modelkit"

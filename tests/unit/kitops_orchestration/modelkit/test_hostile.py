@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kitops_orchestration.errors import (
@@ -27,10 +27,10 @@ from kitops_orchestration.errors import (
     UnsafePathError,
     UnsupportedModelKitError,
 )
-from kitops_orchestration.modelkit import tar
-from kitops_orchestration.modelkit.compression import decompressed
 from kitops_orchestration.modelkit.inspect import inspect
-from kitops_orchestration.modelkit.tar_reader import read_tar
+from kitops_orchestration.modelkit.layers import tar
+from kitops_orchestration.modelkit.layers.compression import decompressed
+from kitops_orchestration.modelkit.layers.tar_reader import read_tar
 from kitops_orchestration.modelkit.unpack import unpack
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.manifest import Index
@@ -413,7 +413,6 @@ class _Discard:
 SEED = folder("m") + entry("m/f", b"x" * 700) + pax(b"13 path=m/ab\n") + entry("m/" + "é" * 60) + END
 
 
-@settings(max_examples=120, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, len(SEED) - 1), st.integers(0, 255)), min_size=1, max_size=6), st.integers(0, 3)
 )
@@ -431,7 +430,6 @@ def test_damaged_archives_end_in_our_errors(changes: list[tuple[int, int]], cut:
         read_tar(io.BytesIO(bytes(data[: len(data) - cut * 700])), _Discard())
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["gzip", "zstd"]))
 def test_damaged_compression_ends_in_our_errors(noise: bytes, form: Any) -> None:
     good = gzip.compress(SEED) if form == "gzip" else zstandard.compress(SEED)

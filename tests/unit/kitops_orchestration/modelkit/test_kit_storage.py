@@ -15,7 +15,7 @@ from kitops_orchestration.errors import NotFoundError, RegistryError
 from kitops_orchestration.modelkit.kit_storage import KitStorageRepository, repositories, storage_dir
 from kitops_orchestration.modelkit.pack import pack
 from kitops_orchestration.modelkit.unpack import unpack
-from kitops_orchestration.oci.copy import copy
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.repository import Repository
@@ -156,7 +156,9 @@ def test_many_writers_lose_nothing(make_context: MakeContext, home: Path) -> Non
 
 
 def test_nothing_is_read_from_a_storage_that_does_not_exist(stored: KitStorageRepository, home: Path) -> None:
-    assert list(stored.tags()) == []
+    assert not stored.exists()
+    with pytest.raises(NotFoundError, match="no repository"):
+        list(stored.tags())
     assert repositories(home) == []
     assert not home.exists()
 
@@ -177,4 +179,4 @@ def test_a_manifest_needs_its_blobs_first(
 
     with pytest.raises(NotFoundError):
         stored.push_manifest(result.manifest, tag="v1")
-    assert list(stored.tags()) == []
+    assert not stored.exists()

@@ -89,7 +89,7 @@ def test_an_extra_tag_that_is_none_is_told_before_a_tag_moves(
     context = make_context({"Kitfile": HEAD + "model: {path: m}\n", "m": "1"})
     with pytest.raises(InvalidReferenceError, match="not a tag"):
         pack(context, repository, tag="v1", extra_tags=["good", wrong])
-    assert list(repository.tags()) == []
+    assert not repository.exists()
 
 
 def test_an_annotation_that_is_not_text_is_refused(make_context: MakeContext, repository: LayoutRepository) -> None:
@@ -249,17 +249,18 @@ def test_a_missing_path_is_named(make_context: MakeContext, repository: LayoutRe
 
     with pytest.raises(ModelKitError, match="'nope' does not exist"):
         pack(context, repository, tag="v1")
-    assert list(repository.tags()) == []
+    assert not repository.exists()
 
 
-def test_an_ignored_layer_is_empty_and_said_to_be(make_context: MakeContext, repository: LayoutRepository) -> None:
-    context = make_context({"Kitfile": HEAD + "model: {path: m}\n", "m/a": "1", ".kitignore": "m\n"})
+def test_a_layer_that_is_ignored_as_a_whole_is_an_error(
+    make_context: MakeContext, repository: LayoutRepository
+) -> None:
+    context = make_context({"Kitfile": HEAD + "model: {path: m}\n", "m/a": "1", ".kitignore": "# ours\nm\n"})
 
-    result = pack(context, repository)
-
-    assert result.layers[0].descriptor.size == 1024
-    assert result.layers[0].digest == "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
-    assert "ignored" in result.warnings[0]
+    for strict in (None, "kit"):
+        with pytest.raises(ModelKitError, match=r"pattern 'm' in line 2 of \.kitignore"):
+            pack(context, repository, strict=strict)
+    assert not repository.directory.exists()
 
 
 def test_names_that_differ_only_in_case_are_pointed_out(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import ModelKitError, NotFoundError
+from kitops_orchestration.lineage.statements.kitfile_data import base_model_of
+from kitops_orchestration.modelkit.base_model import Base
 from kitops_orchestration.modelkit.inspect import inspect
 from kitops_orchestration.modelkit.pack import pack
+from kitops_orchestration.modelkit.packing.manifest_profile import Profile
 from kitops_orchestration.modelkit.parents import parents_of
 from kitops_orchestration.modelkit.pull import pull_parents
 from kitops_orchestration.modelkit.unpack import unpack
-from kitops_orchestration.oci.copy import copy
+from kitops_orchestration.modelkit.validate import validate
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference, folder_registry
 
@@ -100,15 +106,181 @@ def test_chains_have_at_most_ten_parents(
             pack(last, repository)
 
 
-def test_cycles_are_refused(make_context: MakeContext, registry: str, base: LayoutRepository, tmp_path: Path) -> None:
+@pytest.fixture
+def two_floors(make_context: MakeContext, registry: str, base: LayoutRepository) -> LayoutRepository:
+    """Return the repository ``one``; its ``v1`` stands on ``base``, and ``two:v1`` stands on it."""
     one, two = (LayoutRepository(Reference(registry, name)) for name in ("one", "two"))
-    first = pack(make_context({"Kitfile": kitfile_of("base:v1")}, "a"), one, tag="v1")
+    pack(make_context({"Kitfile": kitfile_of("base:v1")}, "a"), one, tag="v1")
     pack(make_context({"Kitfile": kitfile_of("one:v1")}, "b"), two, tag="v1")
-    second = pack(make_context({"Kitfile": kitfile_of("two:v1")}, "c"), one, tag="v1")
+    return one
 
-    assert first.digest != second.digest
+
+@pytest.mark.parametrize("tags", [("v1",), ("v2", "v1"), ("v2", "v3", "v1")])
+def test_a_cycle_is_refused_when_it_would_be_packed(
+    make_context: MakeContext, two_floors: LayoutRepository, tags: tuple[str, ...]
+) -> None:
+    before = two_floors.resolve("v1")
+
+    with pytest.raises(ModelKitError, match="cycle"):
+        pack(make_context({"Kitfile": kitfile_of("two:v1")}, "c"), two_floors, tag=tags[0], extra_tags=tags[1:])
+
+    assert two_floors.resolve("v1") == before
+    assert list(two_floors.tags()) == ["v1"]
+
+
+def test_a_modelkit_is_not_packed_over_its_own_parent(make_context: MakeContext, base: LayoutRepository) -> None:
+    with pytest.raises(ModelKitError, match="cycle"):
+        pack(make_context({"Kitfile": kitfile_of("base:v1")}, "again"), base, tag="v1")
+
+
+def test_a_parent_named_by_digest_may_lose_its_tag(
+    make_context: MakeContext, base: LayoutRepository, tmp_path: Path
+) -> None:
+    digest = base.resolve("v1").digest
+    pack(make_context({"Kitfile": kitfile_of(f"base@{digest}")}, "again"), base, tag="v1")
+
+    unpack(base, "v1", tmp_path / "out")
+    assert "m/w" in names(tmp_path / "out")
+
+
+@pytest.mark.parametrize("is_pinned", [False, True])
+def test_a_cycle_that_somebody_made_is_refused_when_it_is_read_and_pins_make_none(
+    make_context: MakeContext, base: LayoutRepository, registry: str, tmp_path: Path, is_pinned: bool
+) -> None:
+    one, two = (LayoutRepository(Reference(registry, name)) for name in ("one", "two"))
+    profile: Profile = "reproducible" if is_pinned else "kit"
+    for repository, path, tag in ((one, "base:v1", "v1"), (two, "one:v1", "v1"), (one, "two:v1", "v2")):
+        pack(make_context({"Kitfile": kitfile_of(path)}, f"c-{tag}-{path[:3]}"), repository, tag=tag, profile=profile)
+    one.set_tag("v1", one.resolve("v2"))
+
+    if is_pinned:
+        unpack(one, "v1", tmp_path / "out")
+        assert (tmp_path / "out/m/w").read_text() == "weights"
+        return
     with pytest.raises(ModelKitError, match="cycle"):
         unpack(one, "v1", tmp_path / "out")
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_cycle_of_any_length_is_refused_when_it_would_be_packed(
+    make_context: MakeContext, registry: str, seed: int
+) -> None:
+    """As the Kit CLI does, which goes by tags; each form of a name is the same name."""
+    chance = random.Random(seed)
+    profiles: list[Profile] = ["reproducible", "kit", "kit-1.7"]
+    length, repository = chance.randint(1, 9), LayoutRepository(Reference(registry, "t"))
+    first = make_context({"Kitfile": kitfile_of("m"), "m": "1"}, "first")
+    pack(first, repository, tag="0", profile=chance.choice(profiles))
+    for number in range(1, length):
+        below = chance.choice(["t:{}", "localhost/t:{}", f"{registry}/t:{{}}"]).format(number - 1)
+        context = make_context({"Kitfile": kitfile_of(below)}, f"c{number}")
+        pack(context, repository, tag=str(number), profile=chance.choice(profiles))
+    last = make_context({"Kitfile": kitfile_of(f"t:{length - 1}")}, "last")
+    over = str(chance.randrange(length))
+    with pytest.raises(ModelKitError, match="cycle"):
+        pack(last, repository, tag=over, profile=chance.choice(profiles))
+    assert set(repository.tags()) == set(map(str, range(length)))
+
+
+def test_the_base_is_pinned_when_it_is_packed_upon(
+    child: LayoutRepository, base: LayoutRepository, make_context: MakeContext, tmp_path: Path
+) -> None:
+    first = base.resolve("v1").digest
+    pack(make_context({"Kitfile": kitfile_of("m"), "m/w": "other weights"}, "other"), base, tag="v1")
+
+    kit = inspect(child, "v1")
+    unpack(child, "v1", tmp_path / "out")
+
+    assert kit.base == Base("base:v1", first)
+    assert kit.to_json()["base"] == {"path": "base:v1", "digest": first}
+    assert f"base:v1@{first}" in repr(kit.page())
+    assert kit.manifest.annotations["org.opencontainers.image.base.digest"] == first
+    assert "org.opencontainers.image.base.name" not in kit.manifest.annotations  # the registry is not in the Kitfile
+    assert (tmp_path / "out/m/w").read_text() == "weights"
+    found = base_model_of(kit.kitfile, kit.manifest)
+    assert found is not None
+    assert found.sha256 == first
+
+
+def test_validate_says_what_the_base_is_and_whether_its_tag_moved(
+    child: LayoutRepository, base: LayoutRepository, make_context: MakeContext
+) -> None:
+    def told() -> list[tuple[str, str]]:
+        return [(each.verdict, each.what) for each in validate(child, "v1").findings if each.name == "parents"]
+
+    first = base.resolve("v1").digest
+    assert told() == [("ok", f"reached: {base.reference}:v1@{first}")]
+    now = pack(make_context({"Kitfile": kitfile_of("m"), "m/w": "other"}, "other"), base, tag="v1").digest
+    assert ("note", f"{base.reference}:v1 is {now} by now, not the base") in told()
+    base.delete_tag("v1")
+    assert ("note", f"{base.reference}:v1 is gone; the base is there by its digest") in told()
+    (base.directory / "blobs/sha256" / first.hex).unlink()
+    assert [verdict for verdict, _ in told()] == ["wrong"]
+
+
+def test_a_base_that_is_gone_says_what_it_was(
+    child: LayoutRepository, base: LayoutRepository, make_context: MakeContext, tmp_path: Path
+) -> None:
+    first = base.resolve("v1").digest
+    pack(make_context({"Kitfile": kitfile_of("m"), "m/w": "other"}, "other"), base, tag="v1")
+    (base.directory / "blobs/sha256" / first.hex).unlink()
+    with pytest.raises(NotFoundError) as caught:
+        unpack(child, "v1", tmp_path / "out")
+    assert first in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, True),
+        ({"profile": "kit"}, False),
+        ({"profile": "kit-1.7"}, False),
+        ({"strict": "kit"}, False),
+        ({"model_pack": True}, True),
+    ],
+)
+def test_what_the_kit_cli_would_write_has_no_pin(
+    make_context: MakeContext, base: LayoutRepository, registry: str, options: dict, expected: bool
+) -> None:
+    other = LayoutRepository(Reference(registry, "other"))
+    context = make_context({"Kitfile": kitfile_of("registry.example/team/base:v1")}, "c")
+    packed = pack(context, other, tag="v1", open_parent=lambda _: base, use_cache=False, **options)
+    said = packed.manifest.annotations
+    assert ("org.opencontainers.image.base.digest" in said) is expected
+    assert said.get("org.opencontainers.image.base.name") == ("registry.example/team/base:v1" if expected else None)
+
+
+def test_a_false_pin_is_wrong_and_one_that_is_none_is_nothing(
+    make_context: MakeContext, base: LayoutRepository, registry: str
+) -> None:
+    other = LayoutRepository(Reference(registry, "other"))
+    digest = base.resolve("v1").digest
+    for said, path in (("no digest", "base:v1"), ("sha256:" + "0" * 64, f"base@{digest}")):
+        annotations = {"org.opencontainers.image.base.digest": said}
+        pack(make_context({"Kitfile": kitfile_of(path)}, "c"), other, tag="v1", annotations=annotations)
+        wrong = [each.what for each in validate(other, "v1").wrong]
+        assert len(wrong) == 1
+        assert repr(said) in wrong[0]
+    assert inspect(other, "v1").base == Base(f"base@{digest}", digest)  # what the Kitfile says counts
+
+
+def test_a_pull_keeps_a_pinned_base_beside_what_its_tag_became(
+    child: LayoutRepository, base: LayoutRepository, make_context: MakeContext, tmp_path: Path
+) -> None:
+    first = base.resolve("v1").digest
+    pack(make_context({"Kitfile": kitfile_of("m"), "m/w": "other"}, "other"), base, tag="v1")
+    elsewhere = LayoutRepository(Reference(folder_registry(tmp_path / "elsewhere"), "child"))
+    beside = LayoutRepository(Reference(elsewhere.reference.registry, "base"))
+    copy(base, "v1", beside, tag="v1")
+
+    pull_parents(child, "v1", elsewhere)
+    copy(child, "v1", elsewhere, tag="v1")
+
+    assert beside.resolve("v1").digest == base.resolve("v1").digest  # the newer one stays where it was
+    assert list(beside.tags()) == ["v1", f"v1-{first.hex[:12]}"]
+    unpack(elsewhere, "v1", tmp_path / "out")
+    assert (tmp_path / "out/m/w").read_text() == "weights"
 
 
 def test_a_dataset_of_another_modelkit_comes_only_when_asked_for(
@@ -174,3 +346,21 @@ def test_a_parent_is_looked_for_in_the_folders_above(
     unpack(deep, "v1", tmp_path / "out")
 
     assert names(tmp_path / "out") == ["Kitfile", "m/w"]
+
+
+def test_a_pinned_base_is_not_pruned_from_under_what_stands_on_it(tmp_path: Path) -> None:
+    """The base's tag moves on, and somebody frees space."""
+    client = KitClient(f"file://{tmp_path}/registry")
+
+    def packed(kitfile: str, content: bytes, tag: str, name: str = "m.bin") -> None:
+        folder = tmp_path / f"{tag}-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        (folder / "Kitfile").write_text(f"manifestVersion: 1.0.0\n{kitfile}")
+        (folder / name).write_bytes(content)
+        client.pack(folder, f"llama:{tag}")
+
+    packed("model: {path: m.bin}\n", b"one", "base")
+    packed("model:\n  path: llama:base\n  parts: [{name: l, path: l.bin}]\n", b"lora", "adapter", "l.bin")
+    packed("model: {path: m.bin}\n", b"two", "base")
+    assert client.prune("llama", grace_seconds=0).manifests == ()
+    assert client.unpack("llama:adapter", tmp_path / "out").files

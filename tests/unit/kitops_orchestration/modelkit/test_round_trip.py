@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ from hypothesis import strategies as st
 
 from kitops_orchestration.modelkit.kitfile import Kitfile, Model, Package
 from kitops_orchestration.modelkit.pack import pack
+from kitops_orchestration.modelkit.packing.gate import GateRules
 from kitops_orchestration.modelkit.unpack import unpack
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference, folder_registry
 
-ALWAYS_IGNORED = {"Kitfile", "kitfile", ".kitfile", ".kitignore"}
+ALWAYS_IGNORED = {"Kitfile", "kitfile", ".kitfile", ".kitignore", ".kitallow"}
 # Names as bytes: whatever a Linux file system takes, UTF-8 or not.
 names = (
     (
@@ -56,19 +59,40 @@ def snapshot(root: str) -> dict[str, Any]:
     return result
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@contextlib.contextmanager
+def no_umask() -> Iterator[None]:
+    """Let unpacked files have the modes that they were packed with, whatever the user's umask takes away."""
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@settings(suppress_health_check=list(HealthCheck))
 @given(tree=contexts, compression=st.sampled_from(["none", "gzip-fastest", "zstd"]))
 def test_what_is_unpacked_is_what_was_packed(tree: dict[str, Any], compression: Any) -> None:
-    with tempfile.TemporaryDirectory() as base:
+    with tempfile.TemporaryDirectory() as base, no_umask():
         context = f"{base}/context"
         Path(context).mkdir()
         build(context, tree)
         repository = LayoutRepository(Reference(folder_registry(Path(base, "registry")), "kit"))
         kitfile = Kitfile("1.0.0", Package("x"), Model(path="."))
+        rules = GateRules(on_content="warn", on_secret="warn")  # names and content are drawn at random
 
-        first = pack(Path(context), repository, tag="v1", kitfile=kitfile, compression=compression, use_cache=False)
+        first = pack(
+            Path(context),
+            repository,
+            tag="v1",
+            kitfile=kitfile,
+            compression=compression,
+            use_cache=False,
+            gate_rules=rules,
+        )
         unpack(repository, "v1", Path(base, "out"), filters=["model"])
-        again = pack(Path(base, "out"), repository, kitfile=kitfile, compression=compression, use_cache=False)
+        again = pack(
+            Path(base, "out"), repository, kitfile=kitfile, compression=compression, use_cache=False, gate_rules=rules
+        )
 
         assert snapshot(f"{base}/out") == snapshot(context)
         assert again.digest == first.digest

@@ -12,8 +12,8 @@ import pytest
 from kitops_orchestration.errors import KitOpsError, ModelKitError, TransferCancelledError, UnsafePathError
 from kitops_orchestration.modelkit.inspect import inspect
 from kitops_orchestration.modelkit.pack import pack
-from kitops_orchestration.modelkit.stage import LayerSink, Stage
 from kitops_orchestration.modelkit.unpack import unpack
+from kitops_orchestration.modelkit.unpacking.workspace import LayerSink, Workspace
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.progress import ProgressEvent
 
@@ -228,19 +228,19 @@ def test_a_target_that_is_a_file_is_an_error(kit: LayoutRepository, tmp_path: Pa
 
 
 def test_failing_to_move_into_place_puts_everything_back(kit: LayoutRepository, tmp_path: Path) -> None:
-    from kitops_orchestration.modelkit import publish
+    from kitops_orchestration.modelkit.unpacking import reveal
 
     target = tmp_path / "out"
     (target / "src").mkdir(parents=True)
     (target / "src/a.py").write_text("mine")
-    stage = Stage(target, "out")
+    stage = Workspace(target, "out")
     for path in ("src/a.py", "new.txt"):
-        LayerSink(stage, "", lambda: False).file(path, 0o644, 1, lambda take: take(memoryview(b"n")))
-    steps, _, _ = publish._plan(stage.root, target, "overwrite", publish._same_bytes)
-    broken = [*steps, publish._Step(stage.root / "gone", target / "gone", replaces=False)]
+        LayerSink(stage, "").file(path, 0o644, 1, lambda take: take(memoryview(b"n")))
+    steps, _, _ = reveal._plan(stage.root, target, "overwrite", reveal._same_bytes)
+    broken = [*steps, reveal._Step(stage.root / "gone", target / "gone", replaces=False)]
 
     with pytest.raises(ModelKitError, match="move the unpacked files"):
-        publish._move(broken, stage)
+        reveal._move(broken, stage)
     stage.discard()
 
     assert names(target) == ["src/a.py"]
@@ -312,8 +312,8 @@ def test_long_runs_of_zeros_become_holes(
 
 
 def test_names_that_fold_together_are_refused_where_case_is_folded(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, "x", folds_case=True)
-    sink = LayerSink(stage, "", lambda: False)
+    stage = Workspace(tmp_path, "x", folds_case=True)
+    sink = LayerSink(stage, "")
     sink.file("Readme", 0o644, 0, lambda take: None)
 
     with pytest.raises(UnsafePathError, match="only in case"):

@@ -12,8 +12,8 @@ import pytest
 
 from kitops_orchestration.modelkit.inspect import inspect
 from kitops_orchestration.modelkit.kitfile import Kitfile
+from kitops_orchestration.modelkit.layers.tar import header
 from kitops_orchestration.modelkit.pack import pack
-from kitops_orchestration.modelkit.tar import header
 from kitops_orchestration.modelkit.unpack import unpack
 from kitops_orchestration.oci.layout import LayoutRepository
 

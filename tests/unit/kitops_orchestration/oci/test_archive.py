@@ -22,7 +22,7 @@ from kitops_orchestration.oci.archive import ArchiveRepository
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.reference import Reference, folder_registry
 from kitops_orchestration.oci.referrers import attach
-from kitops_orchestration.promotion.air_gap import export_archive, import_archive, trust_of
+from kitops_orchestration.promotion.air_gap import load, save, trust_of
 from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.signing.sign import sign
 from kitops_orchestration.signing.trust import TrustPolicy
@@ -44,6 +44,7 @@ def source(tmp_path):
     return repository
 
 
+@pytest.mark.needs("signing")
 def test_what_was_exported_arrives_with_all_evidence_and_the_same_digests(source, tmp_path):
     trust = tmp_path / "trust.yaml"
     key = generate_key_pair(key_format="pkcs8").public_key.pem
@@ -51,9 +52,9 @@ def test_what_was_exported_arrives_with_all_evidence_and_the_same_digests(source
     trust.write_text("version: 1\nidentities: [{id: ada, roles: [releaser], keys: [{publicKey: ada.pub}]}]\n")
     archive = tmp_path / "out.tar"
 
-    exported = export_archive([(source, "v1")], archive, trust_path=trust)
+    exported = save([(source, "v1")], archive, trust_path=trust)
     arrived = layout(tmp_path / "inside", "iris")
-    (imported,) = import_archive(archive, lambda origin: arrived)
+    (imported,) = load(archive, lambda origin: arrived)
 
     digest = source.resolve("v1").digest
     assert imported.reference.digest == exported.references[0].digest == digest
@@ -63,12 +64,13 @@ def test_what_was_exported_arrives_with_all_evidence_and_the_same_digests(source
     assert exported.referrers == 2
     assert yaml.safe_load(trust_of(archive))["identities"][0]["keys"] == [{"publicKey": key}], "no file is left behind"
     for blob in arrived.fetch_manifest("v1").blobs:
-        assert hashlib.sha256(arrived.fetch_blob(blob).read()).hexdigest() == blob.digest.hex
+        with arrived.fetch_blob(blob) as stream:
+            assert hashlib.sha256(stream.read()).hexdigest() == blob.digest.hex
 
 
 def test_the_same_content_gives_the_same_bytes(source, tmp_path):
-    export_archive([(source, "v1")], tmp_path / "a.tar")
-    export_archive([(source, "v1")], tmp_path / "b.tar")
+    save([(source, "v1")], tmp_path / "a.tar")
+    save([(source, "v1")], tmp_path / "b.tar")
 
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
 
@@ -78,8 +80,8 @@ def test_several_modelkits_share_their_blobs_in_one_archive(source, tmp_path):
     push_random_modelkit(other, tag="v7", layers=3)  # the same seed: the same blobs
     archive = tmp_path / "both.tar"
 
-    export_archive([(source, "v1"), (other, "v7")], archive)
-    imported = import_archive(archive, lambda origin: layout(tmp_path / "inside", origin.rsplit("/", 1)[-1]))
+    save([(source, "v1"), (other, "v7")], archive)
+    imported = load(archive, lambda origin: layout(tmp_path / "inside", origin.rsplit("/", 1)[-1]))
 
     assert [(item.reference.repository, item.reference.tag) for item in imported] == [("iris", "v1"), ("wine", "v7")]
     with tarfile.open(archive) as tar:
@@ -90,24 +92,25 @@ def test_several_modelkits_share_their_blobs_in_one_archive(source, tmp_path):
 def test_two_modelkits_that_would_get_one_tag_are_refused_before_anything_is_written(source, tmp_path):
     other = layout(tmp_path / "origin", "wine")
     push_random_modelkit(other, tag="v1", layers=1, seed=7)
-    export_archive([(source, "v1"), (other, "v1")], tmp_path / "both.tar")
+    save([(source, "v1"), (other, "v1")], tmp_path / "both.tar")
 
     with pytest.raises(PromotionError, match="wine:v1"):
-        import_archive(tmp_path / "both.tar", lambda origin: layout(tmp_path / "inside", "all"))
+        load(tmp_path / "both.tar", lambda origin: layout(tmp_path / "inside", "all"))
     assert not (tmp_path / "inside").exists()
 
     client = KitClient(folder_registry(tmp_path / "inside"))
-    imported = client.import_archive(tmp_path / "both.tar", into="prod/{name}")
+    imported = client.load(tmp_path / "both.tar", into="prod/{name}")
     assert [item.reference.repository for item in imported] == ["iris", "wine"]
     assert imported[0].replaced is None
-    [again] = client.import_archive(_only(other, tmp_path), into="prod/iris")
+    [again] = client.load(_only(other, tmp_path), into="prod/iris")
     assert again.replaced == source.resolve("v1").digest
 
 
 def _only(repository, folder):
-    return export_archive([(repository, "v1")], folder / "one.tar").path
+    return save([(repository, "v1")], folder / "one.tar").path
 
 
+@pytest.mark.needs("signing")
 def test_with_a_trust_policy_nothing_unsigned_comes_in(source, tmp_path):
     other = layout(tmp_path / "origin", "wine")
     push_random_modelkit(other, tag="v7", layers=1, seed=7)
@@ -115,30 +118,30 @@ def test_with_a_trust_policy_nothing_unsigned_comes_in(source, tmp_path):
     sign(source, "v1", ada)
     sign(other, "v7", mallory)
     archive, trust = tmp_path / "both.tar", TrustPolicy.for_key(ada.public_key)
-    export_archive([(source, "v1"), (other, "v7")], archive)
+    save([(source, "v1"), (other, "v7")], archive)
     client = KitClient(folder_registry(tmp_path / "inside"))
 
     with pytest.raises(VerificationError, match="no key"):
-        client.import_archive(archive, trust=trust)
+        client.load(archive, trust=trust)
     assert not (tmp_path / "inside").exists()
 
     both = TrustPolicy.for_key(ada.public_key, mallory.public_key)
-    assert [len(item.signers) for item in client.import_archive(archive, trust=both)] == [1, 1]
+    assert [len(item.signers) for item in client.load(archive, trust=both)] == [1, 1]
     elsewhere = replace(both, repositories=("registry.inside/prod/*",))
     with pytest.raises(VerificationError, match="not for"):
-        client.import_archive(archive, trust=elsewhere)
+        client.load(archive, trust=elsewhere)
     denied = replace(both, deny=frozenset({str(source.resolve("v1").digest)}))
     with pytest.raises(VerificationError, match="denies"):
-        client.import_archive(archive, trust=denied)
+        client.load(archive, trust=denied)
 
 
 def test_a_second_import_moves_nothing(source, tmp_path):
     archive = tmp_path / "out.tar"
-    export_archive([(source, "v1")], archive)
+    save([(source, "v1")], archive)
     arrived = layout(tmp_path / "inside", "iris")
-    import_archive(archive, lambda origin: arrived)
+    load(archive, lambda origin: arrived)
 
-    (again,) = import_archive(archive, lambda origin: arrived)
+    (again,) = load(archive, lambda origin: arrived)
 
     assert (again.copy.blobs_copied, again.copy.bytes_moved, again.copy.referrers_copied) == (0, 0, 0)
 
@@ -150,14 +153,14 @@ def test_a_failed_export_leaves_neither_the_file_nor_a_part_of_it(source, tmp_pa
     folder.mkdir()
 
     with pytest.raises(NotFoundError):
-        export_archive([(source, "v1")], folder / "out.tar")
+        save([(source, "v1")], folder / "out.tar")
 
     assert list(folder.iterdir()) == []
 
 
 def test_changed_bytes_in_an_archive_are_found_and_no_tag_appears(source, tmp_path):
     archive = tmp_path / "out.tar"
-    export_archive([(source, "v1")], archive)
+    save([(source, "v1")], archive)
     place = ArchiveRepository(archive)._members["blobs/sha256/" + source.fetch_manifest("v1").layers[0].digest.hex][0]
     with archive.open("r+b") as stream:
         stream.seek(place)
@@ -165,7 +168,7 @@ def test_changed_bytes_in_an_archive_are_found_and_no_tag_appears(source, tmp_pa
     arrived = layout(tmp_path / "inside", "iris")
 
     with pytest.raises(DigestMismatchError):
-        import_archive(archive, lambda origin: arrived)
+        load(archive, lambda origin: arrived)
 
     assert list(arrived.tags()) == []
 
@@ -192,14 +195,14 @@ def test_what_is_no_archive_is_one_error_with_advice(tmp_path, members):
     write_tar(tmp_path / "x.tar", members)
 
     with pytest.raises(ModelKitError) as caught:
-        import_archive(tmp_path / "x.tar", lambda origin: layout(tmp_path, "iris"))
+        load(tmp_path / "x.tar", lambda origin: layout(tmp_path, "iris"))
 
     assert caught.value.advice
 
 
 def test_a_cut_archive_a_missing_file_and_noise_are_refused(source, tmp_path):
     archive = tmp_path / "out.tar"
-    export_archive([(source, "v1")], archive)
+    save([(source, "v1")], archive)
     archive.write_bytes(archive.read_bytes()[:9000])
     (tmp_path / "noise").write_bytes(b"\x01" * 2048)
 
@@ -219,7 +222,7 @@ def test_what_is_no_file_is_no_archive(tmp_path):
 
 def test_an_archive_is_read_only(source, tmp_path):
     archive = tmp_path / "out.tar"
-    export_archive([(source, "v1")], archive)
+    save([(source, "v1")], archive)
 
     with pytest.raises(RegistryResponseError, match="read-only"):
         ArchiveRepository(archive).set_tag("v2", source.resolve("v1"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kitops_orchestration.lineage.attach import attest, load_evidence
+from kitops_orchestration.lineage.statements.attach import attest, load_evidence
 from kitops_orchestration.oci.content_cache import MAX_BYTES, ContentCache
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.schemes import open_repository

@@ -1,24 +1,11 @@
-"""Digests, descriptors and the stream that verifies."""
-
-import io
+"""Digests and descriptors."""
 
 import pytest
 
-from kitops_orchestration.errors import DigestMismatchError, InvalidReferenceError, SizeMismatchError
-from kitops_orchestration.oci.descriptor import Descriptor, Digest, VerifyingReader
+from kitops_orchestration.errors import InvalidReferenceError
+from kitops_orchestration.oci.descriptor import Descriptor, Digest
 
 DATA = b"some bytes of a model"
-
-
-def descriptor(data: bytes = DATA, size: int | None = None) -> Descriptor:
-    return Descriptor("application/octet-stream", Digest.of(data), len(data) if size is None else size)
-
-
-def read_in_pieces(reader: VerifyingReader, piece: int = 5) -> bytes:
-    buffer, found = bytearray(piece), b""
-    while count := reader.readinto(buffer):
-        found += buffer[:count]
-    return found
 
 
 @pytest.mark.parametrize(
@@ -34,24 +21,6 @@ def test_a_digest_is_its_text_and_knows_its_parts():
 
     assert digest == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert (digest.algorithm, digest.short) == ("sha256", "e3b0c44298fc")
-
-
-def test_right_content_passes_in_one_read_or_many():
-    assert VerifyingReader(io.BytesIO(DATA), descriptor()).read() == DATA
-    assert read_in_pieces(VerifyingReader(io.BytesIO(DATA), descriptor())) == DATA
-    with VerifyingReader(io.BytesIO(b""), descriptor(b"")) as reader:
-        assert reader.read(10) == b""
-
-
-def test_changed_content_is_found_at_its_end():
-    with pytest.raises(DigestMismatchError):
-        read_in_pieces(VerifyingReader(io.BytesIO(DATA[:-1] + b"!"), descriptor()))
-
-
-@pytest.mark.parametrize("received", [DATA + b"x", DATA[:-1], b""])
-def test_content_of_another_length_is_found(received):
-    with pytest.raises(SizeMismatchError):
-        read_in_pieces(VerifyingReader(io.BytesIO(received), descriptor()))
 
 
 def test_a_descriptor_survives_its_json():

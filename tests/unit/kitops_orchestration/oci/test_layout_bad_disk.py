@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -16,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from kitops_orchestration.errors import KitOpsError
-from kitops_orchestration.oci.blob_source import BytesSource
-from kitops_orchestration.oci.copy import copy
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.layout import LayoutRepository
-from kitops_orchestration.oci.layout_files import UPLOADS
-from kitops_orchestration.oci.prune import prune
+from kitops_orchestration.oci.layout.files import UPLOADS
+from kitops_orchestration.oci.layout.prune import prune
 from kitops_orchestration.oci.reference import Reference, folder_registry
 from kitops_orchestration.oci.referrers import attach, fallback_tag
 from kitops_orchestration.oci.schemes import open_repository
-from kitops_orchestration.oci.transfer_push import push_content
+from kitops_orchestration.oci.transfer.push import push_content
+from kitops_orchestration.oci.transfer.source import BytesSource
 from kitops_orchestration.testing.builders import push_bytes, push_random_modelkit, random_bytes
 
 NOBODY = 65534
@@ -52,7 +51,7 @@ def in_process(action: Callable[[], object]) -> tuple[str, str | None]:
             action()
         except KitOpsError as error:
             sender.send((str(error), error.advice))
-        except BaseException as error:
+        except BaseException as error:  # the parent process has to hear of everything
             sender.send((f"BUG: {error!r}", None))
         else:
             sender.send(("", None))
@@ -63,6 +62,13 @@ def in_process(action: Callable[[], object]) -> tuple[str, str | None]:
     answer = receiver.recv()
     process.join()
     return answer
+
+
+def error_of(action: Callable[[], object]) -> tuple[str, str | None]:
+    """Return message and advice of the error that ``action`` raises."""
+    with pytest.raises(KitOpsError) as raised:
+        action()
+    return str(raised.value), raised.value.advice
 
 
 def as_nobody(action: Callable[[], object]) -> tuple[str, str | None]:
@@ -109,46 +115,39 @@ def test_a_read_only_layout_can_be_read(open_dir):
         path.chmod(0o755)
 
 
-def test_a_full_disk_is_one_clear_error_and_leaves_no_file(open_dir):
+def test_a_full_disk_is_one_clear_error_and_leaves_no_file(open_dir, on_a_full_disk):
     layout = layout_at(open_dir)
     push_bytes(layout, b"small")
     before = files_in(open_dir)
+    content = random_bytes(300_000)
 
-    def push() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-        push_bytes(layout, random_bytes(300_000))
-
-    message, advice = in_process(push)
+    message, advice = on_a_full_disk(100_000, lambda: error_of(lambda: push_bytes(layout, content)))
     assert message.startswith("cannot push blob in folder")
     assert advice
     assert files_in(open_dir) == before
 
 
-def test_a_disk_that_fills_up_before_a_run_of_zeros_is_the_same_error(open_dir):
+def test_a_disk_that_fills_up_before_a_run_of_zeros_is_the_same_error(open_dir, on_a_full_disk):
     """What the second thread could not write may come to light at a part that is not written at all."""
     layout = layout_at(open_dir)
+    source = BytesSource(random_bytes(300_000) + bytes(20_000_000))
 
-    def push() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-        push_content(layout, BytesSource(random_bytes(300_000) + bytes(20_000_000)), "a/b")
-
-    message, advice = in_process(push)
+    message, advice = on_a_full_disk(100_000, lambda: error_of(lambda: push_content(layout, source, "a/b")))
     assert message.startswith("cannot push blob in folder")
     assert advice
     assert list((layout.directory / UPLOADS).iterdir()) == []
 
 
-def test_a_disk_too_full_for_the_index_keeps_the_old_one(open_dir):
+def test_a_disk_too_full_for_the_index_keeps_the_old_one(open_dir, on_a_full_disk):
     layout = layout_at(open_dir)
     for seed in range(4):
         push_random_modelkit(layout, tag=f"v{seed}", seed=seed, layer_bytes=10)
     index = (layout.directory / "index.json").read_bytes()
 
     def tag() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (len(index), len(index)))
         layout.set_tag("one-more", layout.resolve("v1"))
 
-    message, advice = in_process(tag)
+    message, advice = on_a_full_disk(len(index), lambda: error_of(tag))
     assert message.startswith("cannot write index.json")
     assert advice
     assert (layout.directory / "index.json").read_bytes() == index
@@ -175,16 +174,15 @@ def test_eight_processes_writing_one_layout_keep_all_tags(tmp_path):
     assert list((layout.directory / UPLOADS).iterdir()) == []
 
 
-def test_a_pull_onto_a_full_disk_is_one_clear_error_and_leaves_no_file(open_dir, embedded_registry):
+def test_a_pull_onto_a_full_disk_is_one_clear_error_and_leaves_no_file(open_dir, embedded_registry, on_a_full_disk):
     reference = embedded_registry.reference("team/iris")
     push_random_modelkit(open_repository(reference), tag="v1", layers=1, layer_bytes=3_000_000)
     layout = layout_at(open_dir)
 
     def pull() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
         copy(open_repository(reference), "v1", layout, tag="v1")
 
-    message, advice = in_process(pull)
+    message, advice = on_a_full_disk(1_500_000, lambda: error_of(pull))
     assert message.startswith("cannot push blob in folder")
     assert advice
     assert list((layout.directory / UPLOADS).iterdir()) == []

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitops_orchestration.errors import InvalidReferenceError
-from kitops_orchestration.oci.reference import Reference, folder_registry
+from kitops_orchestration.oci.reference import Reference, folder_registry, require_registry
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -117,3 +117,70 @@ def test_a_new_modelkit_needs_a_tag(text):
     assert raised.value.advice == "add one, for example reg.example/team/iris:latest"
     tagged = Reference.parse("reg.example/team/iris:v1")
     assert tagged.require_tag() is tagged
+
+
+@pytest.mark.parametrize("scheme", ["oci://", "docker://"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "r.io/a",
+        "r.io/a:v1",
+        f"r.io/a@{DIGEST}",
+        f"r.io/a/b:v1@{DIGEST}",
+        "localhost/a:1",
+        "127.0.0.1:5000/a:v1",
+        "[::1]:5000/a:v1",
+        "r.io:443/team/iris:latest",
+        "ghcr.io/org/model:1.0.0",
+        "r.io/a-b_c.d:v1",
+    ],
+)
+def test_the_schemes_of_other_tools_say_nothing_new(scheme: str, text: str) -> None:
+    assert Reference.parse(scheme + text) == Reference.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["oci://", "docker:///a", "oci://docker", "http://r.io/a", "oci:r.io/a", "OCI://r.io/a"]
+)
+def test_other_schemes_are_refused(text: str) -> None:
+    with pytest.raises(InvalidReferenceError):
+        Reference.parse(text)
+
+
+def test_the_kit_clis_latest_stands_where_nothing_else_does() -> None:
+    assert Reference.parse("r.io/a").or_latest().tag == "latest"
+    for text in ("r.io/a:v1", f"r.io/a@{DIGEST}"):
+        assert Reference.parse(text).or_latest() == Reference.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://user:hunter2@host/team/x:1",
+        "user:hunter2@host/team/x",
+        "user:hunter2@host:5000/x@sha256:" + "0" * 64,
+        " https://user:hunter2@host/x",
+        "user:hunt@hunter2@host/x",
+    ],
+)
+def test_a_password_in_a_reference_is_refused_and_not_repeated(text):
+    with pytest.raises(InvalidReferenceError) as caught:
+        Reference.parse(text)
+    assert "hunt" not in f"{caught.value}{caught.value.advice}"
+
+
+@pytest.mark.parametrize("registry", ["user:hunter2@host", "https://user:hunter2@host:5000", "hunter2@host"])
+def test_a_password_in_a_registry_is_refused_and_not_repeated(registry):
+    for attempt in (lambda: require_registry(registry), lambda: Reference.parse("team/x", registry=registry)):
+        with pytest.raises(InvalidReferenceError, match="without user name and password") as caught:
+            attempt()
+        assert "hunter2" not in f"{caught.value}{caught.value.advice}"
+
+
+def test_a_registry_by_itself_has_no_scheme_and_no_path():
+    assert require_registry("localhost:5000/") == "localhost:5000"
+    assert require_registry("file:///srv/kits") == "file:///srv/kits"
+    for text, said in (("https://ghcr.io", "write ghcr.io;"), ("ghcr.io/acme", "'acme' as the namespace")):
+        with pytest.raises(InvalidReferenceError) as caught:
+            require_registry(text)
+        assert said in caught.value.advice

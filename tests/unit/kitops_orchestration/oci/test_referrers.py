@@ -143,3 +143,25 @@ def test_a_manifest_without_artifact_type_is_known_by_its_config():
     assert describe(manifest).annotations == {"a": "b", "c": "d"}
     typed = Manifest.build(config=CONFIG, layers=[], artifact_type="application/x")
     assert describe(typed).artifact_type == "application/x"
+
+
+class Forgetful(Shelf):
+    """A registry that says 404 once about an index that is there."""
+
+    lies = 0
+
+    def fetch_manifest(self, target):
+        if target == fallback_tag(SUBJECT) and self.lies:
+            self.lies -= 1
+            raise NotFoundError("no such manifest")
+        return super().fetch_manifest(target)
+
+
+@pytest.mark.parametrize("lies", [1, 2])
+def test_a_false_404_after_a_list_was_read_loses_nothing(lies):
+    shelf = Forgetful()
+    add_to_fallback(shelf, SUBJECT, entry("a"), sleep=lambda _: None)
+    assert fallback_referrers(shelf, SUBJECT) == [entry("a")]
+    shelf.lies = lies
+    add_to_fallback(shelf, SUBJECT, entry("b"), sleep=lambda _: None)
+    assert fallback_referrers(shelf, SUBJECT) == [entry("a"), entry("b")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,10 +15,20 @@ import pytest
 import yaml
 
 from kitops_orchestration.client import KitClient
+from kitops_orchestration.lineage import statement_about
 from kitops_orchestration.lineage.statements import Metric, TestResult, provenance
+from kitops_orchestration.modelkit import GateRules
+from kitops_orchestration.oci import media_types
+from kitops_orchestration.oci.descriptor import Descriptor, Digest
+from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.reference import folder_registry
-from kitops_orchestration.promotion.policy import PromotionPolicy
+from kitops_orchestration.oci.schemes import open_repository
+from kitops_orchestration.oci.transfer.source import BytesSource
+from kitops_orchestration.promotion.rules.policy import PromotionPolicy
+from kitops_orchestration.signing.attestation_tag import DSSE, attestation_tag
+from kitops_orchestration.signing.bundle import pre_authentication_encoding
 from kitops_orchestration.signing.keys import KeyPair, generate_key_pair
+from kitops_orchestration.signing.statement import PAYLOAD_TYPE
 from kitops_orchestration.signing.trust import TrustPolicy
 
 KITFILE: dict[str, Any] = {
@@ -64,6 +76,7 @@ class Team:
         (context / "model.skops").write_text(content)
         (context / "train.csv").write_text("a,b\n1,2\n")
         (context / "Kitfile").write_text(yaml.safe_dump(self.kitfile, sort_keys=False))
+        options.setdefault("gate_rules", GateRules(on_content="warn"))  # others' tools have no gate
         return self.client.pack(context, f"{repository}:{tag}", **options)
 
     def policy(self, *checks: Any, **stage: Any) -> PromotionPolicy:
@@ -78,6 +91,25 @@ class Team:
 
     def provenance(self, packed, *, by: str = "bob", **more):
         return self.client.attach(packed.reference, provenance(packed, **more), signer=self.signer(by))
+
+    def older_form(self, packed, statement, by: str) -> str:
+        """Attach a statement as cosign's older releases do: an envelope as a layer at the tag .att."""
+        signer, repository = self.signer(by), open_repository(packed.reference.without_target())
+        content = statement_about(packed.digest, statement).content
+        signature = signer.sign(pre_authentication_encoding(PAYLOAD_TYPE, content))
+        envelope = {
+            "payloadType": PAYLOAD_TYPE,
+            "payload": base64.b64encode(content).decode(),
+            "signatures": [{"sig": base64.b64encode(signature).decode()}],
+        }
+        stored = json.dumps(envelope).encode()
+        layer = Descriptor(DSSE, Digest.of(stored), len(stored), {"predicateType": statement.predicate_type})
+        config = Descriptor(media_types.EMPTY_JSON, Digest.of(b"{}"), 2)
+        for descriptor, blob in ((layer, stored), (config, b"{}")):
+            repository.push_blob(descriptor, BytesSource(blob))
+        tag = attestation_tag(packed.digest)
+        repository.push_manifest(Manifest.build(config=config, layers=[layer]), tag=tag)
+        return tag
 
     def check(self, packed, policy: PromotionPolicy):
         """The result of the policy's last check for a ModelKit."""

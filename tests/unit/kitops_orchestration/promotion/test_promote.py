@@ -15,9 +15,10 @@ from kitops_orchestration.errors import (
     TagMovedError,
     TransferCancelledError,
 )
-from kitops_orchestration.lineage.attach import load_evidence
+from kitops_orchestration.lineage.answers.questions import lineage
+from kitops_orchestration.lineage.statements.attach import load_evidence
 from kitops_orchestration.oci.layout import LayoutRepository
-from kitops_orchestration.promotion.plan import PromotionPlan, plan
+from kitops_orchestration.promotion.plan import PromotionPlan, plan_promotion
 from kitops_orchestration.promotion.promote import promote
 from kitops_orchestration.signing import predicate_types
 
@@ -139,14 +140,14 @@ class Faulty:
 
 
 @pytest.mark.parametrize("is_done_first", [False, True])
-def test_a_fault_at_any_write_leaves_no_half_promoted_tag_and_a_rerun_finishes(team, is_done_first):
+def test_a_fault_at_any_write_leaves_no_half_promoted_tag_and_a_rerun_finishes(team, is_done_first, is_soak):
     policy = team.policy(RISK, {"signature": {"roles": ["releaser"]}})
     packed = team.pack()
     team.client.sign(packed.reference, team.signer("rita"))
     team.client.approve(packed.reference, stage="production", policy=policy, signer=team.signer("ann"))
     source = team.client.repository(packed.reference)
     steps = 0
-    for fail_at in range(1, 60, 2 if is_done_first else 1):  # every other one suffices to see the difference
+    for fail_at in range(1 + is_done_first, 60, 1 if is_soak else 4):
         name = f"prod{fail_at}{is_done_first}/iris".lower()
         destination = team.client.repository(name)
         arguments = {"stage": "production", "policy": policy, "trust": team.trust, "signer": team.signer("rita")}
@@ -167,7 +168,7 @@ def test_a_fault_at_any_write_leaves_no_half_promoted_tag_and_a_rerun_finishes(t
         assert destination.resolve("production").digest == packed.digest == finished.digest
         history = team.client.history(name, stage="production", trust=team.trust)
         assert len(history.entries) == 1, f"after a fault at write {fail_at}"
-        told = team.client.lineage(f"{name}:production", trust=team.trust)
+        told = lineage(destination, packed.digest, trust=team.trust)  # this repository's record alone
         own = [item for item in told.promotions if name in item.predicate.dst_ref]
         said = [len(own), sum(item.predicate_type == predicate_types.VERIFICATION for item in told.reports)]
         assert said == [1, 1], f"after a fault at write {fail_at}"
@@ -318,7 +319,7 @@ def test_planning_writes_nothing(team):
     packed = team.pack()
     before = sorted(path for path in (team.folder / "registry").rglob("*"))
 
-    plan(
+    plan_promotion(
         team.client.repository(packed.reference),
         packed.digest,
         team.client.repository("prod/iris"),
@@ -337,3 +338,40 @@ def test_the_tag_of_one_stage_is_not_kept_in_the_repository_of_another(team):
     team.client.promote("staging/iris:staging", stage="production", policy=policy)
 
     assert team.client.tags("prod/iris") == ["production", f"production-{packed.digest.short}"]
+
+
+def through_the_stages(team, packed, **options):
+    """Promote by the tags that the stages have, each to a repository of its own."""
+    team.client.promote(packed.reference, stage="test", destination="test/iris", **options)
+    team.client.promote("test/iris:test", stage="staging", destination="stage/iris", **options)
+    return team.client.promote("stage/iris:staging", stage="production", destination="prod/iris", **options)
+
+
+def test_the_name_that_travels_through_the_stages_is_the_versions(team):
+    for tag, content in (("1.0.0", "a"), ("1.1.0", "b")):
+        packed = team.pack(tag, content, repository="team/iris")
+        assert through_the_stages(team, packed).digest == packed.digest
+    assert team.client.tags("prod/iris") == ["1.0.0", "1.1.0", "production"]
+    assert team.client.resolve("prod/iris:1.0.0").digest != team.client.resolve("prod/iris:1.1.0").digest
+    assert team.client.tags("stage/iris") == ["1.0.0", "1.1.0", "staging"]
+
+
+def test_a_version_without_a_name_of_its_own_brings_no_stages_tag_along(team):
+    packed = team.pack("latest", repository="team/iris")
+    through_the_stages(team, packed)
+    assert team.client.tags("prod/iris") == ["production", f"production-{packed.digest.short}"]
+
+
+def test_where_trust_is_asked_for_a_strangers_record_names_no_version(team):
+    packed = team.pack(repository="team/iris")
+    team.client.promote(packed.reference, stage="staging", destination="stage/iris", signer=team.signer("stranger"))
+    team.client.promote(
+        "stage/iris:staging", stage="production", destination="prod/iris", trust=team.trust, signer=team.signer("rita")
+    )
+    assert team.client.tags("prod/iris") == ["production", f"production-{packed.digest.short}"]
+
+
+def test_where_trust_is_asked_for_a_releasers_record_names_the_version(team):
+    packed = team.pack(repository="team/iris")
+    through_the_stages(team, packed, trust=team.trust, signer=team.signer("rita"))
+    assert team.client.tags("prod/iris") == ["1.0.0", "production"]

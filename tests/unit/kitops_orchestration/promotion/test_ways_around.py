@@ -10,15 +10,15 @@ import pytest
 import yaml
 
 from kitops_orchestration.errors import ApprovalMissingError, CheckFailedError, PromotionError, TagMovedError
-from kitops_orchestration.lineage.attach import load_evidence
 from kitops_orchestration.lineage.statements import Approval, Promotion, RunContext
+from kitops_orchestration.lineage.statements.attach import load_evidence
 from kitops_orchestration.oci import referrers
 from kitops_orchestration.oci.manifest import Manifest
-from kitops_orchestration.promotion.approvals import policy_resource
-from kitops_orchestration.promotion.freeze import Freeze
+from kitops_orchestration.promotion.checks.approvals import policy_resource
 from kitops_orchestration.promotion.plan import PromotionPlan
-from kitops_orchestration.promotion.policy import PromotionPolicy
 from kitops_orchestration.promotion.promote import promote
+from kitops_orchestration.promotion.rules.policy import PromotionPolicy
+from kitops_orchestration.promotion.stage_tag.freeze import Freeze
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.evidence import DIRECTORY_SIGNATURE
 from kitops_orchestration.signing.identities import Rule

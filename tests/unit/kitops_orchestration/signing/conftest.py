@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from kitops_orchestration.oci.blob_source import BytesSource
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.reference import Reference, folder_registry
+from kitops_orchestration.oci.transfer.source import BytesSource
 from kitops_orchestration.signing.keys import LocalSigner, generate_key_pair, load_private_key
 
 DATA = Path(__file__).resolve().parents[3] / "data"

@@ -72,10 +72,14 @@ def test_a_changed_payload_type_does_not_verify(vectors, vector_signer) -> None:
         ("dsseEnvelope/signatures/0/sig", None, "base64"),
         ("dsseEnvelope/payload", 5, "base64"),
         ("dsseEnvelope", "text", "not an object"),
+        ("dsseEnvelope/payloadType", "\ud800", "not ASCII text"),
+        ("dsseEnvelope/payloadType", "text/pl\u00e4in", "not ASCII text"),
+        ("dsseEnvelope/payloadType", None, "not ASCII text"),
+        ("verificationMaterial", {"certificate": {}, "x509CertificateChain": {}}, "both a certificate and a chain"),
         ("mediaType", "application/json", "not a Sigstore bundle"),
         ("verificationMaterial", None, "not an object"),
     ],
-    ids=str,
+    ids=ascii,
 )
 def test_what_the_format_does_not_know_is_refused(vectors, path, value, says) -> None:
     with pytest.raises(SignatureError, match=says):

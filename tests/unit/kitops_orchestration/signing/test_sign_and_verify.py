@@ -5,6 +5,7 @@ import json
 import pytest
 
 from kitops_orchestration.errors import (
+    KitOpsError,
     NotFoundError,
     SignatureError,
     SignatureMissingError,
@@ -162,6 +163,19 @@ def test_a_broken_bundle_is_listed_and_hides_no_good_one(repository, put, people
     assert any("cannot be read" in item.reason for item in result.signatures)
 
 
+def test_a_bundle_with_a_type_that_cannot_be_written_keeps_nobody_from_signing(repository, put, people) -> None:
+    subject = put(repository, "v1")
+    statement = Statement.build(subject.digest, predicate_types.SIGNATURE, {})
+    bundle = json.loads(sign_statement(statement, people.ben))
+    bundle["dsseEnvelope"]["payloadType"] = "\ud800"
+    attach_bundle(repository, subject, json.dumps(bundle).encode())
+
+    signed = sign(repository, "v1", people.ada, formats=["bundle"])
+
+    assert [item.is_new for item in signed.signatures] == [True]
+    assert verify(repository, "v1", key=people.ada.public_key).is_verified
+
+
 def test_a_signature_tag_that_is_no_manifest_of_signatures_is_listed(repository, put, people) -> None:
     subject = put(repository, "v1")
     sign(repository, "v1", people.ada, formats=["bundle"])
@@ -173,9 +187,9 @@ def test_a_signature_tag_that_is_no_manifest_of_signatures_is_listed(repository,
 
 
 def test_a_changed_payload_does_not_verify(repository, put, people) -> None:
-    from kitops_orchestration.oci.blob_source import BytesSource
     from kitops_orchestration.oci.descriptor import Descriptor, Digest
     from kitops_orchestration.oci.manifest import Manifest
+    from kitops_orchestration.oci.transfer.source import BytesSource
 
     subject = put(repository, "v1")
     sign(repository, "v1", people.ada, formats=["legacy"])
@@ -262,3 +276,15 @@ def test_a_tag_that_moves_while_it_is_signed_is_refused(repository, put, people)
     with pytest.raises(TagMovedError):
         sign(repository, "v1", MovesTheTag())
     assert check_signatures(repository, "v1", key=people.ada.public_key).signatures == ()
+
+
+def test_who_was_told_that_signing_failed_finds_no_signature(embedded_registry, people) -> None:
+    from kitops_orchestration.oci.schemes import open_repository
+    from kitops_orchestration.testing.builders import push_random_modelkit
+
+    repository = open_repository(embedded_registry.reference("team/iris"))
+    push_random_modelkit(repository, tag="v1")
+    embedded_registry.fail_next(method="PUT", path_contains="/manifests/sha256:", status=403)
+    with pytest.raises(KitOpsError):
+        sign(repository, "v1", people.ada)
+    assert not check_signatures(repository, "v1", key=people.ada.public_key).is_verified

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
 from kitops_orchestration.errors import SignatureError
 from kitops_orchestration.signing import predicate_types
+from kitops_orchestration.signing.keyless.verify import TrustedRoot
 from kitops_orchestration.signing.trust import TrustPolicy
 
 TEAM = """
@@ -156,3 +158,14 @@ def test_one_person_under_two_spellings_is_refused(write_policy, same) -> None:
 def test_a_policy_that_is_not_there_is_one_clear_error(tmp_path) -> None:
     with pytest.raises(SignatureError, match="cannot read"):
         TrustPolicy.load(tmp_path / "none.yaml")
+
+
+def test_a_trusted_root_by_which_nothing_could_be_verified_is_refused():
+    kind = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
+    root = {"mediaType": kind, "tlogs": [], "ctlogs": [{"baseUrl": "https://ctfe.example"}]}
+    with pytest.raises(SignatureError, match="none of signatures"):
+        TrustedRoot.of(json.dumps(root).encode())
+    for good in ({**root, "ctlogs": []}, {**root, "tlogs": [{}]}, {"mediaType": kind}):
+        assert TrustedRoot.of(json.dumps(good).encode()).content
+    with pytest.raises(SignatureError, match="not a trusted_root"):
+        TrustedRoot.of(b"[]")

@@ -10,9 +10,9 @@ import pytest
 
 from kitops_orchestration.errors import VerificationError
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.signing import cosign_key, legacy, predicate_types
+from kitops_orchestration.signing import legacy, predicate_types
 from kitops_orchestration.signing.bundle import sign_statement, verify_bundle
-from kitops_orchestration.signing.keys import load_private_key, load_public_key
+from kitops_orchestration.signing.keys import cosign_key, load_private_key, load_public_key
 from kitops_orchestration.signing.statement import Statement
 
 ENCRYPTED = ["cosign_encrypted_key_sigstore_N65536", "cosign_encrypted_key_cosign_N32768"]

@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class Answer:
 class Client:
     def __init__(self, host: str) -> None:
         self.connection = http.client.HTTPConnection(host, timeout=20)
+        weakref.finalize(self, self.connection.close)
 
     def __call__(self, method: str, path: str, body=None, **headers: str) -> Answer:
         names = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,0 +1,118 @@
+"""KitReleaseTaskGroup: an MLflow run becomes a version in a stage, with everything that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from airflow_kitops import operators
+from airflow_kitops._compat import TaskGroup
+from airflow_kitops.hooks import KitOpsHook
+from kitops_orchestration.errors import KitOpsError
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+Step: TypeAlias = "Callable[[Any], BaseOperator] | Mapping[str, Any] | None"
+STEPS = ("export", "scan", "sign", "smoke_test", "approve", "promote", "record", "notify")
+
+
+class KitReleaseTaskGroup(TaskGroup):
+    """Export → scan → sign → smoke test → approve → promote → record → notify, each about the same digest.
+
+    The export says which digest it is about, and every step after it gets that.  ``approve`` is there where a
+    ``policy`` is given, ``record`` where a ``target``, ``notify`` where a ``notifier``.  A step is replaced by a
+    function that takes what the step before returned and makes an operator, changed by a mapping of arguments for its
+    operator, and left out by ``None``::
+
+        KitReleaseTaskGroup(
+            source=train(), push_to="team/wine:v1", stage="production", policy="promotion.yaml",
+            steps={
+                "smoke_test": None,
+                "scan": lambda reference: KubernetesPodOperator(task_id="scan", arguments=[str(reference)], ...),
+                "approve": {"role": "risk", "assigned_users": [{"id": "bob", "name": "bob"}]},
+            },
+        )
+
+    :param source: what to export, see :class:`KitExportRunOperator`; for a replaced ``export`` whatever it takes.
+    :param push_to: reference of the ModelKit, with a tag.
+    :param stage: the stage to promote to.
+    :param policy: file of the promotion policy; without one nobody is asked, and nothing is checked.
+    :param destination: another repository, or tag, of the stage.
+    :param target: where it goes into service, see :class:`KitRecordDeploymentOperator`; the stage is its environment.
+    :param notifier: who tells people, see :class:`KitOpsNotifier`.
+    :param steps: name of a step to what replaces or changes it.
+    :param kitops_conn_id: the ``kitops`` connection of all steps.
+    """
+
+    def __init__(
+        self,
+        group_id: str = "release",
+        *,
+        source: Any,
+        push_to: str,
+        stage: str,
+        policy: str | None = None,
+        destination: str | None = None,
+        target: Mapping[str, str] | None = None,
+        notifier: Any = None,
+        steps: Mapping[str, Step] | None = None,
+        kitops_conn_id: str = KitOpsHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(group_id, **kwargs)
+        given = dict(steps or {})
+        unknown = sorted(set(given) - set(STEPS))
+        if unknown:
+            raise KitOpsError(f"{unknown[0]!r} is no step of a release", advice=f"the steps are {', '.join(STEPS)}")
+        for name, value in (("approve", policy), ("record", target), ("notify", notifier)):
+            if value is None:
+                given.setdefault(name, None)
+        promotion = {"stage": stage, "policy": policy, "destination": destination}
+        with self:
+            _add_steps(_Chain(given, kitops_conn_id), source, push_to, promotion, target, notifier)
+
+
+class _Chain:
+    """Makes the task of a step and puts it behind the one before."""
+
+    def __init__(self, given: Mapping[str, Step], conn_id: str) -> None:
+        self._given = given
+        self._conn_id = conn_id
+        self._last: BaseOperator | None = None
+
+    def add(self, name: str, operator: str, about: Any, **arguments: Any) -> BaseOperator | None:
+        given = self._given.get(name, {})
+        if given is None:
+            return None
+        if callable(given):
+            task = given(about)
+        else:
+            kind = getattr(operators, operator)  # a DAG file pays for the operators that it uses
+            task = kind(**{"task_id": name, "kitops_conn_id": self._conn_id, **arguments, **given})
+        if self._last is not None:
+            self._last >> task
+        self._last = task
+        return task
+
+
+def _add_steps(
+    chain: _Chain,
+    source: Any,
+    push_to: str,
+    promotion: Mapping[str, Any],
+    target: Mapping[str, str] | None,
+    notifier: Any,
+) -> None:
+    exported = chain.add("export", "KitExportRunOperator", source, source=source, push_to=push_to)
+    packed = push_to if exported is None else exported.output
+    chain.add("scan", "KitScanOperator", packed, reference=packed)
+    chain.add("sign", "KitSignOperator", packed, reference=packed)
+    chain.add("smoke_test", "KitSmokeTestOperator", packed, reference=packed)
+    # It records the decision; the promotion is the step of that name.
+    chain.add("approve", "KitApprovePromotionOperator", packed, reference=packed, promote=False, **promotion)
+    promoted = chain.add("promote", "KitPromoteOperator", packed, reference=packed, **promotion)
+    now = packed if promoted is None else promoted.output
+    place = {"environment": promotion["stage"], "target": target}
+    chain.add("record", "KitRecordDeploymentOperator", now, reference=now, **place)
+    chain.add("notify", "KitNotifyOperator", now, reference=now, notifier=notifier)

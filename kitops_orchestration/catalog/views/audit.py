@@ -1,0 +1,113 @@
+"""Audit: everything that happened, month by month, and what is not in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kitops_orchestration.catalog import addresses
+from kitops_orchestration.catalog.views.board import ToDo, page_of
+from kitops_orchestration.catalog.views.model import csv_text
+from kitops_orchestration.catalog.views.shared import EventRow, name_of
+from kitops_orchestration.catalog.words import counted, csv_cell
+
+if TYPE_CHECKING:
+    from kitops_orchestration.catalog.model import Catalog
+
+UNDATED = "undated"
+_MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
+
+
+def by_month(events: Sequence[EventRow]) -> dict[str, list[EventRow]]:
+    """Return the events of each month, newest first; those without a time come last."""
+    found: dict[str, list[EventRow]] = {}
+    for row in events:
+        # The month becomes the name of a file: nothing else than a month may get there, whoever made the row.
+        month = row.time[:7] if row.time else ""
+        found.setdefault(month if _MONTH.fullmatch(month) else UNDATED, []).append(row)
+    return found
+
+
+def audit_values(site: Catalog, months: dict[str, list[EventRow]]) -> dict[str, Any]:
+    """Return what the first page of the audit shows."""
+    total = sum(map(len, months.values()))
+    left = sum(_is_left(row) for rows in months.values() for row in rows)
+    lead = f"{counted(total, 'event')} on record" + (f", of which {left} do not count." if left else ".")
+    listed = [{"month": month, "total": len(rows), "left": sum(map(_is_left, rows))} for month, rows in months.items()]
+    return {"month": None, "lead": lead, "missing": not_in_order(site), "months": listed, "rows": []}
+
+
+def month_values(month: str, rows: Sequence[EventRow]) -> dict[str, Any]:
+    """Return what the page of a month shows."""
+    lead = f"{counted(len(rows), 'event')}, newest first, times in UTC."
+    return {"month": month, "lead": lead, "missing": [], "months": [], "rows": rows}
+
+
+def events_table(rows: Sequence[EventRow]) -> str:
+    """Return the rows of a month as CSV."""
+    lines = [["time", "event", "repository", "version", "digest", "what", "by", "counts", "why", "statement"]]
+    for row in rows:
+        evidence = row.evidence
+        values = [
+            row.time or "",
+            row.kind,
+            row.model.reference.name,
+            row.name,
+            row.digest,
+            row.what,
+            row.by,
+            row.mark.word if row.mark else "",
+            evidence.reason if evidence else "",
+            evidence.descriptor.digest if evidence else "",
+        ]
+        lines.append([csv_cell(value) for value in values])
+    return csv_text(lines)
+
+
+def not_in_order(site: Catalog) -> list[ToDo]:
+    """Return what an auditor has to ask about: what could not be read, gaps in chains, places that nothing proves."""
+    found = [ToDo("bad", "Not read", item.repository, "", item.reason, None, "") for item in site.problems]
+    for model in site.models:
+        for stage in model.stages:
+            if model.is_stage_of is None:
+                title = f"{model.name} {stage.name}"
+                page = page_of(model, stage.current)
+                found += [ToDo("warn", "Gap", title, "", gap, None, page) for gap in stage.history.gaps]
+        for tag, digest, why in model.deployments.unproven:
+            page = page_of(model, digest)
+            found.append(ToDo("none", "Not proven", f"{model.name} {tag}", "", why, None, page))
+        for tag, why in model.unreadable:
+            page = addresses.model_page(model.name)
+            found.append(ToDo("none", "Not read", f"{model.name} {tag}", "", why, None, page))
+        for release in model.releases:
+            if model.is_stage_of is None:
+                found += _left(model, release)
+                found += _taken_away(model, release)
+    return found
+
+
+def _taken_away(model: Any, release: Any) -> list[ToDo]:
+    """What a witness's checkpoint lists of a version and the registry does not show; or that there is none to ask."""
+    title, page = f"{model.name} {name_of(model, release.digest)}", page_of(model, release.digest)
+    found = []
+    for item in release.passport.witnessed:
+        by = f"checkpoint {item.version} by {item.witness}" if item.version else f"checkpoint by {item.witness}"
+        found += [ToDo("bad", "Taken away", title, "", f"{by}: {what}", item.issued_on, page) for what in item.missing]
+        if item.problem is not None:
+            found.append(ToDo("warn", "Not witnessed", title, "", f"{by}: {item.problem}", item.issued_on, page))
+    return found
+
+
+def _left(model: Any, release: Any) -> list[ToDo]:
+    lineage = release.passport.version.lineage
+    if not lineage.is_checked:
+        return []
+    title = f"{model.name} {name_of(model, release.digest)}"
+    page = page_of(model, release.digest)
+    items = lineage.not_counted
+    return [ToDo("none", "Does not count", title, "", item.reason, item.time, page) for item in items]
+
+
+def _is_left(row: EventRow) -> bool:
+    return row.mark is not None and row.mark.look == "none"

@@ -1,0 +1,29 @@
+"""``kitctl timeline``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kitops_orchestration.cli.options.client import json_option, markdown_option, network_options
+from kitops_orchestration.cli.options.keys import load_trust, trust_option
+from kitops_orchestration.cli.output.answer import print_answer
+from kitops_orchestration.client import KitClient
+
+
+@click.command("timeline")
+@click.argument("reference", metavar="REPOSITORY")
+@trust_option
+@json_option
+@markdown_option
+@network_options
+def command(client: KitClient, reference: str, trust_path: Path | None, as_json: bool, as_markdown: bool) -> None:
+    """Show what happened in a repository, in order: every version, and every statement about it.
+
+    With a tag or a digest, what happened to that version alone.
+
+    kitctl timeline registry.example/team/iris
+    """
+    answer = client.timeline(reference, trust=load_trust(trust_path))
+    print_answer(answer, as_json=as_json, as_markdown=as_markdown)

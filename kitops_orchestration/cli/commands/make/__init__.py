@@ -1,0 +1,1 @@
+"""Verbs that make ModelKits and move them: ``kitctl pack``, ``kitctl copy``."""

@@ -1,0 +1,1 @@
+"""Verbs of stages and deployments: ``kitctl promote``, ``kitctl status``."""

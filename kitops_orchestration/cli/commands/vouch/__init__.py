@@ -1,0 +1,1 @@
+"""Verbs of keys, signatures and reports: ``kitctl sign``, ``kitctl attest``."""

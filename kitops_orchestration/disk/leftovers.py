@@ -1,0 +1,149 @@
+"""What is being written has a name of one shape, and a lock; what a killed process left is found by both.
+
+A process that is killed cannot tidy up.  So everything that this package writes starts under a hidden name that only
+this package gives (``.NAME.<16 hexadecimal digits>.kitops-tmp``), and its writer holds a lock on it (``flock``), which
+ends with the process.  The next write into the same folder looks for such names and removes those that are
+
+* of this user: what belongs to others is theirs to remove,
+* not locked by anybody, and
+* older than an hour, because a writer locks its file only after it made it; a download that can be resumed is kept
+  for a week.
+
+A file system without locks keeps its leftovers: there nobody can tell whether a writer still lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import stat
+import threading
+import time
+from pathlib import Path
+
+GRACE_SECONDS = 3600.0
+"""A leftover that is younger stays."""
+RESUMABLE_SECONDS = 7 * 86_400.0
+"""A download that somebody may want to go on with is kept for so long."""
+
+_TEMPORARY = re.compile(r"\..*\.[0-9a-f]{16}\.kitops-tmp(\.end)?", re.DOTALL)
+_RESUMABLE = re.compile(r"\..*\.[0-9a-f]{16}\.partial(\.end)?", re.DOTALL)
+_NAME_BYTES = 200  # file systems take names of 255 bytes, and the ends of ours need some
+_REMEMBERED_FOLDERS = 1024
+
+_swept: dict[str, float] = {}
+_swept_lock = threading.Lock()
+
+
+def temporary_path(folder: Path, name: str) -> Path:
+    """Return a new hidden path in ``folder`` for what will be called ``name``; nothing is made."""
+    return folder / f".{_shortened(name)}.{secrets.token_hex(8)}.kitops-tmp"
+
+
+def resumable_path(final_path: Path, mark: str) -> Path:
+    """Return a hidden path beside ``final_path`` that every process finds again; ``mark`` has 16 hexadecimal digits."""
+    return final_path.with_name(f".{_shortened(final_path.name)}.{mark}.partial")
+
+
+def _shortened(name: str) -> str:
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= _NAME_BYTES else encoded[:_NAME_BYTES].decode("utf-8", "ignore")
+
+
+def lock(file_descriptor: int) -> None:
+    """Say that this process is writing here, until the descriptor is closed; where there are no locks, go on."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(file_descriptor, fcntl.LOCK_EX)
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether a process has a file or folder locked; what cannot be asked counts as held."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def sweep_now_and_then(folder: Path) -> None:
+    """Call :func:`sweep`, once an hour and process for each folder: a push may write a thousand files into one."""
+    key, now = str(folder), time.monotonic()
+    with _swept_lock:
+        if now - _swept.get(key, -GRACE_SECONDS) < GRACE_SECONDS:
+            return
+        if len(_swept) >= _REMEMBERED_FOLDERS:
+            _swept.clear()
+        _swept[key] = now
+    sweep(folder)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove what killed processes left in ``folder``, and return the paths; never raises."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(".")]
+    except OSError:
+        return []
+    return [folder / name for name in names if _is_removed(folder / name)]
+
+
+def _is_removed(path: Path) -> bool:
+    if _TEMPORARY.fullmatch(path.name):
+        least_age = GRACE_SECONDS
+    elif _RESUMABLE.fullmatch(path.name):
+        least_age = RESUMABLE_SECONDS
+    else:
+        return False
+    try:
+        status = path.lstat()
+        if status.st_uid != os.geteuid() or time.time() - _changed_at(status) < least_age:
+            return False
+        return _remove_unless_held(path, status)
+    except OSError:
+        return False
+
+
+def _changed_at(status: os.stat_result) -> float:
+    # A second name for a blob has the blob's old time of change; that it was made shows in the inode's time alone.
+    is_second_name = stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+    return max(status.st_mtime, status.st_ctime) if is_second_name else status.st_mtime
+
+
+def _remove_unless_held(path: Path, status: os.stat_result) -> bool:
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        return False  # a link or a device of this name is not ours
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(status, os.fstat(descriptor)):
+            return False  # another process took the name meanwhile
+        if stat.S_ISDIR(status.st_mode):
+            remove_tree(path)
+        else:
+            path.unlink()
+    finally:
+        os.close(descriptor)
+    return not os.path.lexists(path)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all in it, also where folders in it may not be written to; what resists stays."""
+    for place, names, _ in os.walk(folder):
+        for name in names:
+            inner = Path(place) / name
+            if not inner.is_symlink():
+                with contextlib.suppress(OSError):
+                    inner.chmod(stat.S_IRWXU)
+    shutil.rmtree(folder, ignore_errors=True)

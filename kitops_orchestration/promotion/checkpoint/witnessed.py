@@ -1,0 +1,59 @@
+"""The checkpoints of a repository held against one version, for pages: told and not judged by any policy."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.lineage.answers.witnessed import Witnessed
+from kitops_orchestration.promotion.checkpoint.held import Witness, read_checkpoint, witnesses
+from kitops_orchestration.promotion.checkpoint.shown import described, is_of_older_form, shown
+from kitops_orchestration.settings import Limits
+from kitops_orchestration.signing.timestamps import now, parse_timestamp
+
+if TYPE_CHECKING:
+    from kitops_orchestration.oci.repository import Repository
+    from kitops_orchestration.signing.trust import TrustPolicy
+
+
+def witnessed(
+    repository: Repository,
+    digest: str,
+    trust: TrustPolicy,
+    *,
+    moment: datetime | None = None,
+    limits: Limits = Limits(),
+) -> tuple[Witnessed, ...]:
+    """Return what each witness of the trust policy says of a version, also that one has no checkpoint here.
+
+    ``moment`` is what counts as now.  A registry that does not answer is told, like every other problem: a page shows
+    what there is.
+    """
+    at = moment or now()
+    return tuple(_of(repository, digest, witness, trust, at, limits) for witness in witnesses(trust, at))
+
+
+def _of(
+    repository: Repository, digest: str, witness: Witness, trust: TrustPolicy, moment: datetime, limits: Limits
+) -> Witnessed:
+    try:
+        held = read_checkpoint(repository, witness, trust, moment)
+        if held is None:
+            return Witnessed(witness.identity, problem="there is no checkpoint of this witness")
+        said = held.said
+        listed = held.evidence_of(digest)
+        there = shown(repository, digest, limits=limits, has_older_forms=any(map(is_of_older_form, listed or ())))
+    except KitOpsError as error:
+        return Witnessed(witness.identity, problem=str(error))
+    missing = [name for name in listed or () if name not in there]
+    return Witnessed(
+        witness.identity,
+        said.version,
+        said.issued_on,
+        said.expires_on,
+        held.stamped_by,
+        listed is not None,
+        tuple(described(repository, digest, name, trust, moment) for name in missing),
+        f"it expired on {said.expires_on}" if moment > parse_timestamp(said.expires_on) else None,
+    )

@@ -1,0 +1,103 @@
+"""One cell of the table: a verb, a fault, and the number of the request that meets it."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kitops_orchestration.errors import KitOpsError
+
+from .faulty_way import FAULTS, FaultyWay, Plan
+from .verbs import VERBS, Place, client_of, contexts, new_keys, state
+
+Outcome = Literal["done", "told, then done", "told, and not done again", "twice", "lost"]
+"""``told`` is a clean error; then the verb is called once more, without the fault.  ``twice`` lacks nothing, and has
+more than it should."""
+GOOD: tuple[Outcome, ...] = ("done", "told, then done")
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What happened."""
+
+    verb: str
+    fault: str
+    at: int
+    outcome: Outcome
+    what: str = ""
+
+
+class Table:
+    """Runs cells against one registry."""
+
+    def __init__(self, way: FaultyWay, host: str, folder: Path) -> None:
+        self._way, self._host, self._folder = way, host, folder
+        self._keys = new_keys()
+        self._wanted: dict[str, tuple[str, int]] = {}
+
+    def requests(self, verb: str) -> int:
+        """Return how many requests the verb makes where nothing fails."""
+        return self._reference(verb)[1]
+
+    def cells(self) -> list[tuple[str, str, int]]:
+        """Return every cell."""
+        return [(verb, fault, at) for verb in VERBS for fault in FAULTS for at in range(self.requests(verb))]
+
+    def run(self, verb: str, fault: str, at: int, *, calls: bool = True) -> Cell:
+        """Let one request fail, call again where an error was told, and compare all that is there.
+
+        Without ``calls`` the verb is not called at all: what the comparison says then is a test of the comparison.
+        """
+        wanted, _ = self._reference(verb)
+        place = self._place()
+        case = VERBS[verb]
+        case.prepare(client_of(self._host), place)
+        self._way.plan = Plan(fault, at)
+        told: KitOpsError | None = None
+        try:
+            if calls:
+                case.call(client_of(self._way.host), place)
+        except KitOpsError as error:
+            told = error
+        self._way.plan = Plan()
+        direct = client_of(self._host)
+        try:
+            between = state(direct, place, case)  # no tag without its content, whatever happened
+        except AssertionError as error:
+            return Cell(verb, fault, at, "lost", str(error))
+        if told is None:
+            return Cell(verb, fault, at, "done") if between == wanted else self._different(verb, fault, at, between)
+        try:
+            case.call(client_of(self._way.host), place)
+        except KitOpsError as error:
+            return Cell(verb, fault, at, "told, and not done again", f"{told!r}; {error!r}")
+        after = state(direct, place, case)
+        return Cell(verb, fault, at, "told, then done") if after == wanted else self._different(verb, fault, at, after)
+
+    def _different(self, verb: str, fault: str, at: int, found: str) -> Cell:
+        wanted = self._wanted[verb][0].splitlines()
+        there = found.splitlines()
+        different = list((collections.Counter(there) - collections.Counter(wanted)).elements())
+        missing = list((collections.Counter(wanted) - collections.Counter(there)).elements())
+        outcome: Outcome = "lost" if missing else "twice"
+        return Cell(verb, fault, at, outcome, f"there: {different[:4]}; not there: {missing[:4]}")
+
+    def _reference(self, verb: str) -> tuple[str, int]:
+        if verb not in self._wanted:
+            place, case = self._place(), VERBS[verb]
+            case.prepare(client_of(self._host), place)
+            self._way.plan = plan = Plan()
+            case.call(client_of(self._way.host), place)
+            self._wanted[verb] = state(client_of(self._host), place, case), plan.count
+        return self._wanted[verb]
+
+    def _place(self) -> Place:
+        number = next(_numbers)
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        contexts(folder)
+        return Place(f"faults/run{number:06}", folder, self._keys)

@@ -1,0 +1,85 @@
+"""A release in one line: which tasks there are, in which order, and what may stand in their place."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
+
+from airflow_kitops.operators import KitSignOperator
+from airflow_kitops.task_groups import KitReleaseTaskGroup
+from airflow_kitops.task_groups.release import STEPS
+from kitops_orchestration.errors import KitOpsError
+
+ALL = {"policy": "promotion.yaml", "target": {"kind": "vm", "name": "scoring-1"}, "notifier": print}
+
+
+def release(**options: Any) -> tuple[DAG, list[str]]:
+    """Make the group in a DAG; the value are its tasks in the order in which they run."""
+    with DAG("release_of_wine") as dag:
+        KitReleaseTaskGroup(source="runs:/42", push_to="team/wine:v1", stage="production", **options)
+    return dag, [task.task_id for task in dag.topological_sort()]
+
+
+def test_each_step_follows_the_one_before() -> None:
+    dag, order = release(**ALL)
+    assert order == [f"release.{step}" for step in STEPS]
+    for before, after in itertools.pairwise(order):
+        assert before in dag.get_task(after).upstream_task_ids
+
+
+def test_every_step_is_about_the_exported_digest_and_the_last_two_about_the_promoted() -> None:
+    dag, _ = release(**ALL)
+    about = {step: dag.get_task(f"release.{step}").reference for step in STEPS[1:]}
+    assert {about[step].operator.task_id for step in STEPS[1:6]} == {"release.export"}
+    assert {about[step].operator.task_id for step in STEPS[6:]} == {"release.promote"}
+
+
+def test_an_approval_in_a_release_only_records_the_decision() -> None:
+    dag, _ = release(**ALL)
+    assert dag.get_task("release.approve").promote is False
+    assert dag.get_task("release.promote").policy == "promotion.yaml"
+
+
+def test_what_nothing_is_known_of_is_left_out() -> None:
+    _, order = release()
+    assert order == [f"release.{step}" for step in ("export", "scan", "sign", "smoke_test", "promote")]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_can_be_left_out_changed_and_replaced(step: str) -> None:
+    _, left = release(**ALL, steps={step: None})
+    assert f"release.{step}" not in left
+    assert len(left) == len(STEPS) - 1
+
+    dag, _ = release(**ALL, steps={step: {"retries": 7}})
+    assert dag.get_task(f"release.{step}").retries == 7
+
+    seen: list[Any] = []
+
+    def other(about: Any) -> BaseOperator:
+        seen.append(about)
+        return KitSignOperator(task_id="other", reference="team/other:v1")
+
+    dag, order = release(**ALL, steps={step: other})
+    assert len(seen) == 1
+    assert order == [f"release.{'other' if name == step else name}" for name in STEPS]
+
+
+def test_a_step_that_there_is_not_is_an_error_where_the_dag_is_read() -> None:
+    with pytest.raises(KitOpsError, match="'smoke' is no step"):
+        release(steps={"smoke": None})
+
+
+def test_the_connection_is_that_of_every_step() -> None:
+    dag, order = release(**ALL, kitops_conn_id="theirs")
+    assert {dag.get_task(name).kitops_conn_id for name in order} == {"theirs"}
+
+
+def test_two_releases_have_names_of_their_own() -> None:
+    with DAG("two") as dag:
+        for name in ("red", "white"):
+            KitReleaseTaskGroup(f"release_{name}", source="runs:/1", push_to=f"team/{name}:v1", stage="staging")
+    assert {"release_red.export", "release_white.promote"} <= set(dag.task_ids)
