@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,50 @@ def test_a_part_that_fails_or_does_not_come_to_its_end_fails_it(tmp_path: Path, 
     done = ci(tmp_path, **part)
     assert done.returncode == 1
     assert said in done.stderr
+
+
+OURS, SERVER = "tests/unit/test_a.py::test_a", "tests/e2e/airflow/test_b.py::test_b[1]"
+
+
+def ci_with_failures(folder: Path, failed: list[str], *, again: int):
+    """The same where `make test` leaves a list of what failed; the second try ends with the status `again`."""
+    cache = folder / ".pytest_cache" / "v" / "cache"
+    cache.mkdir(parents=True)
+    (cache / "lastfailed").write_text(json.dumps(dict.fromkeys(failed, True), indent=2), encoding="utf-8")
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    # A second try is pytest; the list of names is read by the interpreter.
+    python.write_text(
+        "#!/bin/sh\n"
+        f'case "$*" in "-m pytest "*) echo "tried again: $*"; exit {again};; esac\n'
+        f'exec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    return ci(folder, status=1)
+
+
+def test_a_test_with_servers_that_passes_alone_is_named_and_forgiven(tmp_path: Path) -> None:
+    done = ci_with_failures(tmp_path, [SERVER], again=0)
+    assert done.returncode == 0, done.stderr
+    assert f"failed in the first run:\n  {SERVER}\n" in done.stdout
+    assert "tried again: -m pytest --last-failed tests/e2e" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("failed", "again", "tried"),
+    [
+        ([SERVER], 1, True),
+        ([OURS], 0, False),
+        ([SERVER, OURS], 0, False),
+        ([f"{SERVER}{i}" for i in range(6)], 0, False),
+        ([], 0, False),
+    ],
+    ids=["fails again", "a test of our own", "one of them of our own", "six of them", "no list of names"],
+)
+def test_what_is_no_accident_of_a_busy_machine_fails_it(
+    tmp_path: Path, failed: list[str], again: int, tried: bool
+) -> None:
+    done = ci_with_failures(tmp_path, failed, again=again)
+    assert done.returncode == 1
+    assert "make test failed" in done.stderr
+    assert ("tried again" in done.stdout) is tried
