@@ -9,6 +9,7 @@ PYTHON ?= python3
 export PYTHON
 UV_VERSION := 0.13.9
 CYCLONEDX_VERSION := 7.5.0
+ATHERIS_VERSION := 3.0.0
 UV := .ci/uv
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +20,7 @@ STAMP := $(VENV)/.installed
 # PostgreSQL's server is one as well, and no command of it is in the path.
 PROGRAMS := docker-registry skopeo npm git-lfs softhsm2-util redis-server chromium
 # Quick ones first; then those that start servers. Files share nothing, so each worker takes whole files.
-QUICK_TESTS := $(wildcard tests/unit tests/scenario tests/contract tests/interop tests/architecture tests/docs)
+QUICK_TESTS := $(wildcard tests/unit tests/scenario tests/contract tests/interop tests/architecture tests/docs tests/fuzz)
 SERVER_TESTS := $(wildcard tests/integration)
 # In a process of their own: Airflow reads its home when it is first imported, and keeps it.
 E2E_TESTS := $(wildcard tests/e2e)
@@ -89,6 +90,18 @@ soak: test-random ## Run what takes a night: random orders, every case where a s
 	@$(PYTEST) -n 2 --dist loadfile --soak $(wildcard tests/unit)
 	@$(BIN)/python tools/reliability.py --minutes 40
 	@.ci/extras
+
+# Not in the lock: atheris has wheels for some Pythons only. `make fuzz MINUTES=60 FUZZ="tar kitfile"` chooses; CI runs
+# the kept inputs, tests/fuzz.
+FUZZ_VENV := .tools/fuzz-environment
+.PHONY: fuzz
+fuzz: .tools/uv-$(UV_VERSION).dist-info/METADATA ## Invent hostile files for what reads them, beginning with tests/fuzz/corpus
+	@test -x $(FUZZ_VENV)/bin/python || $(UV) venv --quiet --python $(PYTHON) $(FUZZ_VENV)
+	@$(UV) pip install --quiet --python $(FUZZ_VENV)/bin/python --only-binary atheris atheris==$(ATHERIS_VERSION) || { \
+		echo "no wheel of atheris $(ATHERIS_VERSION) for this Python and machine: nothing was run; try PYTHON=python3.11" >&2; \
+		exit 1; }
+	@$(UV) pip install --quiet --python $(FUZZ_VENV)/bin/python --constraint requirements.lock --editable '.[signing]'
+	@$(FUZZ_VENV)/bin/python tools/fuzz.py --minutes $${MINUTES:-10} $(FUZZ)
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## Run what needs no network and no other program

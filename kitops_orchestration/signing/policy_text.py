@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kitops_orchestration.modelkit.kitfile.foreign_yaml import NO_VALUE
+
 MAX_BYTES = 1024 * 1024
 _MAX_NODES = 20_000  # after aliases are followed: a bound on "billion laughs"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -79,7 +81,7 @@ class _Walk:
     def _check_scalar(self, node: Any) -> None:
         try:
             self._construct(node)
-        except ValueError as error:
+        except NO_VALUE as error:
             raise ValueError(f"line {_line(node)}: {node.value[:40]!r} is no value: {error}") from error
 
 

@@ -11,15 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kitops_orchestration.errors import RunExportError
 from kitops_orchestration.mlflow_bridge.runs.failures import first_line
 from kitops_orchestration.mlflow_bridge.runs.plain_values import plain, read_json
 from kitops_orchestration.mlflow_bridge.runs.record import ModelRecord
 from kitops_orchestration.mlflow_bridge.runs.redaction import clean_value
+from kitops_orchestration.modelkit.kitfile.foreign_yaml import load_bounded
 
 MLMODEL = "MLmodel"
+_MOST_MORE = 4_000_000
+"""No flavour writes aliases; ten lines of aliases to aliases would be a thousand million values."""
 
 
 def read_mlmodel(model_dir: Path) -> dict[str, Any]:
@@ -30,10 +31,10 @@ def read_mlmodel(model_dir: Path) -> dict[str, Any]:
     """
     path = model_dir / MLMODEL
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = load_bounded(path.read_text(encoding="utf-8"), _MOST_MORE)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise RunExportError(f"cannot read {MLMODEL}: {first_line(error)}", advice="log the model again") from error
     if not isinstance(value, dict):
         raise RunExportError(f"{MLMODEL} of {model_dir.name} is not a mapping", advice="log the model again")

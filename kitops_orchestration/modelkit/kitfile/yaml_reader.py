@@ -35,6 +35,7 @@ from kitops_orchestration.modelkit.kitfile.schema import MAX_DEPTH
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 _MAX_VALUES = 200_000  # after expansion of aliases: a bound on "billion laughs"
+_MAX_CHARS = 4 * MAX_TEXT_BYTES  # of all texts in them: an alias may lead to a long one
 _CORE = "tag:yaml.org,2002:"
 _PLAIN = ""
 
@@ -160,12 +161,17 @@ def pairs(node: Node, place: Place) -> Iterator[tuple[str, Node, Node]]:
     """
     if not isinstance(node, MappingNode):
         raise place.error(node, f"expected a mapping, got a {kind_of(node)}")
-    yield from _pairs(node, place, ())
+    yield from _pairs(node, place, (), set())
 
 
-def _pairs(node: MappingNode, place: Place, outer: tuple[Node, ...]) -> Iterator[tuple[str, Node, Node]]:
+def _pairs(
+    node: MappingNode, place: Place, outer: tuple[Node, ...], known: set[int]
+) -> Iterator[tuple[str, Node, Node]]:
     if any(node is item for item in outer):
         raise place.error(node, "an anchor contains itself")
+    if id(node) in known:
+        return  # merged into the same mapping before: it has nothing to add, and ten times ten times ten would not end
+    known.add(id(node))
     merges: list[Node] = []
     lines: dict[str, int] = {}
     for key, value in node.value:
@@ -179,17 +185,17 @@ def _pairs(node: MappingNode, place: Place, outer: tuple[Node, ...]) -> Iterator
         else:
             yield key.value, key, value
     for merged in merges:
-        yield from _merged(merged, place, (*outer, node), lines)
+        yield from _merged(merged, place, (*outer, node), lines, known)
 
 
 def _merged(
-    node: Node, place: Place, outer: tuple[Node, ...], seen: dict[str, int]
+    node: Node, place: Place, outer: tuple[Node, ...], seen: dict[str, int], known: set[int]
 ) -> Iterator[tuple[str, Node, Node]]:
     sources = node.value if isinstance(node, SequenceNode) else [node]
     for source in sources:
         if not isinstance(source, MappingNode):
             raise place.error(source, "'<<' takes a mapping or a list of mappings")
-        for text, key, value in _pairs(source, place, outer):
+        for text, key, value in _pairs(source, place, outer, known):
             if text not in seen:
                 seen[text] = key.start_mark.line + 1
                 yield text, key, value
@@ -218,7 +224,7 @@ class ValueReader:
     """Turn nodes into JSON-compatible values, with a bound on what aliases may expand to."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._count = self._chars = 0
         self._open: list[Node] = []
 
     def read(self, node: Node, place: Place) -> Any:
@@ -227,6 +233,7 @@ class ValueReader:
         if self._count > _MAX_VALUES:
             raise place.error(node, f"more than {_MAX_VALUES} values: aliases expand too far")
         if isinstance(node, ScalarNode):
+            self._count_chars(node, place)
             return _resolved(node, place)[1]
         if any(node is item for item in self._open):
             raise place.error(node, "an anchor contains itself")
@@ -247,8 +254,14 @@ class ValueReader:
         for text, key, value in pairs(node, place):
             if not isinstance(key, ScalarNode) or _resolved(key, place)[0] != yaml_scalars.STR:
                 raise place.error(key, f"the key {text!r} is not text", f'write it in quotes: "{text}"')
+            self._count_chars(key, place)
             result[text] = self.read(value, place.child(text))
         return result
+
+    def _count_chars(self, node: ScalarNode, place: Place) -> None:
+        self._chars += len(node.value)
+        if self._chars > _MAX_CHARS:
+            raise place.error(node, f"more than {_MAX_CHARS} letters: aliases expand too far")
 
 
 def _resolved(node: ScalarNode, place: Place) -> tuple[str, Any]:

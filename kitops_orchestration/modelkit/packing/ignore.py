@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kitops_orchestration.errors import ModelKitError
+from kitops_orchestration.modelkit.packing.glob import FOLDERS, REST, STAR, Step, matcher
 
 FILE_NAME = ".kitignore"
 ALLOW_FILE_NAME = ".kitallow"
@@ -46,7 +47,7 @@ class _Pattern:
     text: str
     is_exclusion: bool
     literal: str | None
-    regex: re.Pattern[str] | None
+    fits: Callable[[str], object] | None
 
 
 class IgnoreRules:
@@ -64,10 +65,10 @@ class IgnoreRules:
         """True when a ``!`` pattern could take something back out of an ignored directory."""
         self._lines: dict[str, int] = {}
         self._literals: dict[str, int] = {}
-        self._globs: list[tuple[int, re.Pattern[str]]] = []
+        self._globs: list[tuple[int, Callable[[str], object]]] = []
         for index, pattern in enumerate(self._patterns):
-            if pattern.regex is not None:
-                self._globs.append((1 << index, pattern.regex))
+            if pattern.fits is not None:
+                self._globs.append((1 << index, pattern.fits))
             elif pattern.literal is not None:
                 self._literals[pattern.literal] = self._literals.get(pattern.literal, 0) | 1 << index
 
@@ -89,8 +90,8 @@ class IgnoreRules:
     def matched(self, path: str, parent: int = 0) -> int:
         """Return which patterns match ``path`` or a parent of it; ``parent`` is the parent's own answer."""
         bits = parent | self._literals.get(path, 0)
-        for bit, regex in self._globs:
-            if not bits & bit and regex.match(path):
+        for bit, fits in self._globs:
+            if not bits & bit and fits(path):
                 bits |= bit
         return bits
 
@@ -136,44 +137,44 @@ def _compile(pattern: str) -> _Pattern:
     if not any(sign in text for sign in "*?[\\]"):
         return _Pattern(pattern, is_exclusion, text, None)
     try:
-        return _Pattern(pattern, is_exclusion, None, re.compile(_translate(text) + r"\Z", re.DOTALL))
+        return _Pattern(pattern, is_exclusion, None, matcher(_steps(text)))
     except (ValueError, re.error) as error:
         raise ModelKitError(
             f"{FILE_NAME}: bad pattern {pattern!r}: {error}", advice="escape a literal '[' as '\\['"
         ) from error
 
 
-def _translate(text: str) -> str:
-    result: list[str] = []
+def _steps(text: str) -> list[Step]:
+    result: list[Step] = []
     at = 0
     while at < len(text):
         if text.startswith("**", at):
-            piece, at = _stars(text, at)
+            step, at = _stars(text, at)
         elif text[at] == "[":
-            piece, at = _set(text, at + 1)
+            step, at = _set(text, at + 1)
         elif text[at] == "\\":
             if at + 1 == len(text):
                 raise ValueError("it ends with a backslash")
-            piece, at = re.escape(text[at + 1]), at + 2
+            step, at = Step("sign", re.escape(text[at + 1])), at + 2
         else:
-            piece = {"*": "[^/]*", "?": "[^/]"}.get(text[at]) or re.escape(text[at])
+            step = STAR if text[at] == "*" else Step("sign", "[^/]" if text[at] == "?" else re.escape(text[at]))
             at += 1
-        result.append(piece)
-    return "".join(result)
+        result.append(step)
+    return result
 
 
-def _stars(text: str, at: int) -> tuple[str, int]:
+def _stars(text: str, at: int) -> tuple[Step, int]:
     after = at + 2
     if after < len(text) and text[after] == "/":
         after += 1
     if after == len(text):
-        return ".*", after
+        return REST, after
     if after == at + 2 and at == 0 and not any(sign in text[2:] for sign in "*?[\\]"):
-        return ".*", after  # moby compares the end of the path here: "**x" also matches "ax"
-    return "(?:.*/)?", after
+        return REST, after  # moby compares the end of the path here: "**x" also matches "ax"
+    return FOLDERS, after
 
 
-def _set(text: str, at: int) -> tuple[str, int]:
+def _set(text: str, at: int) -> tuple[Step, int]:
     negate = text.startswith("^", at)
     at += negate
     ranges: list[str] = []
@@ -185,7 +186,7 @@ def _set(text: str, at: int) -> tuple[str, int]:
         if high < low:
             raise ValueError(f"range {low}-{high} is backwards")
         ranges.append(f"{re.escape(low)}-{re.escape(high)}")
-    return f"[{'^' if negate else ''}{''.join(ranges)}]", at + 1
+    return Step("sign", f"[{'^' if negate else ''}{''.join(ranges)}]"), at + 1
 
 
 def _set_member(text: str, at: int) -> tuple[str, int]:

@@ -202,6 +202,22 @@ def test_aliases_cannot_expand_without_bound() -> None:
         Kitfile.parse(bomb)
 
 
+def test_a_long_text_cannot_be_shown_without_bound() -> None:
+    many = f"b: &b [{', '.join(['*a'] * 300)}], c: &c [{', '.join(['*b'] * 100)}]"
+
+    with pytest.raises(KitfileError, match="letters: aliases expand too far"):
+        Kitfile.parse("model: {path: m, parameters: {a: &a " + "x" * 3000 + f", {many}" + "}}\n")
+
+
+def test_merges_of_merges_end_and_the_first_value_wins() -> None:
+    chain = ["a0: &a0 {x: 0, y: 0}", "b: &b {x: 1}"]
+    chain += [f"a{level}: &a{level} {{<<: [*b, {', '.join([f'*a{level - 1}'] * 10)}]}}" for level in range(1, 30)]
+
+    parameters = Kitfile.parse(f"model: {{path: m, parameters: {{{', '.join(chain)}}}}}\n").model.parameters
+
+    assert parameters["a29"] == {"x": 1, "y": 0}
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

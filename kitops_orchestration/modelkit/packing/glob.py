@@ -1,0 +1,101 @@
+"""A pattern of ``.kitignore`` as what a path has to be, one step after the other, and two ways to ask a path.
+
+A regular expression answers fast, and goes back and forth between its stars: with many of them, on a name that almost
+fits, for hours.  The file may come with somebody else's folder.  So a pattern with more than two stars is walked
+through once for each letter of the path, with all places in the pattern that the path may have reached so far: never
+more work than letters times places.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+_MOST_STARS = 2
+"""What a regular expression is given: it then goes back over a path twice at most."""
+
+Kind = Literal["sign", "star", "folders", "rest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One sign or set (``sign``), ``*`` (``star``), ``**/`` (``folders``, or nothing), ``**`` at the end (``rest``)."""
+
+    kind: Kind
+    regex: str
+
+
+STAR = Step("star", "[^/]*")
+FOLDERS = Step("folders", "(?:.*/)?")
+REST = Step("rest", ".*")
+
+
+def matcher(steps: Sequence[Step]) -> Callable[[str], object]:
+    """Return a function that is true for the paths that fit, whole."""
+    if sum(step.kind != "sign" for step in steps) <= _MOST_STARS:
+        return re.compile("".join(step.regex for step in steps) + r"\Z", re.DOTALL).match
+    return _Places(steps).fits
+
+
+class _Places:
+    """All places in a pattern that a path may have reached, as bits; bit ``n`` stands before step ``n``.
+
+    ``folders`` takes two bits: before it, where it may also be nothing, and inside of it, where only ``/`` leads out.
+    """
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._signs: list[tuple[int, re.Pattern[str]]] = []
+        self._stars = self._rests = self._befores = self._insides = 0
+        bit = 1
+        for step in steps:
+            if step.kind == "sign":
+                self._signs.append((bit, re.compile(step.regex, re.DOTALL)))
+            elif step.kind == "star":
+                self._stars |= bit
+            elif step.kind == "rest":
+                self._rests |= bit
+            else:
+                self._befores |= bit
+                bit <<= 1
+                self._insides |= bit
+            bit <<= 1
+        self._end = bit
+        self._known: dict[str, int] = {}
+
+    def fits(self, path: str) -> bool:
+        """Tell whether the whole path fits."""
+        places = self._skipping(1)
+        for sign in path:
+            places = self._after(places, sign)
+            if not places:
+                return False
+        return bool(places & self._end)
+
+    def _after(self, places: int, sign: str) -> int:
+        """Return the places after one more letter."""
+        inside = places & self._insides
+        entered = (places & self._befores) << 1
+        reached = (places & self._taking(sign)) << 1 | inside | entered | places & self._rests
+        if sign == "/":
+            reached |= (inside | entered) << 1
+        else:
+            reached |= places & self._stars
+        return self._skipping(reached)
+
+    def _skipping(self, places: int) -> int:
+        """Add the places behind steps that may be nothing."""
+        fresh = places
+        while fresh:
+            behind = (fresh & (self._stars | self._rests)) << 1 | (fresh & self._befores) << 2
+            fresh = behind & ~places
+            places |= fresh
+        return places
+
+    def _taking(self, sign: str) -> int:
+        found = self._known.get(sign)
+        if found is None:
+            found = sum(bit for bit, regex in self._signs if regex.match(sign))
+            self._known[sign] = found
+        return found

@@ -1,0 +1,43 @@
+"""Both ways to ask a path answer alike, and the one that goes step by step ends soon whatever is asked."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kitops_orchestration.errors import ModelKitError
+from kitops_orchestration.modelkit.packing.glob import _Places
+from kitops_orchestration.modelkit.packing.ignore import IgnoreRules, _steps
+
+PIECES = st.sampled_from(["a", "b", "/", "*", "**", "**/", "?", "[ab]", "[^a]", "\\*", "é", ".", "***"])
+
+
+@given(st.lists(PIECES, min_size=1, max_size=7), st.text("ab/é.*", max_size=10))
+def test_the_steps_decide_as_the_regular_expression_does(pieces, path) -> None:
+    steps = _steps("".join(pieces))
+    regex = re.compile("".join(step.regex for step in steps) + r"\Z", re.DOTALL)
+
+    assert _Places(steps).fits(path) == bool(regex.match(path))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "ignored"),
+    [
+        ("*a" * 24 + "*b", "a" * 200, False),
+        ("*a" * 24 + "*b", "a" * 200 + "b", True),
+        ("**/a/" * 30 + "b", "/".join("a" * 400), False),
+        ("**/a/" * 30 + "b", "/".join("a" * 400) + "/b", True),
+        ("**/*a*a*/**/*b*b*/**/c", "aaa/" * 20 + "bbb/" * 20 + "c", True),
+    ],
+)
+def test_many_stars_end(pattern: str, path: str, ignored: bool) -> None:
+    """With a regular expression the first would go on for longer than this machine will exist."""
+    assert IgnoreRules([pattern]).ignores(path) is ignored
+
+
+def test_a_pattern_with_a_bad_set_and_many_stars_is_refused() -> None:
+    with pytest.raises(ModelKitError, match="pattern"):
+        IgnoreRules(["*a*b*c*[z-a]"])
