@@ -316,3 +316,20 @@ def test_a_server_takes_the_plain_http_scheme_that_we_write(server: Any) -> None
     assert server.client.create_model_version(name, uri).source == uri
     with pytest.raises(MlflowException, match="Invalid model version source"):
         server.client.create_model_version(name, uri.replace("modelkit-http", "modelkit+http"))
+
+
+def test_a_server_that_is_asked_for_a_versions_file_connects_nowhere(
+    kit: Reference, server: Any, embedded_registry: Any
+) -> None:
+    """The source of a version is text of any user; the server itself would go there to answer for a file of it."""
+    name = f"led-astray-{uuid.uuid4().hex[:8]}"
+    server.client.create_registered_model(name)
+    version = server.client.create_model_version(name, source=by_tag(kit))
+    assert get_artifact_repository(by_tag(kit)).list_artifacts(), "from here it can be read"
+    before = len(embedded_registry.log.all())
+
+    asked = {"name": name, "version": version.version, "path": "MLmodel"}
+    answer = requests.get(f"{server.uri}/model-versions/get-artifact", params=asked, timeout=120)
+
+    assert answer.status_code >= 400, answer.content[:200]
+    assert len(embedded_registry.log.all()) == before, "the server went where the version's source leads"

@@ -27,6 +27,7 @@ from kitops_orchestration.settings import Limits
 
 CONTENT = b"weights"
 BLOB = Descriptor("application/octet-stream", Digest.of(CONTENT), len(CONTENT))
+_PAGE = json.dumps({"tags": ["v1"], "repositories": ["team/iris"], "schemaVersion": 2, "manifests": []}).encode()
 BASIC = "Basic " + base64.b64encode(b"ada:hunter2").decode()
 
 
@@ -36,6 +37,7 @@ class Internet:
     def __init__(self) -> None:
         self.realm = ""
         self.redirect = ""
+        self.link = ""
         self.needs_login = True
         self.seen: list[tuple[str, str, str]] = []
         internet = self
@@ -73,6 +75,10 @@ class Internet:
             return 200, {}, CONTENT
         if not authorization.startswith("Bearer for-"):
             return 401, {"WWW-Authenticate": f'Bearer realm="{self.realm}",service="x"'}, b"{}"
+        if self.link and "/_catalog" not in path and not path.endswith("/list") and "/referrers/" not in path:
+            return 404, {}, b"{}"
+        if self.link:
+            return 200, {"Link": f'<{self.link}{path}?last=v1>; rel="next"'}, _PAGE
         if self.redirect and not host.startswith("cdn"):
             return 307, {"Location": self.redirect + path}, b""
         return 200, {}, CONTENT
@@ -306,3 +312,21 @@ def test_an_upload_goes_to_nothing_inside(host: str) -> None:
     for method in ("POST", "PATCH", "PUT", "DELETE"):
         with pytest.raises(RegistryError, match="an address inside of this network"):
             session.once(Call(method, f"https://{host}/upload", repository, "push blob to", ("push",), body=b"x"))
+
+
+LISTS: dict[str, Callable[[RemoteRepository], Any]] = {
+    "tags": lambda repository: list(repository.tags()),
+    "referrers": lambda repository: list(repository.referrers("sha256:" + "a" * 64)),
+    "catalog": lambda repository: list(repository.catalog()),
+}
+
+
+@pytest.mark.parametrize("list_of", LISTS)
+@pytest.mark.parametrize("host", [*INSIDE, "registry.evil.test", "registry.example.test:5001"])
+def test_a_list_goes_on_at_no_other_host(internet: Internet, list_of: str, host: str) -> None:
+    """Not inside, and not outside either: who continues a list elsewhere would be handed this registry's token."""
+    internet.realm, internet.link = "http://registry.example.test/token", f"http://{host}"
+    with pytest.raises(RegistryError, match="continues a list on another host"):
+        LISTS[list_of](opened(internet, "registry.example.test"))
+    assert internet.sent("registry.example.test") >= {BASIC}
+    assert {name for name, _, _ in internet.seen} == {"registry.example.test"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -34,11 +35,12 @@ _DELAY_SECONDS = 0.2
 
 @dataclass
 class Plan:
-    """Which request fails, and how; ``kill`` is a process that ends with -9 instead."""
+    """Which request fails, and how."""
 
     fault: str | None = None
     at: int = -1
     kill: Callable[[], int] | None = None
+    """Gives the process that ends with -9: when the request arrives, or (``lose-answer``) when it was done."""
     count: int = 0
     is_met: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -50,10 +52,14 @@ class Plan:
             if number != self.at:
                 return None
             self.is_met = True
+        if self.fault != "lose-answer":
+            self.end_process()
+        return self.fault
+
+    def end_process(self) -> None:
+        """Kill the process, where there is one."""
         if self.kill is not None:
             os.kill(self.kill(), signal.SIGKILL)
-            return "drop"
-        return self.fault
 
 
 class FaultyWay:
@@ -68,7 +74,10 @@ class FaultyWay:
             def begin(self) -> tuple[str | None, str]:
                 return way.plan.take(), way._target
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+            def after(self) -> None:
+                way.plan.end_process()
+
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.host = f"127.0.0.1:{self._server.server_port}"
@@ -84,11 +93,21 @@ class FaultyWay:
         self._thread.join(10)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that went away: it was killed."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type] # as it was handed in
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
 
     def begin(self) -> tuple[str | None, str]:
+        raise NotImplementedError
+
+    def after(self) -> None:
         raise NotImplementedError
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
@@ -111,6 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(_DELAY_SECONDS)
         status, headers, content = self._forward(target, body)
         if fault == "lose-answer":
+            self.after()
             self._hang_up()
             return
         if fault == "corrupt" and content:

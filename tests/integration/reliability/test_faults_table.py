@@ -12,13 +12,16 @@ import random
 import pytest
 
 from .faulty_way import FAULTS, FaultyWay
+from .hardships import HARDSHIPS, leftovers, possible, run_child
 from .table import GOOD, Table
 from .verbs import VERBS
 
 pytest.importorskip("cryptography")
 
 OF_EACH = 2
-"""Cells of each kind of fault."""
+"""Cells of each kind of fault of a request."""
+TO_DISK = ("pull", "unpack")
+"""Verbs whose result is on this machine: what befalls a disk befalls them."""
 
 
 @pytest.fixture
@@ -40,6 +43,49 @@ def test_a_sample_of_faults_loses_nothing(table):
     ]
 
     assert [cell for cell in cells if cell.outcome not in GOOD] == [], f"KITOPS_TEST_SEED={seed}"
+
+
+@pytest.mark.parametrize("hardship", HARDSHIPS)
+def test_a_process_that_has_a_hard_time_loses_nothing_and_leaves_nothing(table, hardship):
+    """One verb of all, and one of those whose work is on this disk."""
+    if hardship not in possible():
+        pytest.skip(f"this machine cannot make {hardship}: no compiler (cc), or root without setpriv")
+    seed = int(os.environ.get("KITOPS_TEST_SEED") or random.SystemRandom().randrange(10**6))
+    order = random.Random(seed)
+    verbs = [order.choice([verb for verb in VERBS if table.points(verb, hardship)]), order.choice(TO_DISK)]
+    cells = [table.run(verb, hardship, order.randrange(table.points(verb, hardship))) for verb in verbs]
+
+    assert [cell for cell in cells if cell.outcome not in GOOD] == [], f"KITOPS_TEST_SEED={seed}"
+
+
+def test_a_process_meets_what_it_is_to_meet(table):
+    """Hardships that did not happen would all be survived."""
+    outcomes = {
+        (verb, hardship): table.run(verb, hardship, 0).outcome
+        for verb, hardship in (("unpack", "full-disk"), ("unpack", "read-only"), ("push", "kill"))
+        if hardship in possible()
+    }
+
+    assert set(outcomes.values()) == {"told, then done"}, outcomes
+
+
+def test_what_a_killed_process_left_would_be_seen(table):
+    place = table._place()
+    (place.folder / ".out.0123456789abcdef.kitops-tmp" / "content").mkdir(parents=True)
+    (place.folder / "layout" / ".uploads").mkdir(parents=True)
+    (place.folder / "layout" / ".uploads" / ".blob.0123456789abcdef.partial").touch()
+
+    assert [path.name for path in leftovers(place.folder)] == [
+        ".out.0123456789abcdef.kitops-tmp",
+        ".blob.0123456789abcdef.partial",
+    ]
+
+
+def test_an_error_that_is_none_of_ours_is_a_fault(table):
+    ended = run_child("no such verb", table._place(), "127.0.0.1:1")
+
+    assert ended.how == "fault"
+    assert "KeyError" in ended.said
 
 
 def test_a_state_that_lacks_something_is_told(table):

@@ -16,6 +16,7 @@ from kitops_orchestration.oci.auth.credentials import StaticCredentials
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.referrers import LEGACY_SUFFIXES, fallback_tag
 from kitops_orchestration.oci.resolve import resolve_or_none, tags_if_there
+from kitops_orchestration.promotion.retention.retain import RetentionRule
 from kitops_orchestration.promotion.rules.policy import PromotionPolicy
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.evidence import read_evidence
@@ -109,6 +110,14 @@ class Verb:
     call: Step
     repositories: tuple[str, ...] = ("",)
     """Ends of the names of the repositories that are looked at afterwards."""
+    layouts: tuple[str, ...] = ()
+    """Repositories in the place's folder ``layout`` that are looked at as well."""
+    folders: tuple[str, ...] = ()
+    """Folders in the place, of which every file is looked at."""
+
+
+def _in_layout(place: Place) -> str:
+    return f"file://{place.folder}/layout/iris:v1"
 
 
 def _nothing(client: KitClient, place: Place) -> None:
@@ -122,6 +131,12 @@ VERBS: dict[str, Verb] = {
         lambda c, p: KitClient().pack(p.folder / "kit1", f"file://{p.folder}/layout/iris:v1", gate_rules=GATE),
         lambda c, p: c.push(f"file://{p.folder}/layout/iris:v1", f"{p.name}:v1"),
     ),
+    "pull": Verb(
+        _two,
+        lambda c, p: c.pull(f"{p.name}:v1", f"file://{p.folder}/layout/iris:v1", referrers=True),
+        layouts=("iris",),
+    ),
+    "unpack": Verb(_two, lambda c, p: c.unpack(f"{p.name}:v1", p.folder / "out", exists="overwrite"), folders=("out",)),
     "copy": Verb(_two, lambda c, p: c.copy(f"{p.name}:v1", f"{p.name}-copy:v1", referrers=True), ("", "-copy")),
     "tag": Verb(_two, lambda c, p: c.tag(f"{p.name}:v1", "stable")),
     "sign": Verb(_pack, lambda c, p: c.sign(f"{p.name}:v1", p.signer)),
@@ -144,6 +159,20 @@ VERBS: dict[str, Verb] = {
         _in_production,
         lambda c, p: c.freeze(p.name, stage="production", reason="audit", policy=p.policy, signer=p.signer),
     ),
+    # In a folder, and so without a request: this registry takes manifests away and no tags.
+    "remove": Verb(
+        lambda c, p: [
+            c.pack(p.folder / f"kit{n}", f"file://{p.folder}/layout/iris:v{n}", gate_rules=GATE) for n in (1, 2)
+        ],
+        # A second call may find that it is gone, which is what was wanted and an error of its own.
+        lambda c, p: c.remove(_in_layout(p)) if "v1" in c.tags(_in_layout(p)) else None,
+        repositories=(),
+        layouts=("iris",),
+    ),
+    "retain": Verb(_two, lambda c, p: c.retain(p.name, RetentionRule("v*", keep_last=1), trust=p.trust)),
+    "checkpoint": Verb(
+        _in_production, lambda c, p: c.checkpoint(p.name, signer=p.signer, trust=p.trust, policy=p.policy)
+    ),
     "record deployment": Verb(
         _in_production,
         lambda c, p: c.record_deployment(
@@ -161,6 +190,11 @@ def state(client: KitClient, place: Place, verb: Verb) -> str:
     runs of the same acts, and are left out.
     """
     found = {end: _state(client, place, f"{place.name}{end}") for end in verb.repositories}
+    for name in verb.layouts:
+        found[f"layout {name}"] = _state(KitClient(f"file://{place.folder}/layout"), place, name)
+    for name in verb.folders:
+        files = sorted(path for path in (place.folder / name).rglob("*") if path.is_file())
+        found[f"folder {name}"] = {str(path.relative_to(place.folder)): path.read_bytes().hex()[:40] for path in files}
     return json.dumps(found, indent=1, sort_keys=True).replace(place.name, "REPOSITORY")
 
 
