@@ -189,5 +189,5 @@ release-check: $(STAMP) ## Check that a tag, the version and the changelog agree
 
 .PHONY: clean
 clean: ## Remove everything that can be made again
-	@rm -rf $(VENV) .tools dist site demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .tools .fuzz dist site demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,7 +4,7 @@
     python tools/fuzz.py --minutes 10 [TARGET ...]   atheris invents more, beginning with the kept ones
 
 The targets are functions in ``tests/fuzz/targets.py``, the kept inputs stand below ``tests/fuzz/corpus/TARGET/``.
-What is found is written into ``.tools/fuzz-found/TARGET/``: mend it, and keep the input under a name that says what it
+What is found is written into ``.fuzz/found/TARGET/``: mend it, and keep the input under a name that says what it
 is.  A kept input may take 20 s of CPU and 512 MiB; an invented one, which is watched while it runs and slow therefore,
 120 s and 1 GiB.  Exits with 1 when anything was found.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
-FOUND = ROOT / ".tools" / "fuzz-found"
+FOUND = ROOT / ".fuzz" / "found"
 CPU_SECONDS = 20
 MEMORY_BYTES = 512 * 1024 * 1024
 """What one input may take over what the process has when it begins."""
@@ -134,7 +134,7 @@ def invent(name: str, seconds: int) -> int:
             outcome(TARGETS[name], path.read_bytes())
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))  # from here on libFuzzer's own limits hold
-    work, found = ROOT / ".tools" / "fuzz-work" / name, FOUND / name
+    work, found = ROOT / ".fuzz" / "work" / name, FOUND / name
     for folder in (work, found):
         folder.mkdir(parents=True, exist_ok=True)
     limits = [f"-max_total_time={seconds}", *_WATCHED]

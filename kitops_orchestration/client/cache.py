@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kitops_orchestration import settings
-from kitops_orchestration.disk.leftovers import is_held
+from kitops_orchestration.disk.leftovers import GRACE_SECONDS, is_held
 from kitops_orchestration.errors import KitOpsError
 
 LOCKS = "locks"
@@ -23,7 +23,6 @@ LOCKS = "locks"
 _LOCK_SUFFIX = ".lock"
 _OF_SMALL_FILES = ("layer-digests", "evidence")
 _DAY_SECONDS = 86_400
-_GRACE_SECONDS = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ def prune(*, unused_seconds: float = 30 * _DAY_SECONDS, dry_run: bool = False) -
         KitOpsError: something cannot be removed; what came before it is gone.
     """
     now = time.time()
-    old = [item for item in _items() if item.used_at <= now - (_GRACE_SECONDS if item.is_leftover else unused_seconds)]
+    old = [item for item in _items() if item.used_at <= now - (GRACE_SECONDS if item.is_leftover else unused_seconds)]
     return _remove([item for item in old if not _is_held(item.path)], is_dry=dry_run)
 
 

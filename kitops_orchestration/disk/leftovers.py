@@ -2,7 +2,8 @@
 
 A process that is killed cannot tidy up.  So everything that this package writes starts under a hidden name that only
 this package gives (``.NAME.<16 hexadecimal digits>.kitops-tmp``), and its writer holds a lock on it (``flock``), which
-ends with the process.  The next write into the same folder looks for such names and removes those that are
+ends with the process.  The next who writes into the same folder, or opens the repository that it is in, looks for such
+names and removes those that are
 
 * of this user: what belongs to others is theirs to remove,
 * not locked by anybody, and
@@ -77,11 +78,24 @@ def is_held(path: Path) -> bool:
     return False
 
 
+def is_left(path: Path, *, least_age_seconds: float = GRACE_SECONDS) -> bool:
+    """Tell whether something unfinished has lost its writer: of this user, as old as that, and locked by nobody."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return _is_ours_and_old(status, least_age_seconds) and not is_held(path)
+
+
+def _is_ours_and_old(status: os.stat_result, least_age_seconds: float) -> bool:
+    return status.st_uid == os.geteuid() and time.time() - _changed_at(status) >= least_age_seconds
+
+
 def sweep_now_and_then(folder: Path) -> None:
     """Call :func:`sweep`, once an hour and process for each folder: a push may write a thousand files into one."""
     key, now = str(folder), time.monotonic()
     with _swept_lock:
-        if now - _swept.get(key, -GRACE_SECONDS) < GRACE_SECONDS:
+        if now - _swept.get(key, -GRACE_SECONDS) < GRACE_SECONDS or not folder.is_dir():
             return
         if len(_swept) >= _REMEMBERED_FOLDERS:
             _swept.clear()
@@ -108,9 +122,7 @@ def _is_removed(path: Path) -> bool:
         return False
     try:
         status = path.lstat()
-        if status.st_uid != os.geteuid() or time.time() - _changed_at(status) < least_age:
-            return False
-        return _remove_unless_held(path, status)
+        return _is_ours_and_old(status, least_age) and _remove_unless_held(path, status)
     except OSError:
         return False
 

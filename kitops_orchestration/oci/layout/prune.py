@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from kitops_orchestration.disk.leftovers import is_held
+from kitops_orchestration.disk.leftovers import is_left
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.layout import LayoutRepository
@@ -73,6 +73,7 @@ class _Sweep:
     def __init__(self, repository: LayoutRepository, place: Place, grace_seconds: float) -> None:
         self._repository = repository
         self._place = place
+        self._grace_seconds = grace_seconds
         self._before = time.time() - grace_seconds
         self._files: list[Path] = []
         self.result = PruneResult((), (), 0, 0)
@@ -168,7 +169,7 @@ class _Sweep:
 
     def _is_left(self, path: Path) -> bool:
         """Tell whether the writer of a partial file is gone: a living one holds the lock."""
-        return path.is_file() and self._is_old(path) and not is_held(path)
+        return path.is_file() and is_left(path, least_age_seconds=self._grace_seconds)
 
     def _blob_files(self) -> Iterator[tuple[Digest, Path]]:
         for path in sorted((self._place.directory / "blobs").glob("*/*")):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from kitops_orchestration.disk.leftovers import sweep_now_and_then
 from kitops_orchestration.disk.write import move_whole
 from kitops_orchestration.errors import KitOpsError, NotFoundError, RegistryError, RegistryResponseError
 from kitops_orchestration.oci import manifest
@@ -49,6 +50,7 @@ class LayoutRepository(Repository):
         self._reference = reference.without_target()
         self._limits = limits
         self._place = Place(reference.layout_dir, self._reference.name)
+        sweep_now_and_then(self._place.directory / layout_files.UPLOADS)  # whoever comes next, also to read
         self._index = LayoutIndex(self._place)
         self._blob_sizes = layout_content.BlobSizes(self.directory / "blobs" / "sha256")
         self._nodes: dict[Digest, tuple[Digest | None, Descriptor]] = {}

@@ -47,12 +47,13 @@ def test_a_sample_of_faults_loses_nothing(table):
 
 @pytest.mark.parametrize("hardship", HARDSHIPS)
 def test_a_process_that_has_a_hard_time_loses_nothing_and_leaves_nothing(table, hardship):
-    """One verb of all, and one of those whose work is on this disk."""
+    """One verb of all; of what befalls a disk, one whose work is on this disk as well."""
     if hardship not in possible():
         pytest.skip(f"this machine cannot make {hardship}: no compiler (cc), or root without setpriv")
     seed = int(os.environ.get("KITOPS_TEST_SEED") or random.SystemRandom().randrange(10**6))
     order = random.Random(seed)
-    verbs = [order.choice([verb for verb in VERBS if table.points(verb, hardship)]), order.choice(TO_DISK)]
+    verbs = [order.choice([verb for verb in VERBS if table.points(verb, hardship)])]
+    verbs += [order.choice(TO_DISK)] if hardship in ("full-disk", "read-only") else []
     cells = [table.run(verb, hardship, order.randrange(table.points(verb, hardship))) for verb in verbs]
 
     assert [cell for cell in cells if cell.outcome not in GOOD] == [], f"KITOPS_TEST_SEED={seed}"

@@ -132,6 +132,34 @@ def test_the_next_push_removes_what_a_killed_push_left_in_a_layout(tmp_path):
     assert [path.name for path in uploads.iterdir()] == ["of-another-program"]
 
 
+def test_the_next_who_only_reads_a_layout_removes_it_as_well(tmp_path):
+    layout = layout_at(tmp_path)
+    killed(lambda reached: layout.push_content(Hanging(reached), "x/y"))
+    uploads = layout.directory / UPLOADS
+    make_old(uploads)
+
+    assert list(layout_at(tmp_path).tags()) == []
+
+    assert list(uploads.iterdir()) == []
+
+
+@pytest.mark.parametrize("age", [GRACE_SECONDS + 60, 0])
+def test_who_reads_a_layout_leaves_alone_what_is_young_or_written(tmp_path, age):
+    layout = layout_at(tmp_path)
+    process = running(lambda reached: layout.push_content(Hanging(reached), "x/y"))
+    if not age:
+        process.kill()
+        process.join()
+    uploads = layout.directory / UPLOADS
+    make_old(uploads, age)
+
+    layout_at(tmp_path)
+
+    assert len(hidden(uploads)) == 1
+    process.kill()
+    process.join()
+
+
 def modelkit_at(tmp_path: Path) -> LayoutRepository:
     context = tmp_path / "context"
     (context / "inner").mkdir(parents=True)
