@@ -1,8 +1,8 @@
 """A page as Markdown (GitHub's): text from a registry is text, whatever it holds.
 
 Escaped are all marks that begin something: emphasis, code, links, pictures, tags, entities, cells, and headings and
-lists where a line begins.  An address that stands in a text stays as it is; some readers make a link of it, which shows
-its own address.
+lists where a line begins.  Readers of GitHub's kind also make a link of a bare address and call the people whom a name
+behind ``@`` means; such words are shown as code, in which nothing is read.
 """
 
 from __future__ import annotations
@@ -38,6 +38,14 @@ _MARK = re.compile(r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])|[<>]|&(?=#?\w+;)")
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 _LINE_START = re.compile(r"(#{1,6}(?=\s|$)|[-+](?=\s|$)|[-=]+$|\d{1,9}(?=[.)](?:\s|$)))")
 _NO_CODE = re.compile(r"[`|\\<>&]|^\s|\s$|^$")
+# What becomes a link by itself: addresses, those of e-mail, and a name that is called. In code nothing ends but by a
+# backtick; the other signs left out here end a cell, or begin markup where a reader knows no code.
+_BY_ITSELF = re.compile(
+    r"(?<![a-z])(?:[a-z][a-z0-9+.-]{1,30}://|www\.|mailto:|xmpp:)[^\s`|\\<>]*[^\s`|\\<>.,;:!?'\")]"
+    r"|(?<![^\W_])[\w.+-]{1,64}(?:@[\w-]{1,63}(?:\.[\w-]{1,63})+)+"
+    r"|(?<![^\W_])@\w[\w/-]{0,80}",
+    re.IGNORECASE,
+)
 _PAGE_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -69,7 +77,23 @@ def cell(value: Cell) -> str:
         case Chip() | Soft():
             return cell(value.text)
         case _:
-            return _MARK.sub(lambda mark: _ENTITIES.get(mark[0], f"\\{mark[0]}"), one_line(value))
+            return _text(one_line(value))
+
+
+def _text(text: str) -> str:
+    """Return text in which nothing begins anything; what would be a link by itself is code."""
+    shown, end = "", 0
+    for found in _BY_ITSELF.finditer(text):
+        before = _escaped(text[end : found.start()])
+        if before.endswith("`"):  # two of them beside each other are another mark
+            before = before.removesuffix("\\`") + "&#96;"
+        shown += before + f"`{found[0]}`"
+        end = found.end()
+    return shown + _escaped(text[end:])
+
+
+def _escaped(text: str) -> str:
+    return _MARK.sub(lambda mark: _ENTITIES.get(mark[0], f"\\{mark[0]}"), text)
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[Cell]]) -> str:

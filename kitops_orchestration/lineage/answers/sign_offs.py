@@ -67,6 +67,8 @@ class SignOffs(Answer):
     """How many different identities have to approve, by the trust policy."""
     decisions: tuple[SignOff, ...]
     unreadable: tuple[Evidence, ...] = ()
+    is_asked_for: bool = False
+    """True where the trust policy has a rule of its own for approvals; without one it asks for no number of people."""
     followed: Followed = AT_HOME
     """The other repositories that its promotions lead to."""
 
@@ -90,6 +92,10 @@ class SignOffs(Answer):
     def is_approved(self, environment: str) -> bool:
         """Tell whether enough identities approve, and nobody who may decide rejects."""
         return len(self.approvers(environment)) >= self.threshold and not self.rejections(environment)
+
+    def _counted(self, environment: str) -> str:
+        found = len(self.approvers(environment))
+        return f"{found} of {self.threshold}" if self.is_asked_for else f"by {found}"
 
     def _about(self, environment: str) -> list[SignOff]:
         return [item for item in self.decisions if item.record.predicate.environment == environment]
@@ -136,8 +142,7 @@ class SignOffs(Answer):
             *(["where"] if is_elsewhere else []),
         )
         verdicts = tuple(
-            f"{name}: {'approved' if self.is_approved(name) else 'not approved'}"
-            f" ({len(self.approvers(name))} of {self.threshold})"
+            f"{name}: {'approved' if self.is_approved(name) else 'not approved'} ({self._counted(name)})"
             for name in self.environments
         )
         return Page.of(
@@ -187,7 +192,8 @@ def sign_offs(
     rule = None if trust is None else trust.rule(predicate_types.APPROVAL)
     threshold = 1 if rule is None else rule.threshold
     where = repository.reference.with_digest(digest)
-    return SignOffs(where, threshold, tuple(decisions), tuple(unreadable), walk.followed)
+    is_asked_for = trust is not None and predicate_types.APPROVAL in trust.rules
+    return SignOffs(where, threshold, tuple(decisions), tuple(unreadable), is_asked_for, walk.followed)
 
 
 def _judge(

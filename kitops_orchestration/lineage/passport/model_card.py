@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 _DATA = ("hf://datasets/", "https://huggingface.co/datasets/")
 _MODELS = ("hf://models/", "hf://", "https://huggingface.co/")
 
+_HUB_LICENCES = """
+afl-3.0 agpl-3.0 apache-2.0 apple-amlr apple-ascl artistic-2.0 bigcode-openrail-m bigscience-bloom-rail-1.0
+bigscience-openrail-m bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear bsl-1.0 c-uda cc cc-by-2.0 cc-by-2.5 cc-by-3.0
+cc-by-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0
+cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc0-1.0 cdla-permissive-1.0 cdla-permissive-2.0
+cdla-sharing-1.0 creativeml-openrail-m deepfloyd-if-license ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2 gemma
+gfdl gpl gpl-2.0 gpl-3.0 isc lgpl lgpl-2.1 lgpl-3.0 lgpl-lr llama2 llama3 llama3.1 llama3.2 llama3.3 lppl-1.3c mit
+mpl-2.0 ms-pl ncsa odbl odc-by ofl-1.1 openrail openrail++ osl-3.0 other pddl postgresql unknown unlicense wtfpl zlib
+"""
+_LICENCES = frozenset(_HUB_LICENCES.split())
+"""The words that the Hub has for licences; an own one is ``other`` there, with a name."""
+
 
 def model_card(passport: PassportFacts, page: Page) -> str:
     """Return front matter and the passport's page; everything that a ModelKit or a person says is text in both."""
@@ -32,7 +44,7 @@ def front_matter(passport: PassportFacts) -> dict[str, Any]:
     """Return the members that are known."""
     kitfile = passport.version.kit.kitfile
     found = {
-        "license": printable(passport.licence).lower(),
+        **_licence(printable(passport.licence).strip()),
         "library_name": printable(kitfile.model.framework) if kitfile.model else "",
         "tags": ["kitops"],
         "datasets": _on_the_hub([use.data for use in passport.data.data], _DATA),
@@ -40,6 +52,13 @@ def front_matter(passport: PassportFacts) -> dict[str, Any]:
         "model-index": _results(passport),
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _licence(words: str) -> dict[str, str]:
+    """Return what the Hub calls the licence; ``other``, with its name, for one that the Hub has no word for."""
+    if not words or words.lower() in _LICENCES:
+        return {"license": words.lower()}
+    return {"license": "other", "license_name": words}
 
 
 def _on_the_hub(items: list[Dependency], addresses: tuple[str, ...]) -> list[str]:

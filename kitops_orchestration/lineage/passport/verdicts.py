@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kitops_orchestration.lineage.passport.statements import not_counted
+from kitops_orchestration.lineage.passport.statements import not_counted, who
 from kitops_orchestration.presentation.page import Verdict, Verdicts
 from kitops_orchestration.signing import predicate_types
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.answers.facts import PassportFacts
+    from kitops_orchestration.lineage.answers.sign_offs import SignOffs
 
 SIGN_OFF = "Sign-off"
+_MOST_NAMES = 4
 
 
 def verdicts(passport: PassportFacts) -> Verdicts:
@@ -54,14 +56,26 @@ def _sign_off(passport: PassportFacts) -> Verdict:
         return Verdict(SIGN_OFF, "Not checked", f"{len(offs.decisions)} on record", "warn")
     approved = [name for name in offs.environments if offs.is_approved(name)]
     rejected = [name for name in offs.environments if offs.rejections(name)]
+    asked = f"; the trust policy asks for {offs.threshold}" if offs.is_asked_for else ""
     if approved:
-        people = sum(len(offs.approvers(name)) for name in approved[:1])
-        return Verdict(
-            SIGN_OFF, "Approved", f"for {', '.join(approved)}, by {people} of {offs.threshold} needed", "good"
-        )
+        told = "; ".join(f"for {name}, by {_approvers(offs, name)}" for name in approved)
+        return Verdict(SIGN_OFF, "Approved", told + asked, "good")
     if rejected:
         return Verdict(SIGN_OFF, "Rejected", f"for {', '.join(rejected)}", "bad")
-    return Verdict(SIGN_OFF, "Not approved", f"{offs.threshold} approvals are needed", "warn")
+    told = "; ".join(f"for {name}, by {_approvers(offs, name)}" for name in offs.environments if offs.approvers(name))
+    return Verdict(SIGN_OFF, "Not approved", (told or "no approval counts") + asked, "warn")
+
+
+def _approvers(offs: SignOffs, environment: str) -> str:
+    """Return the names of those whose approval stands; how many a stage wants is in its policy, and not here."""
+    found = {
+        item.approver: who(item.record.evidence)
+        for item in offs.decisions
+        if item.counts and item.approver is not None and item.record.predicate.environment == environment
+    }
+    names = sorted(found.values())
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _checkpoint(passport: PassportFacts) -> Verdict:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from kitops_orchestration._version import __version__
 from kitops_orchestration.lineage.projections.libraries import libraries
+from kitops_orchestration.lineage.projections.licences import licence_of
 from kitops_orchestration.presentation.text import printable
 
 if TYPE_CHECKING:
@@ -75,12 +76,24 @@ def _model(passport: PassportFacts) -> dict[str, Any]:
         "version": passport.version_name,
         "description": passport.description or None,
         "hashes": [{"alg": "SHA-256", "content": passport.version.kit.digest.hex}],
-        "licenses": [{"license": {"name": passport.licence}}] if passport.licence else None,
+        "licenses": _licences(passport),
         "purl": package_url(passport),
         "authors": [{"name": name} for name in kitfile.package.authors] or None,
         "modelCard": card,
     }
     return {key: value for key, value in component.items() if value is not None}
+
+
+def _licences(passport: PassportFacts) -> list[dict[str, Any]] | None:
+    """Return an identifier, an expression, or a name: words that SPDX does not know are a name."""
+    licence = licence_of(printable(passport.licence))
+    if licence is None:
+        return None
+    if licence.identifier is not None:
+        return [{"license": {"id": licence.identifier}}]
+    return (
+        [{"license": {"name": licence.words}}] if licence.expression is None else [{"expression": licence.expression}]
+    )
 
 
 def _data(passport: PassportFacts) -> list[dict[str, Any]]:

@@ -6,12 +6,12 @@ model has a word for that, and left out else: a bill of materials claims nothing
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from kitops_orchestration._version import __version__
 from kitops_orchestration.lineage.projections.cyclonedx import package_url
 from kitops_orchestration.lineage.projections.libraries import libraries
+from kitops_orchestration.lineage.projections.licences import licence_of
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.presentation.text import printable
 from kitops_orchestration.signing.timestamps import format_timestamp
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _CONTEXT = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"
 _NO_ASSERTION = "expandedlicensing_NoAssertionLicense"
 _CREATION = "_:creation"
-_LICENCE = re.compile(r"\(*[A-Za-z0-9.+-]+\)*(?: (?:AND|OR|WITH) \(*[A-Za-z0-9.+-]+\)*)*")
 _EPOCH = "1970-01-01T00:00:00Z"
 
 Element = dict[str, Any]
@@ -40,10 +39,10 @@ def spdx_document(passport: PassportFacts) -> dict[str, Any]:
         "createdBy": [f"{base}#tool"],
     }
     tool = _element("SoftwareAgent", f"{base}#tool", name=f"kitops-orchestration {__version__}")
-    model, licence = _model(passport, base), _licence(passport, base)
+    model, licences = _model(passport, base), _licences(passport, base)
     parts = _parts(passport, base)
-    elements = [model, *([licence] if licence else []), *(part for part, _ in parts)]
-    elements += [*_licensed(model, parts, licence, base), *_used(model, parts, base)]
+    elements = [model, *licences, *(part for part, _ in parts)]
+    elements += [*_licensed(model, parts, licences, base), *_used(model, parts, base)]
     document = _element(
         "SpdxDocument",
         f"{base}#document",
@@ -105,12 +104,23 @@ def _hash(hexadecimal: str, algorithm: str = "sha256") -> dict[str, str]:
     return {"type": "Hash", "algorithm": algorithm, "hashValue": hexadecimal}
 
 
-def _licence(passport: PassportFacts, base: str) -> Element | None:
-    if not _LICENCE.fullmatch(passport.licence):
-        return None  # words that are no expression of SPDX: a document that repeats them is not valid
-    return _element(
-        "simplelicensing_LicenseExpression", f"{base}#licence", simplelicensing_licenseExpression=passport.licence
+def _licences(passport: PassportFacts, base: str) -> list[Element]:
+    """Return the licence; and, where its words are no expression of SPDX, these words as a licence of their own."""
+    licence = licence_of(printable(passport.licence))
+    written = None if licence is None else licence.expression or licence.custom_id
+    if licence is None or written is None:
+        return []  # a whole text, or nothing that a name can be made of
+    kind, name = "simplelicensing_LicenseExpression", "simplelicensing_licenseExpression"
+    if licence.expression is not None:
+        return [_element(kind, f"{base}#licence", **{name: written})]
+    words = _element(
+        "simplelicensing_SimpleLicensingText",
+        f"{base}#licence-words",
+        name=written,
+        simplelicensing_licenseText=licence.words,
     )
+    where = [{"type": "DictionaryEntry", "key": written, "value": words["spdxId"]}]
+    return [_element(kind, f"{base}#licence", **{name: written, "simplelicensing_customIdToUri": where}), words]
 
 
 def _parts(passport: PassportFacts, base: str) -> list[tuple[Element, str]]:
@@ -160,9 +170,9 @@ def _package(item: Dependency, base: str, purpose: str) -> Element:
     )
 
 
-def _licensed(model: Element, parts: list[tuple[Element, str]], licence: Element | None, base: str) -> list[Element]:
+def _licensed(model: Element, parts: list[tuple[Element, str]], licences: list[Element], base: str) -> list[Element]:
     """One declared and one concluded licence for the model and each data set, as their profiles want."""
-    declared = licence["spdxId"] if licence else _NO_ASSERTION
+    declared = licences[0]["spdxId"] if licences else _NO_ASSERTION
     found = [(model, "hasDeclaredLicense", declared), (model, "hasConcludedLicense", _NO_ASSERTION)]
     for part, _ in parts:
         if part["type"] == "dataset_DatasetPackage":

@@ -51,6 +51,15 @@ def test_the_spdx_document_is_valid_and_a_broken_one_is_not(own_environment, tmp
         broken = json.loads(json.dumps(document))
         next(item for item in broken["@graph"] if item["type"] == kind).pop(member)
         assert run("-c", CHECK, text=json.dumps(broken)).returncode != 0
+    # Words that are no licence of SPDX are one of the document's own, with a definition that the document has.
+    kitfile = tmp_path / "context" / "Kitfile"
+    kitfile.write_text(kitfile.read_text().replace("package:\n", "package:\n  license: Our terms (2026)\n"))
+    pack(tmp_path / "context", repository, tag="v2")
+    own = passport(repository, "v2").to_spdx()
+    assert "LicenseRef-Our-terms-2026" in json.dumps(own)
+    done = run("-c", CHECK, text=json.dumps(own))
+    assert (done.returncode, done.stdout.split()[-1]) == (0, "[]"), done.stdout + done.stderr
+
     unknown = json.loads(json.dumps(document))
     unknown["@graph"][-1]["relationshipType"] = "inventedBy"
     assert run("-c", CHECK, text=json.dumps(unknown)).returncode != 0

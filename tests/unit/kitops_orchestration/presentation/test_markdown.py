@@ -71,6 +71,37 @@ def test_attacks_are_shown_as_text(page_full_of, text: str) -> None:
     assert {"link_open", "image", "html_inline", "html_block", "em_open"} & set(kinds(markdown)) == set()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see https://evil.example/x?a=1&b=2, or (http://evil.example).",
+        "_https://evil.example_",
+        "`https://evil.example`",
+        "``www.evil.example",
+        "1http://evil.example",
+        "https://evil.example/a|b",
+        "mailto:ben@evil.example and ben.b_c@evil.example@evil.example",
+    ],
+)
+def test_a_bare_address_becomes_no_link_in_a_reader_that_makes_links(page_full_of, text: str) -> None:
+    pytest.importorskip("linkify_it")
+    reader = MarkdownIt("gfm-like")
+
+    def links(markdown: str) -> list[str]:
+        tokens = [child for token in reader.parse(markdown) for child in token.children or ()]
+        return [token.type for token in tokens if token.type == "link_open"]
+
+    assert links("see https://evil.example")  # it does make them
+    markdown = render(page_full_of(text))
+    assert links(markdown) == []
+    assert kinds(markdown) == kinds(render(page_full_of("word")))
+
+
+def test_a_name_behind_an_at_sign_calls_nobody() -> None:
+    assert cell("approved, @risk/team?") == "approved, `@risk/team`?"
+    assert cell("team/iris@sha256:09a171") == "team/iris@sha256:09a171"
+
+
 @given(MARKS)
 @example("roc_auc and _x_ &amp; <b>")
 def test_a_reader_sees_the_text_itself(text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kitops_orchestration.lineage.answers.questions import lineage
+from kitops_orchestration.lineage.passport.model_card import front_matter
 from kitops_orchestration.lineage.passport.passport import passport
 from kitops_orchestration.lineage.statements import Approval, Metric, TestResult
 from kitops_orchestration.lineage.statements.attach import attach, attest
@@ -63,6 +64,51 @@ def test_a_model_card_has_the_front_matter_that_the_hub_reads(page, tmp_path: Pa
     assert (result["dataset"]["name"], result["metrics"]) == ("holdout", [{"type": "f1", "value": "0.9"}])
     assert "### Capabilities and limitations" in path.read_text(encoding="utf-8")
     assert "says nobody" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "in_cyclonedx", "in_spdx", "on_the_hub"),
+    [
+        ("apache-2.0", [{"license": {"id": "Apache-2.0"}}], "Apache-2.0", {"license": "apache-2.0"}),
+        (
+            "MIT or GPL-2.0-only with classpath-exception-2.0",
+            [{"expression": "MIT OR GPL-2.0-only WITH Classpath-exception-2.0"}],
+            "MIT OR GPL-2.0-only WITH Classpath-exception-2.0",
+            {"license": "other", "license_name": "MIT or GPL-2.0-only with classpath-exception-2.0"},
+        ),
+        (
+            "Proprietary",
+            [{"license": {"name": "Proprietary"}}],
+            "LicenseRef-Proprietary",
+            {"license": "other", "license_name": "Proprietary"},
+        ),
+        ("GPL", [{"license": {"name": "GPL"}}], "LicenseRef-GPL", {"license": "gpl"}),
+        (
+            "Our terms (2026)",
+            [{"license": {"name": "Our terms (2026)"}}],
+            "LicenseRef-Our-terms-2026",
+            {"license": "other", "license_name": "Our terms (2026)"},
+        ),
+    ],
+)
+def test_a_licence_is_an_expression_only_where_spdx_knows_its_words(
+    tmp_path: Path, words, in_cyclonedx, in_spdx, on_the_hub
+) -> None:
+    (tmp_path / "m").mkdir()
+    kitfile = {"manifestVersion": "1.0.0", "package": {"name": "m", "license": words}, "model": {"path": "m.bin"}}
+    (tmp_path / "m" / "Kitfile").write_text(json.dumps(kitfile))
+    (tmp_path / "m" / "m.bin").write_bytes(b"m")
+    repository = LayoutRepository(Reference.parse(f"{folder_registry(tmp_path)}/team/m"))
+    pack(tmp_path / "m", repository, tag="v1")
+    found = passport(repository, "v1")
+    assert found.to_cyclonedx()["metadata"]["component"]["licenses"] == in_cyclonedx
+    graph = found.to_spdx()["@graph"]
+    (licence,) = [item for item in graph if item["type"] == "simplelicensing_LicenseExpression"]
+    assert licence["simplelicensing_licenseExpression"] == in_spdx
+    texts = {item["spdxId"]: item["simplelicensing_licenseText"] for item in graph if "LicensingText" in item["type"]}
+    told = {entry["key"]: texts[entry["value"]] for entry in licence.get("simplelicensing_customIdToUri", [])}
+    assert told == ({in_spdx: words} if in_spdx.startswith("LicenseRef-") else {})
+    assert front_matter(found).items() >= on_the_hub.items()
 
 
 def test_no_text_ends_the_front_matter_or_becomes_markup(tmp_path: Path) -> None:

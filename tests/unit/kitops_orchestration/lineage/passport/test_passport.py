@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -11,7 +12,10 @@ from kitops_orchestration.lineage.answers.tag_order import natural_order
 from kitops_orchestration.lineage.passport.passport import passport
 from kitops_orchestration.lineage.passport.picture import draw
 from kitops_orchestration.lineage.passport.statements import statements
+from kitops_orchestration.lineage.passport.verdicts import verdicts
 from kitops_orchestration.signing import TrustPolicy, generate_key_pair
+from kitops_orchestration.signing.predicate_types import APPROVAL
+from kitops_orchestration.signing.trust import Rule
 
 LATER = datetime(2026, 6, 1, tzinfo=UTC)
 LAYER = re.compile(r"application/vnd\.kitops\.modelkit\.(?!config)")
@@ -68,6 +72,19 @@ def test_a_passport_is_json(page) -> None:
     assert value["trainingData"]["isComplete"]
     assert value["signOffs"]["environments"]["production"]["isApproved"]
     assert len(value["signedFiles"]) == 4
+
+
+def test_a_sign_off_names_who_approved_and_a_number_only_where_somebody_asks_for_one(page, story) -> None:
+    def told(trust) -> str:
+        shown = passport(story.repository, "4.0", trust=trust, at=LATER)
+        return next(item.detail for item in verdicts(shown).items if item.label == "Sign-off")
+
+    assert told(story.trust) == "for production, by Ada Lovelace, Ben Bitdiddle; the trust policy asks for 2"
+    without = replace(story.trust, rules={})  # nobody in particular is asked
+    assert told(without) == "for production, by Ada Lovelace, Ben Bitdiddle"
+    three = replace(story.trust, rules={APPROVAL: Rule(frozenset({"approver"}), 3)})
+    assert told(three) == "for production, by Ada Lovelace, Ben Bitdiddle; the trust policy asks for 3"
+    assert "of 1" not in passport(story.repository, "4.0", trust=without, at=LATER).to_html()
 
 
 def test_a_passport_is_a_page_of_markdown(page) -> None:
