@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.lineage.answers.deployment import Deployments
     from kitops_orchestration.lineage.answers.timeline import Event
     from kitops_orchestration.lineage.answers.training_data import DataUse
+    from kitops_orchestration.lineage.answers.witnessed import WitnessedRepository
     from kitops_orchestration.lineage.passport.passport import Passport
     from kitops_orchestration.promotion.plan import PromotionPlan
     from kitops_orchestration.promotion.records.history import HistoryEntry, StageHistory
@@ -111,6 +112,8 @@ class Model:
     """The repository whose stage this one is; the board shows that one."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """Tags that name no ModelKit that can be read, and why."""
+    checkpoints: tuple[WitnessedRepository, ...] = ()
+    """What each witness of the trust policy lists of the repository, and whether all of it is here."""
     is_name_shared: bool = False
     """True where another registry has a repository of the same name."""
 

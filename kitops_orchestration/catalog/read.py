@@ -34,7 +34,7 @@ from kitops_orchestration.lineage.passport.passport import Passport
 from kitops_orchestration.modelkit.file_list import diff_kits
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.resolve import resolve_or_none, tags_by_digest, tags_if_there
-from kitops_orchestration.promotion.checkpoint.witnessed import witnessed
+from kitops_orchestration.promotion.checkpoint.witnessed import witnessed, witnessed_repository
 from kitops_orchestration.promotion.predicate_types import FREEZE
 from kitops_orchestration.promotion.stage_tag.anchor import at_anchor
 from kitops_orchestration.promotion.stage_tag.freeze import why_frozen
@@ -44,6 +44,7 @@ from kitops_orchestration.signing.verify import check_signatures
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.answers.elsewhere import Elsewhere
+    from kitops_orchestration.lineage.answers.witnessed import WitnessedRepository
     from kitops_orchestration.oci.descriptor import Digest
     from kitops_orchestration.oci.repository import Repository
     from kitops_orchestration.promotion.overview import Overview
@@ -182,7 +183,7 @@ def _model(asked: _Asked, place: Reference, limits: Limits) -> Model | Problem |
     repository = asked.verbs.repository(place)
     names = [tag for tag in tags_if_there(repository) if not tag.startswith(POINTER)]
     if not names:
-        return None  # it went away since the registry was listed, or never had a version
+        return _emptied(place, _checkpoints(asked, repository))  # it went away since, or never had a version
     tags = tags_by_digest(repository, names, limits=limits)
     deployments = where_deployed(
         repository, trust=asked.trust, elsewhere=asked.elsewhere, at=asked.at, limits=asked.limits
@@ -192,7 +193,7 @@ def _model(asked: _Asked, place: Reference, limits: Limits) -> Model | Problem |
     releases = _with_courses([item for item in read if isinstance(item, Release)])
     unreadable = [item for item in read if isinstance(item, _Unreadable)]
     if not releases:
-        return _no_version(place, unreadable)
+        return _no_version(place, unreadable) or _emptied(place, _checkpoints(asked, repository))
     kept = [tag for release in releases for tag in release.tags]
     events = timeline(repository, tags=kept, trust=asked.trust, at=asked.at, limits=asked.limits).events
     stages = _stages(asked, place)
@@ -204,7 +205,22 @@ def _model(asked: _Asked, place: Reference, limits: Limits) -> Model | Problem |
         deployments,
         events,
         unreadable=tuple((item.tags, item.reason) for item in unreadable),
+        checkpoints=_checkpoints(asked, repository),
     )
+
+
+def _checkpoints(asked: _Asked, repository: Repository) -> tuple[WitnessedRepository, ...]:
+    return (
+        ()
+        if asked.trust is None
+        else witnessed_repository(repository, asked.trust, moment=asked.at, limits=asked.limits)
+    )
+
+
+def _emptied(place: Reference, checkpoints: Sequence[WitnessedRepository]) -> Problem | None:
+    """Return what is said of a repository that has no version, where a checkpoint knows of one."""
+    told = [f"{item.name} lists {loss.words}" for item in checkpoints for loss in item.missing]
+    return Problem(place.repository, f"no version is here, and {told[0]}") if told else None
 
 
 @dataclass(frozen=True, slots=True)

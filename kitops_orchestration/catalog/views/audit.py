@@ -10,10 +10,10 @@ from kitops_orchestration.catalog import addresses
 from kitops_orchestration.catalog.views.board import ToDo, page_of
 from kitops_orchestration.catalog.views.model import csv_text
 from kitops_orchestration.catalog.views.shared import EventRow, name_of
-from kitops_orchestration.catalog.words import counted, csv_cell
+from kitops_orchestration.catalog.words import counted, csv_cell, moment
 
 if TYPE_CHECKING:
-    from kitops_orchestration.catalog.model import Catalog
+    from kitops_orchestration.catalog.model import Catalog, Model
 
 UNDATED = "undated"
 _MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
@@ -35,13 +35,20 @@ def audit_values(site: Catalog, months: dict[str, list[EventRow]]) -> dict[str, 
     left = sum(_is_left(row) for rows in months.values() for row in rows)
     lead = f"{counted(total, 'event')} on record" + (f", of which {left} do not count." if left else ".")
     listed = [{"month": month, "total": len(rows), "left": sum(map(_is_left, rows))} for month, rows in months.items()]
-    return {"month": None, "lead": lead, "missing": not_in_order(site), "months": listed, "rows": []}
+    return {
+        "month": None,
+        "lead": lead,
+        "missing": not_in_order(site),
+        "compared": compared(site),
+        "months": listed,
+        "rows": [],
+    }
 
 
 def month_values(month: str, rows: Sequence[EventRow]) -> dict[str, Any]:
     """Return what the page of a month shows."""
     lead = f"{counted(len(rows), 'event')}, newest first, times in UTC."
-    return {"month": month, "lead": lead, "missing": [], "months": [], "rows": rows}
+    return {"month": month, "lead": lead, "missing": [], "compared": "", "months": [], "rows": rows}
 
 
 def events_table(rows: Sequence[EventRow]) -> str:
@@ -80,23 +87,43 @@ def not_in_order(site: Catalog) -> list[ToDo]:
         for tag, why in model.unreadable:
             page = addresses.model_page(model.name)
             found.append(ToDo("none", "Not read", f"{model.name} {tag}", "", why, None, page))
+        found += _taken_away(model)
         for release in model.releases:
             if model.is_stage_of is None:
                 found += _left(model, release)
-                found += _taken_away(model, release)
-    return found
+    return sorted(found, key=lambda item: item.look != "bad")
 
 
-def _taken_away(model: Any, release: Any) -> list[ToDo]:
-    """What a witness's checkpoint lists of a version and the registry does not show; or that there is none to ask."""
-    title, page = f"{model.name} {name_of(model, release.digest)}", page_of(model, release.digest)
+def _taken_away(model: Model) -> list[ToDo]:
+    """What a witness's checkpoint lists and the registry does not show; or that there is none to ask."""
     found = []
-    for item in release.passport.witnessed:
-        by = f"checkpoint {item.version} by {item.witness}" if item.version else f"checkpoint by {item.witness}"
-        found += [ToDo("bad", "Taken away", title, "", f"{by}: {what}", item.issued_on, page) for what in item.missing]
+    for item in model.checkpoints:
+        for loss in item.missing:
+            release = next(filter(None, map(model.release, loss.about)), None)
+            title = f"{model.name} {release.name}" if release else model.name
+            page = page_of(model, release.digest if release else None)
+            found.append(ToDo("bad", "Taken away", title, "", f"{item.name}: {loss.words}", item.issued_on, page))
         if item.problem is not None:
-            found.append(ToDo("warn", "Not witnessed", title, "", f"{by}: {item.problem}", item.issued_on, page))
+            told, page = f"{item.name}: {item.problem}", addresses.model_page(model.name)
+            found.append(ToDo("warn", "Not witnessed", model.name, "", told, item.issued_on, page))
     return found
+
+
+def compared(site: Catalog) -> str:
+    """Return which checkpoints the registry was held against: without one nobody sees what was removed."""
+    if site.trust_digest is None:
+        return "No trust policy was given, so no checkpoint is compared: what somebody removed cannot be seen."
+    good = [item for model in site.models for item in model.checkpoints if item.problem is None]
+    if not good:
+        return "No checkpoint is compared: what somebody removed from the registry cannot be seen from it."
+    missing = sum(len(item.missing) for item in good)
+    names = ", ".join(sorted({item.witness for item in good}))
+    oldest = min(item.issued_on or "" for item in good)
+    told = f"{counted(missing, 'thing')} that they list {'is' if missing == 1 else 'are'} not here." if missing else ""
+    return (
+        f"{counted(len(good), 'checkpoint')} by {names} compared, the oldest of {moment(oldest)} UTC. "
+        f"{told or 'Everything that they list is here.'} What came later nobody witnessed yet."
+    )
 
 
 def _left(model: Any, release: Any) -> list[ToDo]:

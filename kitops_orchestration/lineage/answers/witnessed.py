@@ -14,6 +14,34 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that a checkpoint lists, and the registry does not show."""
+
+    words: str
+    about: frozenset[str]
+    """Digests of versions and statements, or the stage's tag: whatever it may be looked for by."""
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessedRepository:
+    """One witness's checkpoint, held against all of its repository: also what is gone as a whole is seen."""
+
+    witness: str
+    version: int | None = None
+    """Its number; ``None`` where there is none, or none that can be read."""
+    issued_on: str | None = None
+    missing: tuple[Missing, ...] = ()
+    problem: str | None = None
+    """Why it counts for nothing: there is none, it expired, it is not the witness's."""
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+        number = "" if self.version is None else f" {self.version}"
+        return f"checkpoint{number} by {self.witness}"
+
+
+@dataclass(frozen=True, slots=True)
 class Witnessed:
     """One witness's checkpoint of the repository, held against one version."""
 

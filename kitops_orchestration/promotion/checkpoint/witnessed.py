@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kitops_orchestration.errors import KitOpsError
-from kitops_orchestration.lineage.answers.witnessed import Witnessed
+from kitops_orchestration.lineage.answers.witnessed import Missing, Witnessed, WitnessedRepository
 from kitops_orchestration.promotion.checkpoint.held import Witness, read_checkpoint, witnesses
 from kitops_orchestration.promotion.checkpoint.shown import described, is_of_older_form, shown
+from kitops_orchestration.promotion.checkpoint.walk import gone_since, walk
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.timestamps import now, parse_timestamp
 
 if TYPE_CHECKING:
     from kitops_orchestration.oci.repository import Repository
+    from kitops_orchestration.promotion.checkpoint.statement import CheckpointStatement
     from kitops_orchestration.signing.trust import TrustPolicy
 
 
@@ -32,6 +34,42 @@ def witnessed(
     """
     at = moment or now()
     return tuple(_of(repository, digest, witness, trust, at, limits) for witness in witnesses(trust, at))
+
+
+def witnessed_repository(
+    repository: Repository,
+    trust: TrustPolicy,
+    *,
+    moment: datetime | None = None,
+    limits: Limits = Limits(),
+) -> tuple[WitnessedRepository, ...]:
+    """Return what each witness of the trust policy lists and the repository lacks: versions, statements, stages.
+
+    All of the repository is read for that, as a witness reads it; nothing where the trust policy names no witness.
+    What somebody who may signed to remove is not missing.
+    """
+    at = moment or now()
+    return tuple(_of_repository(repository, witness, trust, at, limits) for witness in witnesses(trust, at))
+
+
+def _of_repository(
+    repository: Repository, witness: Witness, trust: TrustPolicy, moment: datetime, limits: Limits
+) -> WitnessedRepository:
+    try:
+        held = read_checkpoint(repository, witness, trust, moment)
+        if held is None:
+            return WitnessedRepository(witness.identity, problem="there is no checkpoint of this witness")
+        said, listed = held.said, held.leaves()
+        seen = walk(repository, listed, policy=None, trust=trust, moment=moment, limits=limits)
+        gone = gone_since(repository, listed, seen, trust=trust, moment=moment, limits=limits)
+    except KitOpsError as error:
+        return WitnessedRepository(witness.identity, problem=str(error))
+    missing = tuple(Missing(loss.words, loss.names) for loss in gone.lost)
+    return WitnessedRepository(witness.identity, said.version, said.issued_on, missing, _why_expired(said, moment))
+
+
+def _why_expired(said: CheckpointStatement, moment: datetime) -> str | None:
+    return f"it expired on {said.expires_on}" if moment > parse_timestamp(said.expires_on) else None
 
 
 def _of(
@@ -55,5 +93,5 @@ def _of(
         held.stamped_by,
         listed is not None,
         tuple(described(repository, digest, name, trust, moment) for name in missing),
-        f"it expired on {said.expires_on}" if moment > parse_timestamp(said.expires_on) else None,
+        _why_expired(said, moment),
     )

@@ -44,6 +44,15 @@ def test_every_page_has_the_policy_first_one_heading_and_no_style_or_handler(sam
                 assert attributes.get("aria-label"), page
 
 
+def test_what_needs_scripts_says_so_where_there_are_none(sample) -> None:
+    for page in sample.pages():
+        said = re.findall(r"<noscript>(.*?)</noscript>", sample.text(page), re.DOTALL)
+        assert "need scripts" in said[0], page
+        assert len(said) == (2 if page.endswith("compare.html") else 1), page
+        if page.endswith("compare.html"):
+            assert "Comparing any two versions needs scripts" in said[1]
+
+
 def test_tables_for_a_phone_say_their_heads_in_each_cell(sample) -> None:
     for page in sample.pages():
         text = sample.text(page)

@@ -76,6 +76,13 @@ class Watched:
         options = {"memory": self.of_client, "trust": self.trust, "policy": self.policy, **options}
         return self.client.stage_verdict(self.repository, stage=stage, **options)
 
+    def wipe(self, kit: Any, name: str | None = None) -> None:
+        """Delete a version with all that is known of it, as whoever runs the registry can."""
+        place = self.raw(name)
+        for found in place.referrers(kit.digest):
+            place.delete_manifest(found.digest)
+        place.delete_manifest(kit.digest)
+
     def hide(self, digest: str, evidence: str) -> None:
         """Take a statement away, as whoever runs the registry can."""
         repository = self.raw()

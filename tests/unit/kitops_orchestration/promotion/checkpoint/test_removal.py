@@ -202,14 +202,6 @@ def test_removals_are_no_version_and_no_command_moves_them(watched):
     assert Removal.from_json(said.to_json()) == said
 
 
-def wiped(watched, kit, name: str | None = None) -> None:
-    """Delete a version with all that is known of it, as whoever runs the registry can."""
-    place = watched.raw(name)
-    for found in place.referrers(kit.digest):
-        place.delete_manifest(found.digest)
-    place.delete_manifest(kit.digest)
-
-
 @ONLINE
 def test_a_removal_of_another_repository_excuses_nothing_here(watched):
     """Sign that a copy elsewhere goes, bring that word here, and wipe the version here."""
@@ -218,7 +210,7 @@ def test_a_removal_of_another_repository_excuses_nothing_here(watched):
     watched.witness()
     said = say_removed(watched.raw("dev/iris"), [str(kit.digest)], "dev is cleaned", watched.team.signer("rita"))
     copy(watched.raw("dev/iris"), said.descriptor.digest, watched.raw())
-    wiped(watched, kit)
+    watched.wipe(kit)
     with pytest.raises(CheckFailedError, match=f"the version {kit.digest}"):
         watched.witness()
 
@@ -231,7 +223,7 @@ def test_a_removal_excuses_nothing_that_came_after_it(watched):
     say_removed(watched.raw(), [str(kit.digest)], "spring cleaning", watched.team.signer("rita"))
     watched.team.test_result(kit, result="FAILED")
     watched.witness()
-    wiped(watched, kit)
+    watched.wipe(kit)
     with pytest.raises(CheckFailedError, match=f"the version {kit.digest}"):
         watched.witness()
 
@@ -244,7 +236,7 @@ def test_one_voice_of_two_removes_nothing(watched):
     watched.trust = replace(watched.trust, rules={predicate_types.REMOVAL: Rule(frozenset({"releaser"}), 2)})
     watched.witness()
     say_removed(watched.raw(), [str(kit.digest)], "spring cleaning", watched.team.signer("rita"))
-    wiped(watched, kit)
+    watched.wipe(kit)
     with pytest.raises(CheckFailedError, match=f"the version {kit.digest}"):
         watched.witness()
 
@@ -257,7 +249,7 @@ def test_what_is_said_of_removed_bytes_that_are_there_is_listed(watched):
     manifest = watched.raw().fetch_manifest(kit.digest)
     evidence = [watched.raw().fetch_manifest(found.digest) for found in watched.raw().referrers(kit.digest)]
     say_removed(watched.raw(), [str(kit.digest)], "spring cleaning", watched.team.signer("rita"))
-    wiped(watched, kit)
+    watched.wipe(kit)
     before = watched.witness().statement.evidence
     for node in (manifest, *evidence):
         watched.raw().push_manifest(node)

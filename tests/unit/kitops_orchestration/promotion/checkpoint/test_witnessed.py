@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kitops_orchestration.promotion.checkpoint.witnessed import witnessed
 from kitops_orchestration.signing import predicate_types
 
 from .conftest import hours
+
+ONLINE = pytest.mark.parametrize("watched", ["registry"], indirect=True)
+"""A folder keeps the bytes of what was deleted until it is pruned."""
 
 
 def passport(watched, kit):
@@ -87,3 +92,60 @@ def test_the_audit_of_a_catalog_names_what_was_taken_away(watched):
     found = not_in_order(watched.client.catalog(["staging/iris"], trust=watched.trust))
     assert [(item.word, item.look) for item in found if "FAILED" in str(item)] == [("Taken away", "bad")]
     assert any("win" in str(item) for item in found if "Not witnessed" in str(item))
+
+
+def audited(watched, **options):
+    from kitops_orchestration.catalog.views.audit import compared, not_in_order
+
+    site = watched.client.catalog(["staging/iris"], trust=watched.trust, **options)
+    return site, [item for item in not_in_order(site) if item.word == "Taken away"], compared(site)
+
+
+@ONLINE
+def test_the_audit_of_a_catalog_names_a_version_that_is_gone_as_a_whole(watched):
+    watched.team.pack("2.0.0", "stays")
+    kit = watched.team.pack()
+    watched.team.test_result(kit, result="FAILED")
+    watched.witness()
+    _, found, told = audited(watched)
+    assert found == []
+    assert "1 checkpoint by wes compared" in told
+    assert "Everything that they list is here." in told
+
+    watched.wipe(kit)
+    site, found, told = audited(watched)
+    assert [model.name for model in site.models] == ["staging/iris"]
+    (lost,) = found
+    assert f"checkpoint 1 by wes: the version {kit.digest} with" in lost.reason
+    assert "1 thing that they list is not here." in told
+
+
+@ONLINE
+def test_a_repository_of_which_nothing_is_left_is_a_problem_of_the_catalog(watched):
+    kit = watched.team.pack()
+    watched.team.test_result(kit, result="PASSED")
+    watched.witness()
+    watched.wipe(kit)
+    site, _, _ = audited(watched)
+    (problem,) = site.problems
+    assert str(kit.digest) in problem.reason
+    assert "no version is here, and checkpoint 1 by wes lists" in problem.reason
+
+
+def test_what_somebody_who_may_signed_to_remove_is_not_missing(watched):
+    watched.team.pack("2.0.0", "stays")
+    kit = watched.team.pack()
+    watched.team.test_result(kit, result="FAILED")
+    watched.witness()
+    watched.client.remove("staging/iris:1.0.0", signer=watched.team.signer("rita"), trust=watched.trust)
+    _, found, _ = audited(watched)
+    assert found == []
+
+
+def test_without_a_witness_the_audit_says_that_nothing_was_compared(team):
+    from kitops_orchestration.catalog.views.audit import compared
+
+    kit = team.pack()
+    place = kit.reference.without_target()
+    assert "No checkpoint is compared" in compared(team.client.catalog([place], trust=team.trust))
+    assert "No trust policy was given" in compared(team.client.catalog([place]))
