@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kitops_orchestration.cli.main import VERBS
+from kitops_orchestration.lineage.statements.card import MAX_LETTERS, MAX_SECTIONS, SECTIONS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference" / "schemas"
@@ -762,6 +763,28 @@ def schema_of(verb: str) -> Schema:
     return _whole(verb, ANSWERS[verb], said)
 
 
+def card() -> Schema:
+    """What ``kitctl attest --type card`` reads: the one schema here of what goes in."""
+    text = {"type": "string", "pattern": r"\S", "maxLength": MAX_LETTERS}
+    title = {"title": "A card: what people write about a version of a model"}
+    sections = {
+        "type": "object",
+        "properties": {name: {**text, "title": heading} for name, heading in SECTIONS.items()},
+        "additionalProperties": text,
+        "propertyNames": {"maxLength": 64, "minLength": 1},
+        "minProperties": 1,
+        "maxProperties": MAX_SECTIONS,
+    }
+    members_of = {
+        "sections": sections,
+        "author": map_of(TEXT),
+        "createdOn": {"type": "string", "format": "date-time"},
+        "supersedes": listed(TEXT),
+    }
+    read = {"type": "object", "properties": members_of, "required": ["sections"], "additionalProperties": True}
+    return {**_whole("card", read, "What `kitctl attest --type card --predicate card.yaml` reads."), **title}
+
+
 def _whole(name: str, answer: Schema, description: str) -> Schema:
     version = VERSIONS.get(name, 1)
     used = _used(answer)
@@ -808,6 +831,8 @@ Made by `make docs`. What a verb prints with `--json` is held against its JSON S
   answers. What others named keeps its name: metrics and parameters, members of predicates, Kitfiles. Labels of
   Dagster's metadata are no answers, and written as Dagster writes its own: `dagster/size_bytes`, `kitops/layer_count`.
 - A verb that fails prints [error.json](schemas/error.json) instead, and ends with 1.
+- [card.json](schemas/card.json) is of what is read: the file of `kitctl attest --type card`, in YAML or JSON. Editors
+  complete and check by it with `# yaml-language-server: $schema=card.json` on the first line.
 
 | verb | schema |
 |---|---|
@@ -817,6 +842,7 @@ Made by `make docs`. What a verb prints with `--json` is held against its JSON S
 def files() -> dict[Path, str]:
     """Every file that this program writes, with its text."""
     schemas = {FOLDER / file_name(verb): schema_of(verb) for verb in ANSWERS}
+    schemas[FOLDER / "card.json"] = card()
     schemas[FOLDER / "error.json"] = _whole("error", ERROR, "What a verb prints with `--json` when it fails.")
     return {**{path: json.dumps(value, indent=2) + "\n" for path, value in schemas.items()}, PAGE: page()}
 

@@ -163,7 +163,10 @@ class EvidenceVerbs(Bound):
 
     @verb()
     def passport(self, reference: Named, **options: Unpack[PassportOptions]) -> Passport:
-        """Return all that the registry knows of a ModelKit, for one page; no layer is fetched."""
+        """Return all that the registry knows of a ModelKit, for one page; no layer is fetched.
+
+        With ``reads_requirements`` small layers are read for the files that name libraries.
+        """
         from kitops_orchestration.lineage.passport.passport import passport
 
         where = self.reference(reference)

@@ -10,7 +10,7 @@ where_deployed, WhereDeployedOptions); ``elsewhere`` (Elsewhere, placed); ``fact
 ``questions`` (Lineage, lineage, LineageOptions); ``sign_offs`` (sign_offs, SignOff, SignOffs, SignOffsOptions);
 ``tag_order`` (natural_order); ``timeline`` (Event, summary, Timeline, timeline, TimelineOptions); ``training_data``
 (DataUse, OpenBase, training_data, TrainingData, TrainingDataOptions); ``witnessed`` (checkpoints_section,
-LookForWitnesses, Witnessed).
+LookForWitnesses, Missing, Witnessed, WitnessedRepository).
 
     >>> from kitops_orchestration import KitClient
     >>> KitClient("file:///tmp/models").where_deployed("iris")  # doctest: +SKIP

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.lineage.answers.sign_offs import SignOffs
     from kitops_orchestration.lineage.answers.training_data import TrainingData
     from kitops_orchestration.lineage.answers.witnessed import Witnessed
+    from kitops_orchestration.modelkit.requirements import RequirementsFile
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.signing.verify import VerifyResult
 
@@ -41,6 +42,8 @@ class PassportFacts:
     """``None`` where no trust policy was given."""
     witnessed: tuple[Witnessed, ...] = ()
     """What the trust policy's witnesses say of the version; nothing where it names none."""
+    requirements: tuple[RequirementsFile, ...] = ()
+    """Files of the ModelKit that name libraries, where somebody asked to read them; and layers not looked into."""
 
     @property
     def reference(self) -> Reference:

@@ -20,6 +20,7 @@ from kitops_orchestration.lineage.answers.sign_offs import sign_offs
 from kitops_orchestration.lineage.answers.tag_order import natural_order
 from kitops_orchestration.lineage.answers.training_data import OpenBase, training_data
 from kitops_orchestration.lineage.passport.annex_iv import NOTICE, AnnexPoint, annex_points
+from kitops_orchestration.modelkit.requirements import read_requirements
 from kitops_orchestration.oci.resolve import tags_if_there
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.settings import Limits
@@ -109,6 +110,7 @@ class PassportOptions(TypedDict, total=False):
 
     trust: TrustPolicy | None
     max_history: int
+    reads_requirements: bool
     at: datetime | None
     limits: Limits
 
@@ -122,10 +124,14 @@ def passport(
     elsewhere: Elsewhere | None = None,
     witnessed: LookForWitnesses | None = None,
     max_history: int = MAX_HISTORY,
+    reads_requirements: bool = False,
     at: datetime | None = None,
     limits: Limits = Limits(),
 ) -> Passport:
-    """Return the passport of the ModelKit at ``target``; no layer is fetched.
+    """Return the passport of the ModelKit at ``target``; no layer is fetched, unless ``reads_requirements``.
+
+    With ``reads_requirements`` small layers (1 MiB as stored) are read for ``requirements.txt`` and ``conda.yaml``,
+    so that a bill of materials names their libraries.
 
     With ``elsewhere`` what is on record where it was promoted to and from is on the page, too.
     With ``witnessed`` and a trust policy that names witnesses, what their checkpoints say of the version is, too.
@@ -142,6 +148,7 @@ def passport(
         _history(repository, trust, max_history, at, limits),
         None if trust is None else check_signatures(repository, digest, trust=trust, at=at, limits=limits),
         () if trust is None or witnessed is None else tuple(witnessed(repository, digest, trust)),
+        read_requirements(repository, version.kit) if reads_requirements else (),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from kitops_orchestration._version import __version__
-from kitops_orchestration.lineage.projections.libraries import libraries
+from kitops_orchestration.lineage.projections.libraries import libraries, not_read
 from kitops_orchestration.lineage.projections.licences import licence_of
 from kitops_orchestration.presentation.text import printable
 
@@ -36,6 +36,7 @@ def bill_of_materials(passport: PassportFacts) -> dict[str, Any]:
         "metadata": {
             "tools": {"components": [{"type": "application", "name": "kitops-orchestration", "version": __version__}]},
             "component": model,
+            **_not_read(passport),
         },
         "components": components,
         "dependencies": [
@@ -132,6 +133,12 @@ def _libraries(passport: PassportFacts) -> list[dict[str, Any]]:
         }
         for library in libraries(passport)
     ]
+
+
+def _not_read(passport: PassportFacts) -> dict[str, Any]:
+    """Say where libraries may be named that are not in this bill: a short list is not a complete one."""
+    told = [{"name": "kitops:not-read", "value": text} for text in not_read(passport)]
+    return {"properties": told} if told else {}
 
 
 def _considerations(passport: PassportFacts) -> dict[str, Any]:

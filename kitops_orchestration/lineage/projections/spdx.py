@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kitops_orchestration._version import __version__
 from kitops_orchestration.lineage.projections.cyclonedx import package_url
-from kitops_orchestration.lineage.projections.libraries import libraries
+from kitops_orchestration.lineage.projections.libraries import libraries, not_read
 from kitops_orchestration.lineage.projections.licences import licence_of
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.presentation.text import printable
@@ -46,6 +46,7 @@ def spdx_document(passport: PassportFacts) -> dict[str, Any]:
     document = _element(
         "SpdxDocument",
         f"{base}#document",
+        comment="; ".join(f"not read for libraries: {text}" for text in not_read(passport)),
         profileConformance=["core", "software", "ai", "dataset", "simpleLicensing", "expandedLicensing"],
         rootElement=[model["spdxId"]],
         element=[item["spdxId"] for item in (tool, *elements)],

@@ -66,12 +66,8 @@ class Card:
     """Manifest digests of the same signer's cards whose sections this one writes anew."""
 
     def __post_init__(self) -> None:
-        if not self.sections:
-            raise SignatureError("the card has no section", advice=f"write one of {', '.join(SECTIONS)}")
-        if len(self.sections) > MAX_SECTIONS:
-            raise SignatureError(f"the card has {len(self.sections)} sections; at most {MAX_SECTIONS} are read")
-        for name, text in self.sections.items():
-            _check_section(name, text)
+        for problem in _section_problems(self.sections):
+            raise SignatureError(problem.words, advice=problem.advice)
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -90,18 +86,46 @@ class Card:
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Read a predicate; raises :class:`SignatureError`."""
-        if not isinstance(value, Mapping) or not isinstance(value.get("sections"), Mapping):
-            raise SignatureError("the card has no object sections", advice="write sections: {intended-use: …}")
-        created, names, author = value.get("createdOn"), value.get("supersedes") or [], value.get("author")
-        if created is not None:
-            if not isinstance(created, str):
-                raise SignatureError("createdOn is not text")
-            format_timestamp(created)  # a time that is none is found here, not on a page
-        if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
-            raise SignatureError("supersedes is not a list of text")
-        if author is not None and not _is_map_of_text(author):
-            raise SignatureError("author is not a map of text")
-        return cls(dict(value["sections"]), author, created, tuple(names))
+        for problem in card_problems(value):
+            raise SignatureError(problem.words, advice=problem.advice)
+        names = value.get("supersedes") or []
+        return cls(dict(value["sections"]), value.get("author"), value.get("createdOn"), tuple(names))
+
+
+@dataclass(frozen=True, slots=True)
+class CardProblem:
+    """What is wrong with one member of a card."""
+
+    field: str
+    """``sections.limitations``; empty for the card as a whole."""
+    words: str
+    advice: str | None = None
+
+
+def card_problems(value: Any) -> Iterator[CardProblem]:
+    """Yield all that keeps a value from being a card, by field."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("sections"), Mapping):
+        field = "sections" if isinstance(value, Mapping) and "sections" in value else ""
+        yield CardProblem(field, "the card has no object sections", "write sections: {intended-use: …}")
+        return
+    yield from _section_problems(value["sections"])
+    created, names, author = value.get("createdOn"), value.get("supersedes") or [], value.get("author")
+    if created is not None:
+        yield from _time_problems(created)
+    if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
+        yield CardProblem("supersedes", "supersedes is not a list of text")
+    if author is not None and not _is_map_of_text(author):
+        yield CardProblem("author", "author is not a map of text")
+
+
+def _time_problems(created: Any) -> Iterator[CardProblem]:
+    if not isinstance(created, str):
+        yield CardProblem("createdOn", "createdOn is not text")
+        return
+    try:
+        format_timestamp(created)  # a time that is none is found here, not on a page
+    except SignatureError as error:
+        yield CardProblem("createdOn", str(error), error.advice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +223,18 @@ def _is_map_of_text(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(item, str) for pair in value.items() for item in pair)
 
 
-def _check_section(name: Any, text: Any) -> None:
-    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
-        raise SignatureError(f"a section's name is not a text of 1 to {_LONGEST_NAME} letters")
-    if not isinstance(text, str) or not text.strip():
-        raise SignatureError(f"the section {name} is not text, or is empty", advice="write it, or leave it out")
-    if len(text) > MAX_LETTERS:
-        raise SignatureError(
-            f"the section {name} has {len(text):,} letters; at most {MAX_LETTERS:,} are read",
-            advice="shorten it, and name the document that says more",
-        )
+def _section_problems(sections: Mapping[Any, Any]) -> Iterator[CardProblem]:
+    if not sections:
+        yield CardProblem("sections", "the card has no section", f"write one of {', '.join(SECTIONS)}")
+    if len(sections) > MAX_SECTIONS:
+        yield CardProblem("sections", f"the card has {len(sections)} sections; at most {MAX_SECTIONS} are read")
+        return
+    for name, text in sections.items():
+        if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
+            yield CardProblem("sections", f"a section's name is not a text of 1 to {_LONGEST_NAME} letters")
+        elif not isinstance(text, str) or not text.strip():
+            told = f"the section {name} is not text, or is empty"
+            yield CardProblem(f"sections.{name}", told, "write it, or leave it out")
+        elif len(text) > MAX_LETTERS:
+            told = f"the section {name} has {len(text):,} letters; at most {MAX_LETTERS:,} are read"
+            yield CardProblem(f"sections.{name}", told, "shorten it, and name the document that says more")

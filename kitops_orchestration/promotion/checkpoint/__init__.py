@@ -5,5 +5,6 @@
 
 Used by ``catalog``, ``client``, ``promotion``, ``promotion.checks``, ``promotion.retention``: ``make`` (checkpoint,
 CheckpointOptions, CheckpointResult); ``memory`` (CheckpointMemory, FileMemory); ``removal`` (is_watched,
-require_remover, say_removed); ``verify`` (Asked, RecordedNumber, Verifier); ``witnessed`` (witnessed).
+require_remover, say_removed); ``verify`` (Asked, RecordedNumber, Verifier); ``witnessed`` (witnessed,
+witnessed_repository).
 """

@@ -41,10 +41,13 @@ def command(
     """Show all that the registry knows of a ModelKit on one page: origin, metrics, data, sign-offs, deployments.
 
     kitctl passport registry.example/prod/iris:1.4.0 --trust trust.yaml --html iris.html
+
+    For a bill of materials, layers of up to 1 MiB are read for requirements.txt and conda.yaml; else no layer is.
     """
     import json
 
-    answer = client.passport(reference, trust=load_trust(trust_path))
+    is_bill = bom_path is not None or spdx_path is not None
+    answer = client.passport(reference, trust=load_trust(trust_path), reads_requirements=is_bill)
     if html_path is not None:
         write_whole(html_path, answer.to_html())
     if bom_path is not None:

@@ -41,15 +41,20 @@ def command(
     What no machine knows (intended use, limitations) is a card: --type card --predicate card.yaml.
     """
     try:
-        predicate = _read(path)
+        content = path.read_bytes()
+        predicate = _read(path, content)
     except (OSError, ValueError, RecursionError) as error:
         raise KitOpsError(
             f"cannot read the report {path}: {error}", advice="give a file with a JSON object, or a mapping of YAML"
         ) from error
     if not isinstance(predicate, dict):
         raise KitOpsError(f"the report {path} is not a JSON object", advice='wrap it: {"results": […]}')
+    from kitops_orchestration.lineage.statements.card_file import check_card_file
     from kitops_orchestration.lineage.statements.unknown_members import unknown_members
+    from kitops_orchestration.signing.predicate_types import CARD, full_name
 
+    if full_name(predicate_type) == CARD:
+        check_card_file(predicate, content, str(path))
     unknown = unknown_members(predicate_type, predicate)
     if unknown:
         print_warning(f"{', '.join(unknown)} of the report: no check reads that; it is attached as it is")
@@ -58,8 +63,7 @@ def command(
     print_attached("attached to", result, pinned, as_json=as_json)
 
 
-def _read(path: Path) -> Any:
-    content = path.read_bytes()
+def _read(path: Path, content: bytes) -> Any:
     if path.suffix not in (".yaml", ".yml"):
         return json.loads(content)
     from kitops_orchestration.signing.policy_text import read_policy_text

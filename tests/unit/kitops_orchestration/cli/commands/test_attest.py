@@ -52,6 +52,25 @@ def test_a_card_that_no_page_can_show_is_one_clear_error(kitctl, packed, tmp_pat
     assert json.loads(kitctl("passport", packed, "--json").ok().out)["card"] == []
 
 
+def test_what_is_wrong_with_a_card_is_told_with_its_line_and_field_and_all_at_once(kitctl, packed, tmp_path) -> None:
+    text = "author: [Ada]\nsections:\n  # not this\n  limitations: ''\n  intended-use: [Rank.]\n\ncreatedOn: soon\n"
+    told = attest(kitctl, packed, tmp_path, text).refused()
+    name = tmp_path / "card.yaml"
+    for place in (
+        f"{name}:4: sections.limitations: the section limitations is not text, or is empty",
+        f"{name}:5: sections.intended-use: ",
+        f"{name}:7: createdOn: ",
+        f"{name}:1: author: author is not a map of text",
+    ):
+        assert place in " ".join(told.split())
+    assert (
+        f"{name}:2: sections: the card has no object sections"
+        in attest(kitctl, packed, tmp_path, "author: {}\nsections: text\n").refused()
+    )
+    shown = attest(kitctl, packed, tmp_path, '{\n\t"sections": {"limitations": ""}}', "card.json").refused()
+    assert "card.json:1: sections.limitations" in shown  # YAML reads no tab, so the line is not known
+
+
 def test_json_is_read_as_before(kitctl, packed, tmp_path) -> None:
     text = json.dumps({"sections": {"limitations": "English only."}})
     attest(kitctl, packed, tmp_path, text, "card.json").ok()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from kitops_orchestration.errors import SignatureError
@@ -12,7 +14,7 @@ from kitops_orchestration.lineage.answers.questions import lineage
 from kitops_orchestration.lineage.passport.passport import passport
 from kitops_orchestration.lineage.passport.statements import statements
 from kitops_orchestration.lineage.statements.attach import attest
-from kitops_orchestration.lineage.statements.card import MAX_LETTERS, SECTIONS, Card, card_of, written
+from kitops_orchestration.lineage.statements.card import MAX_LETTERS, SECTIONS, Card, card_of, card_problems, written
 from kitops_orchestration.lineage.statements.unknown_members import unknown_members
 from kitops_orchestration.signing import TrustPolicy
 from kitops_orchestration.signing.identities import Identity, TrustedKey
@@ -166,3 +168,31 @@ def test_answers_of_a_form_are_a_card() -> None:
 def test_sections_come_in_the_order_of_the_page() -> None:
     assert written(()) == ()
     assert list(SECTIONS)[:3] == ["intended-use", "out-of-scope", "limitations"]
+
+
+SCHEMA = json.loads((Path(__file__).parents[5] / "docs" / "reference" / "schemas" / "card.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"sections": {"limitations": "English."}},
+        {"sections": dict.fromkeys(SECTIONS, "x"), "author": {"name": "Ada"}, "createdOn": "2026-11-30T12:00:00Z"},
+        {"sections": {"own words": "x"}, "supersedes": ["sha256:" + "0" * 64], "more": 1},
+        {"sections": {}},
+        {"sections": {"limitations": " \n"}},
+        {"sections": {"limitations": ["x"]}},
+        {"sections": {"limitations": "x" * 20_001}},
+        {"sections": {"x" * 65: "x"}},
+        {"sections": {str(number): "x" for number in range(65)}},
+        {"sections": "text"},
+        {"author": {}},
+        {"sections": {"limitations": "x"}, "author": {"name": 1}},
+        {"sections": {"limitations": "x"}, "supersedes": "sha256:0"},
+        {"sections": {"limitations": "x"}, "createdOn": 5},
+        [],
+    ],
+)
+def test_the_schema_of_a_card_says_what_its_reader_says(value) -> None:
+    is_valid = jsonschema.Draft202012Validator(SCHEMA).is_valid(value)
+    assert is_valid == (not list(card_problems(value)))
