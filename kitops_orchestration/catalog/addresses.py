@@ -70,7 +70,7 @@ def audit_page(month: str) -> str:
 
 
 def audit_csv(month: str) -> str:
-    """Return the same as a table."""
+    """Return the same as a table; ``all`` is that of every month."""
     return f"audit/{month}.csv"
 
 

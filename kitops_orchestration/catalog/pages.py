@@ -52,6 +52,7 @@ def _texts(site: Catalog, events: list[Any], data_sets: tuple[DataSet, ...]) -> 
     yield page("people.html", addresses.PEOPLE, people_values(events))
     months = by_month(events)
     yield page("audit.html", addresses.AUDIT, audit_values(site, months))
+    yield addresses.audit_csv("all"), events_table(events)
     for month, rows in months.items():
         yield page("audit.html", addresses.audit_page(month), month_values(month, rows))
         yield addresses.audit_csv(month), events_table(rows)

@@ -89,16 +89,39 @@
 
   var filter = doc.getElementById("filter");
   if (filter) {
-    filter.closest(".filter").hidden = false;
-    filter.addEventListener("input", function () {
+    var bar = filter.closest(".filter"), lines = Array.from(doc.querySelectorAll("#events tbody tr"));
+    var chosen = function (name) { return doc.getElementById("filter-" + name).value; };
+    bar.hidden = false;
+    bar.addEventListener("input", function () {
       var words = folded(filter.value).split(/\s+/).filter(Boolean), left = 0;
-      doc.querySelectorAll("#events tbody tr").forEach(function (row) {
-        var text = folded(row.textContent), is = words.every(function (word) { return text.includes(word); });
+      var kind = chosen("kind"), trust = chosen("trust"), from = chosen("from"), until = chosen("until");
+      lines.forEach(function (row) {
+        var text = folded(row.textContent), has = row.dataset;
+        var is = words.every(function (word) { return text.includes(word); }) && (!kind || has.kind === kind) &&
+          (!trust || has.trust === trust) && (!from || has.day >= from) && (!until || (has.day && has.day <= until));
         row.hidden = !is;
         left += is;
       });
       doc.getElementById("left").textContent = left + (left === 1 ? " event" : " events");
     });
+    doc.getElementById("filter-csv").addEventListener("click", function () {
+      var heads = Array.from(doc.querySelectorAll("#events thead th")).map(function (cell) { return cell.textContent; });
+      var table = [heads].concat(lines.filter(function (row) { return !row.hidden; }).map(function (row) {
+        return Array.from(row.cells).map(function (cell) {
+          var time = cell.querySelector("time");
+          return time ? time.dateTime : cell.textContent.trim().replace(/\s+/g, " ");
+        });
+      }));
+      var link = make("a");
+      link.download = doc.title.split(" \u00b7 ")[0].replace(/[^\w-]+/g, "-").toLowerCase() + ".csv";
+      link.href = URL.createObjectURL(new Blob([table.map(function (line) { return line.map(csvCell).join(",") + "\r\n"; }).join("")],
+        { type: "text/csv" }));
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+  }
+  function csvCell(text) { // what a spreadsheet would take for a formula begins with an apostrophe
+    return '"' + (/^[=+\-@\t\r]/.test(text) ? "'" : "") + text.replace(/"/g, '""') + '"';
   }
 
   var place = doc.getElementById("compare"), wanted = null;

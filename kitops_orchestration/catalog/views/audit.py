@@ -48,11 +48,13 @@ def audit_values(site: Catalog, months: dict[str, list[EventRow]]) -> dict[str, 
 def month_values(month: str, rows: Sequence[EventRow]) -> dict[str, Any]:
     """Return what the page of a month shows."""
     lead = f"{counted(len(rows), 'event')}, newest first, times in UTC."
-    return {"month": month, "lead": lead, "missing": [], "compared": "", "months": [], "rows": rows}
+    marks = {row.mark.word for row in rows if row.mark is not None}
+    chosen = {"kinds": sorted({row.kind for row in rows}), "trusts": sorted(marks)}
+    return {"month": month, "lead": lead, **chosen, "missing": [], "compared": "", "months": [], "rows": rows}
 
 
 def events_table(rows: Sequence[EventRow]) -> str:
-    """Return the rows of a month as CSV."""
+    """Return the rows of a month, or of all, as CSV."""
     lines = [["time", "event", "repository", "version", "digest", "what", "by", "counts", "why", "statement"]]
     for row in rows:
         evidence = row.evidence

@@ -100,8 +100,14 @@ def _of_model(model: Model) -> Iterator[ToDo]:
         title = f"{model.name} {name_of(model, item.digest)}"
         release = model.release(item.digest)
         lacks = "; ".join(f"{check.expected}, found {check.actual}" for check in item.plan.missing_approvals)
-        since = release.time if release else None
+        since = _there_since(model, item.digest) or (release.time if release else None)
         yield ToDo("warn", "Waits", title, f"for {item.stage}", lacks, since, page_of(model, item.digest))
+
+
+def _there_since(model: Model, digest: str) -> str | None:
+    """Return when a version came to the stage from which it goes on; nothing where it is in none."""
+    times = [stage.entry.record.time for stage in model.stages_with(digest) if stage.entry is not None]
+    return min((time for time in times if time), default=None)
 
 
 def page_of(model: Model, digest: str | None) -> str:

@@ -23,6 +23,7 @@ ON_A_PAGE = 50
 _MOST_METRICS = 4
 _MOST_EXACT = 2**53
 _MOST_TAGS = 6
+_MOST_DATA = 3
 
 
 def model_pages(site: Catalog, model: Model) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -94,6 +95,8 @@ def _rows(model: Model, shown: Sequence[Release]) -> list[dict[str, Any]]:
             "stages": model.stages_with(item.digest),
             "stage_tags": {stage.history.tag for stage in model.stages_with(item.digest)},
             "signature": signature_mark(item),
+            "data": [use.data for use in item.passport.data.data if not use.depth][:_MOST_DATA],
+            "data_left": max(0, sum(not use.depth for use in item.passport.data.data) - _MOST_DATA),
             "is_a": at == 1,
             "is_b": at == 0,
         }

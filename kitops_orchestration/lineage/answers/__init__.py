@@ -7,10 +7,10 @@ Used by ``catalog``, ``catalog.views``, ``client``, ``dagster_kitops``, ``dagste
 ``compare`` (compare_versions, diff, DiffOptions, metrics_of, ModelKitDiff, read_version); ``deployment``
 (Deployments, deployments_of, POINTER, pointer_tag, record_deployment, RecordDeploymentOptions, RunningModelKit,
 where_deployed, WhereDeployedOptions); ``elsewhere`` (Elsewhere, placed); ``facts`` (PassportFacts, PastVersion);
-``questions`` (Lineage, lineage, LineageOptions); ``sign_offs`` (sign_offs, SignOff, SignOffs, SignOffsOptions);
-``tag_order`` (natural_order); ``timeline`` (Event, summary, Timeline, timeline, TimelineOptions); ``training_data``
-(DataUse, OpenBase, training_data, TrainingData, TrainingDataOptions); ``witnessed`` (checkpoints_section,
-LookForWitnesses, Missing, Witnessed, WitnessedRepository).
+``questions`` (Lineage, lineage, LineageOptions); ``requirements`` (read_requirements); ``sign_offs`` (sign_offs,
+SignOff, SignOffs, SignOffsOptions); ``tag_order`` (natural_order); ``timeline`` (Event, summary, Timeline, timeline,
+TimelineOptions); ``training_data`` (DataUse, OpenBase, training_data, TrainingData, TrainingDataOptions);
+``witnessed`` (checkpoints_section, LookForWitnesses, Missing, Witnessed, WitnessedRepository).
 
     >>> from kitops_orchestration import KitClient
     >>> KitClient("file:///tmp/models").where_deployed("iris")  # doctest: +SKIP

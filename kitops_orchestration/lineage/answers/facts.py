@@ -9,10 +9,10 @@ from kitops_orchestration.lineage.answers.compare import Version, metrics_of
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.answers.deployment import RunningModelKit
+    from kitops_orchestration.lineage.answers.requirements import RequirementsFile
     from kitops_orchestration.lineage.answers.sign_offs import SignOffs
     from kitops_orchestration.lineage.answers.training_data import TrainingData
     from kitops_orchestration.lineage.answers.witnessed import Witnessed
-    from kitops_orchestration.modelkit.requirements import RequirementsFile
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.signing.verify import VerifyResult
 

@@ -16,11 +16,11 @@ from kitops_orchestration.lineage.answers.compare import metrics_of, read_versio
 from kitops_orchestration.lineage.answers.deployment import POINTER, deployments_of
 from kitops_orchestration.lineage.answers.elsewhere import Elsewhere
 from kitops_orchestration.lineage.answers.facts import PassportFacts, PastVersion
+from kitops_orchestration.lineage.answers.requirements import read_requirements
 from kitops_orchestration.lineage.answers.sign_offs import sign_offs
 from kitops_orchestration.lineage.answers.tag_order import natural_order
 from kitops_orchestration.lineage.answers.training_data import OpenBase, training_data
 from kitops_orchestration.lineage.passport.annex_iv import NOTICE, AnnexPoint, annex_points
-from kitops_orchestration.modelkit.requirements import read_requirements
 from kitops_orchestration.oci.resolve import tags_if_there
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.settings import Limits

@@ -6,6 +6,10 @@ more script of the site's own folder, which is all that its content policy allow
 
 from __future__ import annotations
 
+import csv
+import html
+import io
+import json
 import os
 import re
 import shutil
@@ -228,12 +232,47 @@ def test_the_filter_of_the_audit_leaves_what_has_all_words(browser, sample) -> N
     (month, *_) = sorted(path.stem for path in (sample.site / "audit").glob("2026-11.csv"))
     type_words = (
         'var box = document.getElementById("filter"); box.value = "approval jonas";'
-        ' box.dispatchEvent(new Event("input"));'
+        ' box.dispatchEvent(new Event("input", {bubbles: true}));'
     )
     shown, _ = browser.open(with_script(sample.site / addresses.audit_page(month), type_words))
-    rows = re.findall(r"<tr( hidden=\"\")?><th scope=\"row\">.*?</tr>", shown, re.DOTALL)
+    rows = re.findall(r"<tr[^>]*?( hidden=\"\")?><th scope=\"row\">.*?</tr>", shown, re.DOTALL)
     left = int(re.findall(r'id="left" role="status">(\d+) event', shown)[0])
     assert 0 < left == rows.count("") < len(rows)
+
+
+def test_the_audit_is_filtered_by_event_trust_and_days_and_what_is_left_is_a_table(browser, sample) -> None:
+    month = addresses.audit_page("2026-11")
+    script = """
+    addEventListener("load", function () {
+      function set(name, value) {
+        var box = document.getElementById("filter" + name); box.value = value;
+        box.dispatchEvent(new Event("input", {bubbles: true}));
+        return document.querySelectorAll("#events tbody tr:not([hidden])").length;
+      }
+      var told = [set("-kind", "approval"), set("-kind", "")];
+      told.push(set("-trust", "Does not count"), set("-from", "2026-12-01"));
+      set("-from", ""); set("-until", "2026-01-01"); told.push(document.getElementById("left").textContent);
+      set("-until", ""); set("-trust", ""); set("-kind", "approval");
+      var made = null; URL.createObjectURL = function (blob) { made = blob; return "#made"; };
+      HTMLAnchorElement.prototype.click = function () { told.push(this.download); };
+      document.getElementById("filter-csv").click();
+      made.text().then(function (text) {
+        told.push(text.split("\\r\\n").length - 2, text.split("\\r\\n")[0]);
+        document.title = JSON.stringify(told);
+      });
+    });
+    """
+    shown, said = browser.open(with_script(sample.site / month, script.replace("\\\\", "\\")))
+    assert said == []
+    found = json.loads(html.unescape(re.findall(r"<title>(.*?)</title>", shown)[0]))
+    rows = list(csv.DictReader(io.StringIO(sample.text(addresses.audit_csv("2026-11")))))
+    approvals = sum(row["event"] == "approval" for row in rows)
+    left_out = sum(row["counts"] == "Does not count" for row in rows)
+    assert 0 < approvals < len(rows)
+    assert 0 < left_out < len(rows)
+    assert found[:4] == [approvals, len(rows), left_out, 0]
+    assert found[4:7] == ["0 events", "audit-2026-11.csv", approvals]
+    assert found[7] == '"When (UTC)","Event","Of","What","By","Trust"'
 
 
 def test_what_differs_behind_what_is_shown_is_called_different(browser, tmp_path, monkeypatch) -> None:

@@ -167,8 +167,9 @@ def test_axe_finds_nothing_on_any_kind_of_page(browser, axe, sample, tmp_path, w
         browser.open(page, query)
         if kind == "compare":
             browser.until("document.querySelector('#compare table') !== null")
-        if kind != "passport":
-            assert browser.ask("matchMedia('(prefers-color-scheme: dark)').matches") is is_dark
+        assert browser.ask("matchMedia('(prefers-color-scheme: dark)').matches") is is_dark
+        paper = browser.ask("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number)")
+        assert (max(paper) < 64) is is_dark, f"{kind} is {paper} where it is {'dark' if is_dark else 'light'}"
         if told := faults(browser, axe):
             found[kind] = told
         needed = browser.ask("document.documentElement.scrollWidth")

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from kitops_orchestration.catalog import addresses, words
+from kitops_orchestration.catalog.views.board import to_do
 from kitops_orchestration.catalog.views.shared import event_rows
 from kitops_orchestration.lineage.passport.statements import statements
 
@@ -51,6 +52,13 @@ def test_what_waits_is_what_plan_says(sample) -> None:
     assert [check.to_json() for check in fraud.waiting[0].plan.checks] == [check.to_json() for check in plan.checks]
     (lacking,) = plan.missing_approvals
     assert f"{lacking.expected}, found {lacking.actual}" in sample.read("index.html").text
+
+
+def test_what_waits_does_so_since_it_came_to_the_stage_before(sample) -> None:
+    fraud = next(item for item in sample.catalog.models if item.name == "risk/fraud-score")
+    staging = next(stage for stage in fraud.stages if stage.name == "staging")
+    (waits,) = [item for item in to_do(sample.catalog) if item.word == "Waits" and item.title.startswith("risk/fraud")]
+    assert waits.since == staging.entry.record.time
 
 
 def test_a_version_that_waits_for_people_is_not_called_approved(sample) -> None:
@@ -144,7 +152,7 @@ def test_the_facts_of_a_comparison_differ_where_diff_differs(sample) -> None:
 
 
 def test_the_audit_has_every_event_of_every_timeline_once(sample) -> None:
-    months = sorted((sample.site / "audit").glob("*.csv"))
+    months = sorted(path for path in (sample.site / "audit").glob("*.csv") if path.stem != "all")
     rows = [row for path in months for row in rows_of(path.read_text(encoding="utf-8"))]
     for model in sample.catalog.models:
         told = sample.client.timeline(model.name, trust=sample.trust)

@@ -99,6 +99,20 @@ def test_only_new_does_not_see_what_moved_and_says_since_when(filled, tmp_path) 
     assert stale.as_of == before.as_of
 
 
+def test_only_new_does_not_see_what_was_attached_so_it_is_no_default(filled) -> None:
+    """A list of tags does not change with a revocation: a run that asks for no more would show what held before."""
+    registry, signer = filled
+    catalog(registry)
+    predicate = {"result": "FAILED", "configuration": []}
+    KitClient().attest(str(registry.reference(f"{MODELS[0]}:1.1.0")), "test-result", predicate, signer=signer)
+
+    def kinds(found) -> list[str]:
+        return [event.kind for event in found.models[0].events if "FAILED" in event.summary]
+
+    assert kinds(catalog(registry, only_new=True)) == []
+    assert len(kinds(catalog(registry))) == 1
+
+
 def test_a_repository_that_cannot_be_read_is_a_problem_and_stops_nothing(filled, tmp_path) -> None:
     registry, _ = filled
     registry.fail_next(times=100, method="GET", path_contains="team/two/tags", status=403)

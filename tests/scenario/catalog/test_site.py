@@ -53,6 +53,23 @@ def test_what_needs_scripts_says_so_where_there_are_none(sample) -> None:
             assert "Comparing any two versions needs scripts" in said[1]
 
 
+def test_the_table_of_all_events_has_those_of_every_month(sample) -> None:
+    def rows(name: str) -> list[str]:
+        return sample.text(addresses.audit_csv(name)).splitlines()[1:]
+
+    months = [path.stem for path in (sample.site / "audit").glob("*.csv") if path.stem != "all"]
+    assert len(months) > 1
+    assert sorted(rows("all")) == sorted(row for month in months for row in rows(month))
+
+
+def test_a_model_has_licence_and_data_of_each_version(sample) -> None:
+    text = sample.text(addresses.model_page("risk/fraud-score"))
+    rows = [row for row in re.findall(r"<tr>.*?</tr>", text, re.DOTALL) if "Compare from" in row]
+    assert len(rows) == 5
+    assert all("<td>Apache-2.0</td>" in row for row in rows)
+    assert all(re.search(r'href="[./]*d/[0-9a-f]{64}\.html">payments</a>', row) for row in rows)
+
+
 def test_tables_for_a_phone_say_their_heads_in_each_cell(sample) -> None:
     for page in sample.pages():
         text = sample.text(page)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
+from kitops_orchestration.lineage.answers import requirements
+from kitops_orchestration.lineage.answers.requirements import MOST_FILE_BYTES, MOST_LAYER_BYTES, read_requirements
 from kitops_orchestration.lineage.passport.passport import passport
 from kitops_orchestration.lineage.projections.libraries import libraries
-from kitops_orchestration.modelkit import requirements
 from kitops_orchestration.modelkit.inspect import inspect
 from kitops_orchestration.modelkit.pack import pack
-from kitops_orchestration.modelkit.requirements import MOST_FILE_BYTES, MOST_LAYER_BYTES, read_requirements
+from kitops_orchestration.oci.layout import LayoutRepository
+from kitops_orchestration.oci.reference import Reference, folder_registry
 from kitops_orchestration.testing.builders import random_bytes
-
-from .conftest import write_tree
 
 KITFILE = """\
 manifestVersion: 1.0.0
@@ -46,6 +47,18 @@ FILES: Mapping[str, bytes | str] = {
     "requirements.txt": "mlflow==3.4.0\n",
     "data/requirements.txt": "evil==1.0\n",
 }
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> LayoutRepository:
+    return LayoutRepository(Reference(folder_registry(tmp_path / "registry"), "team/iris"))
+
+
+def write_tree(root: Path, files: Mapping[str, bytes | str]) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return root
 
 
 def named(repository, tag: str) -> list[tuple[str, str | None]]:
