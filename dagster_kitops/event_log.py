@@ -9,7 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_kitops.metadata import ModelKitMetadataSet
+from dagster_kitops.metadata import DIGEST_LABEL, REFERENCE_LABEL
+from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.oci.reference import Reference
 
 
@@ -163,13 +164,32 @@ def _plain(value: Any) -> Any:
 
 
 def recorded_modelkit(record: dg.EventLogRecord) -> RecordedModelKit | None:
-    """Return the ModelKit that a materialization or observation names, if it names one."""
+    """Return the ModelKit that a materialization or observation names, if it names one.
+
+    Whoever may report events to Dagster writes what he likes into their metadata: what is no reference, and labels
+    that disagree about the digest, name none.
+    """
     event = record.asset_materialization or record.asset_observation
-    facts = ModelKitMetadataSet.extract(event.metadata if event is not None else {})
-    if event is None or not facts.reference or not facts.digest:
+    reference = _named(event.metadata) if event is not None else None
+    if event is None or reference is None:
         return None
-    reference = Reference.parse(facts.reference).with_digest(facts.digest)
     storage_id = record.storage_id if record.asset_materialization is not None else None
     return RecordedModelKit(
         reference, record.run_id, record.timestamp, plain(event.metadata), storage_id, record.partition_key
     )
+
+
+def _named(metadata: Mapping[str, dg.MetadataValue]) -> Reference | None:
+    reference, digest = (_text(metadata.get(label)) for label in (REFERENCE_LABEL, DIGEST_LABEL))
+    if not reference or not digest:
+        return None
+    try:
+        found = Reference.parse(reference)
+        pinned = found.with_digest(digest)
+    except InvalidReferenceError:
+        return None
+    return pinned if found.digest in (None, pinned.digest) else None
+
+
+def _text(value: Any) -> str | None:
+    return value.value if isinstance(value, dg.TextMetadataValue) else None

@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr
 from dagster_kitops._errors import translated
 from dagster_kitops.assets.content import ModelKitContent
 from dagster_kitops.assets.partitions import PARTITION_ANNOTATION, PLACEHOLDER, filled_tag, repository_name
+from dagster_kitops.assets.place import require_own_place
 from dagster_kitops.assets.publish import difference, is_unchanged, signature_metadata
 from dagster_kitops.event_log import RecordedModelKit, latest_modelkit
 from dagster_kitops.flavors import load_model, save_model
@@ -206,9 +207,12 @@ class ModelKitIOManager(dg.ConfigurableIOManager):
         upstream = context.upstream_output
         run_id = upstream.run_id if upstream is not None else None
         recorded = latest_modelkit(context.instance, context.asset_key, partition=partition, run_id=run_id)
-        if recorded is not None:
-            return recorded
         definition: Mapping[str, Any] = (upstream.definition_metadata if upstream is not None else None) or {}
+        if recorded is not None:
+            with translated():
+                repository = definition.get(REPOSITORY_LABEL)
+                require_own_place(context.asset_key, recorded.reference, self.kitops, repository, recorded.partition)
+            return recorded
         if REFERENCE_LABEL not in definition:
             raise dg.Failure(
                 description=f"asset {context.asset_key.to_user_string()} has no recorded ModelKit"

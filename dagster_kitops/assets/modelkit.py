@@ -22,6 +22,7 @@ from dagster_kitops.assets.publish import (
     partition_annotation,
     partition_of,
     publish,
+    require_own_labels,
     run_metadata,
     signature_metadata,
     tags_of,
@@ -182,6 +183,7 @@ def mlflow_modelkit_asset(
     told = hash_of(repository, tag, extra_tags, tracking_uri, sorted(options.items(), key=str))
 
     def produce(context: dg.AssetExecutionContext, kitops: KitOpsResource, value: Any) -> dg.MaterializeResult[Any]:
+        require_own_labels(context)
         previous = latest_modelkit(context.instance, context.asset_key, partition=partition_of(context))
         spec = context.assets_def.get_asset_spec(context.asset_key)
         inputs = asset_inputs(spec, step_of(context))

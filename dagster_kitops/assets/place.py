@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from dagster_kitops._compat import all_assets
 from dagster_kitops._errors import definition_error
 from dagster_kitops.assets.partitions import PLACEHOLDER, filled_repository, filled_tag
 from dagster_kitops.metadata import REPOSITORY_LABEL, TAGS_LABEL, URI_LABEL
 from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.oci.reference import Reference, require_repository
+
+if TYPE_CHECKING:
+    from dagster_kitops.registry_access import RegistryAccess
 
 
 def require_place(
@@ -60,6 +64,34 @@ def place_metadata(repository: str, tags: Sequence[str]) -> dict[str, Any]:
     return {REPOSITORY_LABEL: repository, TAGS_LABEL: [*tags], URI_LABEL: repository}
 
 
+def require_own_place(
+    of: dg.AssetKey, found: Reference, kitops: RegistryAccess, repository: Any, partition: str | None
+) -> None:
+    """Refuse a ModelKit that an event, or a person, names for an asset whose definition has its ModelKits elsewhere.
+
+    Dagster believes whoever may report an event, and in open source that is whoever reaches the webserver.
+
+    Args:
+        of: the asset.
+        found: what was named.
+        kitops: the registry that completes ``repository``.
+        repository: as in the definition, ``{partition}`` and all; ``None`` where it names none.
+        partition: of the ModelKit.
+
+    Raises:
+        dagster.Failure: another repository; asking again does not help.
+    """
+    if repository is None or (partition is None and PLACEHOLDER in repository):
+        return
+    own = kitops.place(filled_repository(str(repository), partition))
+    if found.name != own.name:
+        raise dg.Failure(
+            description=f"{found} is no ModelKit of the asset {of.to_user_string()}: its definition has them in {own}",
+            metadata={"advice": "where they are in another registry, write it into the definition's repository"},
+            allow_retries=False,
+        )
+
+
 AnyAsset = dg.AssetsDefinition | dg.AssetSpec | dg.AssetKey | str | Sequence[str]
 """How an asset is named, or given."""
 
@@ -74,6 +106,12 @@ def spec_of(asset: AnyAsset) -> dg.AssetSpec | None:
     if isinstance(asset, dg.AssetsDefinition):
         return asset.get_asset_spec(asset.key)
     return asset if isinstance(asset, dg.AssetSpec) else None
+
+
+def repository_of(context: Any, key: dg.AssetKey) -> str | None:
+    """Return the repository of an asset by its definition, as a step knows it; ``None`` where it names none."""
+    graph, _ = all_assets(context)
+    return graph.get(key).metadata.get(REPOSITORY_LABEL) if graph.has(key) else None
 
 
 def places_of(spec: dg.AssetSpec, *, registry: str = "") -> list[str]:

@@ -91,6 +91,7 @@ def publish(
 ) -> ModelKitEvent:
     """Pack ``value`` into the registry, evidence first and tags last; return the materialization of ``key``."""
     asset_key = key or context.asset_key
+    require_own_labels(context)
     previous = latest_modelkit(context.instance, asset_key, partition=partition_of(context))
     facts: dict[str, Any] = {}
 
@@ -168,6 +169,17 @@ def content_of(value: Any) -> ModelKitContent:
         return ModelKitContent.of(value)
     except TypeError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def require_own_labels(context: dg.AssetExecutionContext) -> None:
+    """Refuse what a body told of its output, where that would replace what the ModelKit is.
+
+    Raises:
+        dagster.Failure: a label of ours; before anything is pushed.
+    """
+    step = step_of(context)
+    for name in context.op_execution_context.selected_output_names if step is not None else ():
+        own_metadata(step.get_output_metadata(name) or {})
 
 
 def signature_metadata(signature: SignResult | None) -> dict[str, Any]:

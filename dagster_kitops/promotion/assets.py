@@ -17,6 +17,8 @@ from dagster_kitops.assets.place import (
     key_of,
     place_metadata,
     places_of,
+    repository_of,
+    require_own_place,
     require_place,
     shared_places,
     spec_of,
@@ -113,7 +115,9 @@ class PromotionStage:
             dagster.DagsterInvalidDefinitionError: the policy cannot be read, or knows no such stage.
         """
         policy, repository = None, self.destination or home
-        if self.policy_path is not None and Path(self.policy_path).is_file():  # it may be on the steps' machine alone
+        if self.policy_path is not None and not Path(self.policy_path).is_file():
+            repository = self.destination  # the policy is on the steps' machine alone, and may name another one
+        elif self.policy_path is not None:
             try:
                 policy = self.policy()
                 decided = policy.stage(self.name).repository_for(home or "source") if policy is not None else None
@@ -294,7 +298,10 @@ def _promotion(stage: PromotionStage, from_key: dg.AssetKey, resource_key: str) 
         partition = partition_of(context)
         recorded = require_modelkit(context.instance, from_key, partition=partition, run_id=context.run.run_id)
         require_own_partition(from_key, recorded, partition)
-        require_no_red_check(context.instance, from_key, recorded)
+        with translated(context):
+            repository = repository_of(context, from_key)
+            require_own_place(from_key, recorded.reference, kitops, repository, recorded.partition)
+        require_no_red_check(context, from_key, recorded)
         result = move_to_stage(context, kitops, stage, recorded.reference, partition=partition)
         return dg.MaterializeResult(
             data_version=data_version(result.digest),

@@ -9,7 +9,14 @@ import dagster as dg
 from pydantic import Field
 
 from dagster_kitops._errors import translated
-from dagster_kitops.event_log import RecordedModelKit, latest_modelkit, require_modelkit, require_own_partition
+from dagster_kitops.assets.place import repository_of, require_own_place
+from dagster_kitops.event_log import (
+    RecordedModelKit,
+    latest_modelkit,
+    modelkit_history,
+    require_modelkit,
+    require_own_partition,
+)
 from dagster_kitops.lineage import run_context
 from dagster_kitops.metadata import answer_metadata
 from dagster_kitops.promotion.assets import PromotionStage, move_to_stage, promotion_metadata
@@ -119,7 +126,7 @@ def build_promotion_job(
         named = RecordedModelKit(origin, context.run_id, timestamp=0.0, partition=partition)
         recorded = latest_modelkit(context.instance, before, partition=config.partition)
         is_newest = recorded is not None and recorded.digest == named.digest
-        require_no_red_check(context.instance, before, recorded if recorded is not None and is_newest else named)
+        require_no_red_check(context, before, recorded if recorded is not None and is_newest else named)
         if config.dry_run:
             _plan(context, kitops, stage, origin, partition)
             return
@@ -146,6 +153,7 @@ def build_rollback_job(
         recorded = require_modelkit(context.instance, key, partition=config.partition)
         require_own_partition(key, recorded, config.partition)
         present = recorded.reference
+        _require_own(context, kitops, key, present, recorded.partition)
         with translated(context):
             result = kitops.get_client().rollback(
                 present,
@@ -226,9 +234,29 @@ def _origin(
     if config.reference is None:
         newest = require_modelkit(context.instance, before, partition=config.partition)
         require_own_partition(before, newest, config.partition)
-        return newest.reference
+        origin, partition = newest.reference, newest.partition
+    else:
+        with translated(context):
+            origin = kitops.get_client().resolve(kitops.reference(config.reference))
+        partition = _partition(context, config.partition, before)
+    _require_own(context, kitops, before, origin, partition)
+    return origin
+
+
+def _require_own(
+    context: dg.OpExecutionContext, kitops: KitOpsResource, key: dg.AssetKey, found: Reference, partition: str | None
+) -> None:
+    """Refuse what is in another repository than the asset's: by its definition, else by all that it ever had."""
+    repository = repository_of(context, key)
     with translated(context):
-        return kitops.get_client().resolve(kitops.reference(config.reference))
+        require_own_place(key, found, kitops, repository, partition)
+    known = {event.reference.name for event in modelkit_history(context.instance, key)} if repository is None else None
+    if known and found.name not in known:
+        raise dg.Failure(
+            description=f"{found} is no ModelKit of the asset {key.to_user_string()}: it had them in "
+            f"{', '.join(sorted(known))}",
+            allow_retries=False,
+        )
 
 
 def _partition(context: dg.OpExecutionContext, text: str | None, before: dg.AssetKey) -> str | None:

@@ -7,50 +7,83 @@ checks had looked is not what they looked at.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import dagster as dg
 from dagster import AssetCheckEvaluation, DagsterEventType
 
+from dagster_kitops._compat import all_assets
 from dagster_kitops.event_log import RecordedModelKit
 
-_LOOKED_BACK = 1000
-"""Among so many newest evaluations of the instance those of the asset are looked for."""
+_PAGE = 100
 
 
-def require_no_red_check(instance: dg.DagsterInstance, key: dg.AssetKey, recorded: RecordedModelKit) -> None:
-    """Raise :class:`dagster.Failure` when a blocking check is red for what shall be promoted, or looked at another one.
+def require_no_red_check(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, key: dg.AssetKey, recorded: RecordedModelKit
+) -> None:
+    """Raise :class:`dagster.Failure` when a blocking check is red for what shall be promoted, or has not looked at it.
 
-    A check that never ran says nothing: what a stage demands in any case belongs into its policy.
+    Which checks there are is read in the definitions: one that broke down, or whose answers somebody wiped, has not
+    looked.  Where the definitions are not known, it is those that ever said something.
     """
-    for name, evaluations in _by_check(instance, key, recorded.partition).items():
-        own = next((item for item in evaluations if _is_about(item, recorded)), None)
+    for check in _blocking_checks(context, key):
+        answers = [*_answers(context.instance, check, recorded)]
+        own = next((answer for answer in answers if _is_about(answer, recorded)), None)
         if own is None:
-            raise dg.Failure(
-                description=f"the blocking check {name} looked at another ModelKit than {recorded.reference}: run it "
-                "again before this one is promoted",
-                allow_retries=False,
-            )
+            said = "looked at another ModelKit than" if answers else "has not looked yet at"
+            raise _refused(f"the blocking check {check.name} {said} {recorded.reference}: run it, and then promote")
         if not own.passed and own.severity == dg.AssetCheckSeverity.ERROR:
             why = own.description or "no reason given"
-            raise dg.Failure(
-                description=f"the blocking check {name} is red for {recorded.reference}: {why}",
-                allow_retries=False,
-            )
+            raise _refused(f"the blocking check {check.name} is red for {recorded.reference}: {why}")
 
 
-def _by_check(
-    instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None
-) -> dict[str, list[AssetCheckEvaluation]]:
-    """Return the evaluations of each blocking check on the asset, newest first."""
+def _refused(description: str) -> dg.Failure:
+    return dg.Failure(description=description, allow_retries=False)
+
+
+def _blocking_checks(context: Any, key: dg.AssetKey) -> list[dg.AssetCheckKey]:
+    graph, is_whole = all_assets(context)
+    keys = [check for check in graph.asset_check_keys if check.asset_key == key]
+    defined = {check for check in keys if graph.get_check_spec(check).blocking}
+    is_known = is_whole and graph.has(key)
+    return sorted(defined if is_known else defined | _checks_that_said_something(context.instance, key))
+
+
+def _checks_that_said_something(instance: dg.DagsterInstance, key: dg.AssetKey) -> set[dg.AssetCheckKey]:
+    """Return the blocking checks on the asset by the whole log: a red one is not to be buried under those of others."""
     wanted = dg.EventRecordsFilter(event_type=DagsterEventType.ASSET_CHECK_EVALUATION)
-    found: dict[str, list[AssetCheckEvaluation]] = {}
-    for record in instance.event_log_storage.get_event_records(wanted, limit=_LOOKED_BACK):
-        event = record.event_log_entry.dagster_event
-        said = event.event_specific_data if event is not None else None
-        if not isinstance(said, AssetCheckEvaluation) or said.asset_key != key or said.blocking is False:
-            continue
-        if partition is None or said.partition in (None, partition):
-            found.setdefault(said.check_name, []).append(said)
+    found = set()
+    for record in instance.event_log_storage.get_event_records(wanted):
+        said = _evaluation(record.event_log_entry)
+        if said is not None and said.asset_key == key and said.blocking is not False:
+            found.add(said.asset_check_key)
     return found
+
+
+def _answers(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey, recorded: RecordedModelKit
+) -> Iterator[AssetCheckEvaluation]:
+    """Yield what a check said, newest first, up to the first answer that is about this ModelKit."""
+    cursor = None
+    while True:
+        page = instance.event_log_storage.get_asset_check_execution_history(check, limit=_PAGE, cursor=cursor)
+        for record in page:
+            said = _evaluation(record.event) if record.event is not None else None
+            if said is None or (recorded.partition is not None and said.partition not in (None, recorded.partition)):
+                continue
+            yield said
+            if _is_about(said, recorded):
+                return
+        if len(page) < _PAGE:
+            return
+        cursor = page[-1].id
+
+
+def _evaluation(entry: dg.EventLogEntry) -> AssetCheckEvaluation | None:
+    """Return an answer; the event of a check that was only planned has none."""
+    said = entry.dagster_event.event_specific_data if entry.dagster_event is not None else None
+    return said if isinstance(said, AssetCheckEvaluation) else None
 
 
 def _is_about(said: AssetCheckEvaluation, recorded: RecordedModelKit) -> bool:

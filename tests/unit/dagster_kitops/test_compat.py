@@ -56,3 +56,20 @@ def test_definitions_are_copied_with_other_assets_and_all_else_as_it_was():
     other = _compat.copy_record(defs, assets=[dg.AssetSpec("b")])
     assert [spec.key.to_user_string() for spec in other.resolve_all_asset_specs()] == ["b"]
     assert other.resources == {"r": 1}
+
+
+def test_a_step_knows_the_assets_that_its_job_was_made_of():
+    seen = []
+
+    @dg.asset
+    def upstream():
+        return 1
+
+    @dg.asset(deps=[upstream])
+    def step(context: dg.AssetExecutionContext):
+        seen.append(_compat.all_assets(context))
+
+    dg.materialize([upstream, step], selection=["step"])
+    ((graph, is_whole),) = seen
+    assert graph.has(dg.AssetKey("upstream"))
+    assert not is_whole  # a code location has more; tests/scenario/dagster/test_code_location.py runs in one
