@@ -10,15 +10,26 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 from dagster._core.definitions.metadata import NamespacedMetadataSet
 from dagster._utils.names import clean_name
+from dagster._utils.tags import normalize_tags
 from dagster_shared.check import CheckError
 from dagster_shared.libraries import DagsterLibraryRegistry
 from dagster_shared.record import copy as copy_record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dagster import AssetsDefinition
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 CONTEXT_NAMES = frozenset(get_valid_name_permutations("context"))
 """Names by which Dagster recognises a function's first parameter as the context."""
+
+
+def with_op_tags(made: AssetsDefinition, op_tags: Mapping[str, Any] | None) -> AssetsDefinition:
+    """Give the step of an asset that was just made its tags: Dagster's builder of observed assets takes none."""
+    if op_tags:
+        made.op._tags = normalize_tags({**made.op.tags, **op_tags})  # there is no public way
+    return made
 
 
 def all_assets(context: Any) -> tuple[AssetGraph, bool]:
@@ -44,4 +55,5 @@ __all__ = [
     "clean_name",
     "copy_record",
     "extract_data_version_from_entry",
+    "with_op_tags",
 ]

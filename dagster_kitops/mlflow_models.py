@@ -111,6 +111,9 @@ def build_mlflow_model_sensor(
         minimum_interval_seconds=minimum_interval_seconds,
         default_status=default_status,
         target=target,
+        description=f"Reports each {on} {matches} of {', '.join(keys)}"
+        + (" and starts a run for it." if target is not None else "."),
+        metadata={f"asset of {model}": dg.MetadataValue.asset(key) for model, key in keys.items()},
     )(with_resource(model_sensor, dg.SensorEvaluationContext, resource_key, MLflowResource))
 
 
@@ -120,6 +123,7 @@ def build_observable_mlflow_models(
     name: str | None = None,
     resource_key: str = "mlflow",
     specs: Sequence[dg.AssetSpec] | None = None,
+    op_tags: Mapping[str, Any] | None = None,
     **attributes: Unpack[SpecOptions],
 ) -> dg.AssetsDefinition:
     """Return observable assets for registered models that MLflow holds.
@@ -132,6 +136,7 @@ def build_observable_mlflow_models(
         name: Of the step.
         resource_key: Key of the :class:`MLflowResource`.
         specs: Ready-made specs, in the order of ``models``, instead of those made of keys and ``attributes``.
+        op_tags: Of the step: a queue of ``dagster-celery``, a pod's resources.
         attributes: Of each spec: ``automation_condition=AutomationCondition.on_cron(...)``, ``group_name``, ...
     """
     watches = {key: _watched(text) for key, text in models.items()}
@@ -142,7 +147,9 @@ def build_observable_mlflow_models(
         for key in models
     ]
     step = name or clean_name("observe_" + "_".join(models))
-    return observe_each(made, list(watches.values()), _observation, name=step, resource_key=resource_key)
+    return observe_each(
+        made, list(watches.values()), _observation, name=step, resource_key=resource_key, op_tags=op_tags
+    )
 
 
 def _observation(mlflow: MLflowResource, key: dg.AssetKey, watch: "ModelWatch") -> dg.ObserveResult:

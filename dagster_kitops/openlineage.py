@@ -59,9 +59,13 @@ def build_modelkit_lineage_sensor(
         context.update_cursor(json.dumps(seen, sort_keys=True))
         return dg.SkipReason(f"{sent} events sent for {len(found)} new ModelKits")
 
-    return dg.sensor(name=name, minimum_interval_seconds=minimum_interval_seconds, default_status=default_status)(
-        with_resource(lineage_sensor, dg.SensorEvaluationContext, resource_key)
-    )
+    return dg.sensor(
+        name=name,
+        minimum_interval_seconds=minimum_interval_seconds,
+        default_status=default_status,
+        description="Sends OpenLineage events for each new ModelKit, made of what the registry knows of it.",
+        metadata={key.to_user_string(): dg.MetadataValue.asset(key) for key in keys},
+    )(with_resource(lineage_sensor, dg.SensorEvaluationContext, resource_key))
 
 
 def _new(

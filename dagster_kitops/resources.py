@@ -15,6 +15,7 @@ from dagster_kitops._errors import definition_error, failure, translated
 from dagster_kitops.checkpoint_memory import InstanceMemory
 from dagster_kitops.metadata import REPOSITORY_LABEL
 from dagster_kitops.mlflow_resource import MLflowResource
+from dagster_kitops.upload_memory import InstanceCheckpoint
 from kitops_orchestration._version import __version__
 from kitops_orchestration.disk.hidden_folder import HiddenFolder, scratch_folder
 from kitops_orchestration.errors import InvalidReferenceError, KitOpsError, SignatureError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.modelkit.packing.gate import GateRules
     from kitops_orchestration.oci.auth.credentials import CredentialSource
     from kitops_orchestration.oci.http.tls import RegistryOptions, TlsOptions
+    from kitops_orchestration.oci.transfer.checkpoint import Checkpoint
     from kitops_orchestration.promotion import CheckpointMemory
     from kitops_orchestration.signing.keys import Signer
     from kitops_orchestration.signing.trust import TrustPolicy
@@ -214,6 +216,10 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
     silence_timeout_seconds: float = Field(
         default=_LIMITS.silence_timeout_seconds, gt=0, description="Longest wait for the next byte."
     )
+    resumes_uploads: bool = Field(
+        default=False,
+        description="Remember large uploads in the instance: a retry, on any worker, goes on where one broke off.",
+    )
 
     gate_rules: dict[str, Any] = Field(
         default={},
@@ -248,6 +254,7 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
                 trust=self.get_trust,
                 gate_rules=self._gate_rules(),
                 memory=self._memory(),
+                checkpoint=self._checkpoint(),
             )
         return self._client
 
@@ -256,6 +263,14 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
         context = self._state__internal__.resource_context
         instance = context.instance if context is not None else None
         return InstanceMemory(instance) if instance is not None else None
+
+    def _checkpoint(self) -> "Checkpoint | None":
+        """Where uploads are remembered: in a run that may be tried again, if anybody wants to go on with them."""
+        context = self._state__internal__.resource_context
+        run, instance = (context.run, context.instance) if context is not None else (None, None)
+        if not self.resumes_uploads or run is None or instance is None:
+            return None
+        return InstanceCheckpoint(instance, run)
 
     def _gate_rules(self) -> "GateRules":
         from kitops_orchestration.modelkit.packing.gate import GateRules

@@ -23,6 +23,7 @@ def build_observable_modelkits(
     io_manager_key: str | None = None,
     translator: DagsterKitOpsTranslator | None = None,
     specs: Sequence[dg.AssetSpec] | None = None,
+    op_tags: Mapping[str, Any] | None = None,
     **attributes: Unpack[SpecOptions],
 ) -> dg.AssetsDefinition:
     """Return observable assets for ModelKits that nobody here makes.
@@ -37,6 +38,7 @@ def build_observable_modelkits(
         io_manager_key: Of the ``ModelKitIOManager`` through which downstream functions take them as parameters.
         translator: Replaces the default translation.
         specs: Ready-made specs, in the order of ``references``, instead of translated ones.
+        op_tags: Of the step: a queue of ``dagster-celery``, a pod's resources.
         attributes: Of each spec: ``automation_condition=AutomationCondition.on_cron(...)``, ``freshness_policy``, ...
     """
     made = specs or [
@@ -51,7 +53,9 @@ def build_observable_modelkits(
         for key, reference in references.items()
     ]
     step = name or clean_name("observe_" + "_".join(references))
-    return observe_each(made, list(references.values()), _observation, name=step, resource_key=resource_key)
+    return observe_each(
+        made, list(references.values()), _observation, name=step, resource_key=resource_key, op_tags=op_tags
+    )
 
 
 def _observation(kitops: KitOpsResource, key: dg.AssetKey, reference: str) -> dg.ObserveResult:

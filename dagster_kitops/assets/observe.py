@@ -2,11 +2,12 @@
 
 # No `from __future__ import annotations`: Dagster reads the signature of the observation function.
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import dagster as dg
 
+from dagster_kitops._compat import with_op_tags
 from dagster_kitops._errors import translated
 from kitops_orchestration.errors import KitOpsError
 
@@ -20,6 +21,7 @@ def observe_each(
     *,
     name: str,
     resource_key: str,
+    op_tags: Mapping[str, Any] | None = None,
 ) -> dg.AssetsDefinition:
     """Return one step that looks at each selected thing with the resource, in the order of ``specs``.
 
@@ -48,7 +50,7 @@ def observe_each(
     observed: dg.AssetsDefinition = dg.multi_observable_source_asset(
         specs=specs, can_subset=True, name=name, required_resource_keys={resource_key}
     )(observe)
-    return observed
+    return with_op_tags(observed, op_tags)
 
 
 def _distinct(keys: list[dg.AssetKey]) -> list[dg.AssetKey]:

@@ -11,6 +11,14 @@ Dependency = dg.AssetKey | str | Sequence[str] | dg.AssetSpec | dg.AssetsDefinit
 """How an asset names another one that it depends on."""
 
 
+class StepOptions(TypedDict, total=False):
+    """What a job's one step takes, see :func:`dagster.op`: a queue of ``dagster-celery``, a pod's resources, ..."""
+
+    op_tags: Mapping[str, Any] | None
+    pool: str | None
+    retry_policy: dg.RetryPolicy | None
+
+
 class StageOptions(TypedDict, total=False):
     """What every asset with a step of its own takes, see :func:`dagster.asset`."""
 

@@ -2,7 +2,7 @@
 
 # No `from __future__ import annotations`: Dagster reads the signature of the asset's function.
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ def build_catalog_asset(
     deps: Sequence[str | dg.AssetKey | dg.AssetSpec | dg.AssetsDefinition] = (),
     group_name: str | None = None,
     resource_key: str = "kitops",
+    op_tags: Mapping[str, Any] | None = None,
 ) -> dg.AssetsDefinition:
     """Return an asset that publishes the catalog of a registry, or of some repositories, to a folder.
 
@@ -42,6 +43,7 @@ def build_catalog_asset(
         deps: Assets after which the catalog is made: those that pack or promote ModelKits.
         group_name: Of the asset.
         resource_key: Of the ``KitOpsResource``.
+        op_tags: Of the step: a queue of ``dagster-celery``, a pod's resources.
     """
     asset_key = dg.AssetKey.from_coercible(key)
     named = places if isinstance(places, str) else list(places)
@@ -74,6 +76,7 @@ def build_catalog_asset(
         deps=list(deps),
         group_name=group_name,
         required_resource_keys={resource_key},
+        op_tags=op_tags,
         description="A static site about the ModelKits of a registry.",
         kinds={"kitops", "oci"},
     )(publish_catalog)

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from kitops_orchestration.modelkit.kitfile import Kitfile
 
 _KIND = re.compile(r"[A-Za-z0-9_.-]{1,63}")
+_ICONS = {
+    "sklearn": "scikit-learn",
+    "torch": "pytorch",
+    "lightning": "pytorch-lightning",
+    "transformers": "huggingface",
+}
+"""Names of frameworks, as MLflow and people write them, by those for which Dagster's UI has an icon.
+
+It looks them up without case, spaces, ``_``, ``-`` and ``.``; what it does not know is a label without an icon, and a
+library cannot bring one of its own.
+"""
 _EMAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+\.[^@\s<>]+")
 
 
@@ -118,5 +129,5 @@ def _parents(kitfile: Kitfile | None) -> list[dg.AssetKey]:
 
 def _framework(kitfile: Kitfile | None) -> set[str]:
     model = kitfile.model if kitfile is not None else None
-    framework = (model.framework if model else None) or ""
-    return {framework.lower()} if _KIND.fullmatch(framework) else set()
+    framework = re.sub(r"\s+", "-", ((model.framework if model else None) or "").strip().lower())
+    return {_ICONS.get(framework, framework)} if _KIND.fullmatch(framework) else set()

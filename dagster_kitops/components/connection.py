@@ -163,6 +163,11 @@ class RegistryConnection(DiscreetModel):
     )
     verify_tls: bool = Field(default=True, description="Check the registry's certificate.", examples=[False])
     scratch_dir: str | None = Field(default=None, description="Where steps unpack.", examples=["/scratch"])
+    resumes_uploads: bool = Field(
+        default=False,
+        description="Remember large uploads in the instance: a retry, on any worker, goes on where one broke off.",
+        examples=[True],
+    )
     attach_provenance: bool = Field(
         default=True, description="Attach how it was made to each new ModelKit.", examples=[False]
     )
@@ -218,6 +223,7 @@ class RegistryConnection(DiscreetModel):
             ca_bundle=self.ca_bundle,
             scratch_dir=self.scratch_dir,
             attach_provenance=self.attach_provenance,
+            resumes_uploads=self.resumes_uploads,
             signer=None if is_reader else self._signer(),
             trust=self._trust(),
             mlflow=self.mlflow.resource() if self.mlflow is not None and asks_mlflow else None,

@@ -29,6 +29,11 @@ class MLflowModelsComponent(dg.Component, DiscreetModel):
     alias: str = Field(default="champion", description="The alias whose version an asset has.", examples=["challenger"])
     key_prefix: str | None = Field(default=None, description="Put before the assets' keys.", examples=["registry"])
     group_name: str | None = Field(default=None, description="Of the assets.", examples=["models"])
+    observation_op_tags: dict[str, str] | None = Field(
+        default=None,
+        description="Tags of the step that observes: a queue of dagster-celery.",
+        examples=[{"dagster-celery/queue": "any"}],
+    )
     sensor: MLflowSensorModel | None = Field(
         default=None, description="Report moves without an observation run.", examples=[{"is_running": True}]
     )
@@ -59,6 +64,7 @@ class MLflowModelsComponent(dg.Component, DiscreetModel):
             {model: f"{model}@{self.alias}" for model in specs},
             specs=list(specs.values()),
             resource_key=self.resource_key,
+            op_tags=self.observation_op_tags,
         )
         return dg.Definitions(
             assets=[observed] if specs else [],

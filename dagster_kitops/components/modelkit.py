@@ -46,6 +46,11 @@ class ChecksModel(DiscreetModel):
     blocking: bool = Field(
         default=False, description="Hold back downstream assets, and automatic promotion.", examples=[True]
     )
+    op_tags: dict[str, str] | None = Field(
+        default=None,
+        description="Tags of the checks' step: a queue of dagster-celery.",
+        examples=[{"dagster-celery/queue": "large"}],
+    )
 
     def definitions(
         self,
@@ -62,6 +67,7 @@ class ChecksModel(DiscreetModel):
             checks=checks,
             blocking=self.blocking,
             resource_key=resource_key,
+            op_tags=self.op_tags,
         )
 
 

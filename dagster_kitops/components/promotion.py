@@ -65,15 +65,28 @@ class PromotionModel(DiscreetModel):
         examples=[False],
     )
 
+    op_tags: dict[str, str] | None = Field(
+        default=None,
+        description="Tags of the stages' and the jobs' steps: a queue of dagster-celery.",
+        examples=[{"dagster-celery/queue": "large"}],
+    )
+
     def definitions(self, source: AnyAsset, resource_key: str, directory: Path) -> dg.Definitions:
         """Return stage assets and jobs for the ModelKits of ``source``; ``directory`` is the component's."""
         stages = [stage.stage(directory) for stage in self.stages]
-        assets = build_promotion_assets(source=source, stages=stages, auto=self.auto, resource_key=resource_key)
+        assets = build_promotion_assets(
+            source=source, stages=stages, auto=self.auto, resource_key=resource_key, op_tags=self.op_tags
+        )
         return dg.Definitions(assets=assets, jobs=self._jobs(key_of(source), stages, resource_key) if self.jobs else [])
 
     def _jobs(self, source: dg.AssetKey, stages: Sequence[PromotionStage], resource_key: str) -> list[dg.JobDefinition]:
         suffix = source.to_python_identifier()
-        places: dict[str, Any] = {"source": source, "stages": stages, "resource_key": resource_key}
+        places: dict[str, Any] = {
+            "source": source,
+            "stages": stages,
+            "resource_key": resource_key,
+            "op_tags": self.op_tags,
+        }
         jobs = [
             build_promotion_job(name=f"promote_{suffix}", **places),
             build_rollback_job(name=f"rollback_{suffix}", **places),

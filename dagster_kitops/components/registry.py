@@ -64,6 +64,11 @@ class ModelKitRegistryComponent(dg.StateBackedComponent, DiscreetModel):
     sensor: SensorModel | None = Field(
         default=None, description="Report new digests without an observation run.", examples=[{"is_running": True}]
     )
+    observation_op_tags: dict[str, str] | None = Field(
+        default=None,
+        description="Tags of the step that observes: a queue of dagster-celery.",
+        examples=[{"dagster-celery/queue": "any"}],
+    )
     checks: ChecksModel | None = Field(default=None, description="Asset checks.", examples=[{"names": ["tag"]}])
     resource_key: str = Field(
         default="kitops", description="Key of the resource that the component adds.", examples=["kitops"]
@@ -119,6 +124,7 @@ class ModelKitRegistryComponent(dg.StateBackedComponent, DiscreetModel):
             {name: f"{name}:{self.tag}" for name in specs},
             specs=list(specs.values()),
             resource_key=self.resource_key,
+            op_tags=self.observation_op_tags,
         )
         return dg.Definitions(
             assets=[observed],

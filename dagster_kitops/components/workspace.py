@@ -73,6 +73,11 @@ class PolicyStages(DiscreetModel):
     jobs: bool = Field(
         default=False, description="Add jobs to promote, roll back and approve by hand, for each one.", examples=[True]
     )
+    op_tags: dict[str, str] | None = Field(
+        default=None,
+        description="Tags of the stages' and the jobs' steps: a queue of dagster-celery.",
+        examples=[{"dagster-celery/queue": "large"}],
+    )
 
     def promotion(self, directory: Path) -> PromotionModel:
         """Return the stages; ``directory`` is the component's."""
@@ -83,7 +88,7 @@ class PolicyStages(DiscreetModel):
         except PromotionError as error:
             raise definition_error(error) from None
         stages = [StageModel(name=name, policy=self.policy) for name in names]
-        return PromotionModel(stages=stages, auto=self.auto, jobs=self.jobs)
+        return PromotionModel(stages=stages, auto=self.auto, jobs=self.jobs, op_tags=self.op_tags)
 
 
 class FreshnessModel(DiscreetModel):
@@ -137,6 +142,11 @@ class KitOpsWorkspaceComponent(dg.StateBackedComponent, DiscreetModel):
     )
     freshness: FreshnessModel | None = Field(
         default=None, description="How old a version may be.", examples=[{"fail_hours": 48, "warn_hours": 24}]
+    )
+    observation_op_tags: dict[str, str] | None = Field(
+        default=None,
+        description="Tags of the step that observes: a queue of dagster-celery.",
+        examples=[{"dagster-celery/queue": "any"}],
     )
     owners: list[str] = Field(default=[], description="Of every asset.", examples=[["team:ml"]])
     group_name: str | None = Field(default=None, description="Of every asset.", examples=["models"])
@@ -231,7 +241,11 @@ class KitOpsWorkspaceComponent(dg.StateBackedComponent, DiscreetModel):
         name = clean_name(f"observe_{self.resource_key}_{self.registry.namespace or 'modelkits'}")
         references = {repository: f"{repository}:{self.tag}" for repository in specs}
         observed = build_observable_modelkits(
-            references, specs=list(specs.values()), name=name, resource_key=self.resource_key
+            references,
+            specs=list(specs.values()),
+            name=name,
+            resource_key=self.resource_key,
+            op_tags=self.observation_op_tags,
         )
         return [observed]
 

@@ -2,13 +2,14 @@
 
 # No `from __future__ import annotations`: Dagster reads the annotations of Config and ops.
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import dagster as dg
 from pydantic import Field
 
 from dagster_kitops._errors import translated
+from dagster_kitops.assets.options import StepOptions
 from dagster_kitops.assets.place import repository_of, require_own_place
 from dagster_kitops.event_log import (
     RecordedModelKit,
@@ -108,15 +109,16 @@ def build_promotion_job(
     stages: Sequence[PromotionStage | str],
     name: str = "promote_modelkit",
     resource_key: str = "kitops",
+    **step_options: Unpack[StepOptions],
 ) -> dg.JobDefinition:
     """Return a job that promotes what a person names; the stage's asset gets the event and the reason.
 
     A blocking check of the asset before has to have looked at this very ModelKit, and not be red; the stage's policy is
-    asked as well.
+    asked as well.  ``step_options`` are those of the job's step: ``op_tags``, ``pool``, ``retry_policy``.
     """
     places = _places(source, stages)
 
-    @dg.op(name=f"{name}_op", required_resource_keys={resource_key})
+    @_op(name, resource_key, step_options)
     def promote(context: dg.OpExecutionContext, config: PromoteConfig) -> None:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
         stage, key, before = _place(places, config.stage)
@@ -142,11 +144,15 @@ def build_rollback_job(
     stages: Sequence[PromotionStage | str],
     name: str = "rollback_modelkit",
     resource_key: str = "kitops",
+    **step_options: Unpack[StepOptions],
 ) -> dg.JobDefinition:
-    """Return a job that gives a stage the digest that it had before, by the registry's record of promotions."""
+    """Return a job that gives a stage the digest that it had before, by the registry's record of promotions.
+
+    ``step_options`` as in :func:`build_promotion_job`.
+    """
     places = _places(source, stages)
 
-    @dg.op(name=f"{name}_op", required_resource_keys={resource_key})
+    @_op(name, resource_key, step_options)
     def roll_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
         stage, key, _ = _place(places, config.stage)
@@ -178,11 +184,15 @@ def build_approval_job(
     stages: Sequence[PromotionStage],
     name: str = "approve_modelkit",
     resource_key: str = "kitops",
+    **step_options: Unpack[StepOptions],
 ) -> dg.JobDefinition:
-    """Return a job that attaches a person's decision to a digest, for stages whose policy asks for approvals."""
+    """Return a job that attaches a person's decision to a digest, for stages whose policy asks for approvals.
+
+    ``step_options`` as in :func:`build_promotion_job`.
+    """
     places = _places(source, stages)
 
-    @dg.op(name=f"{name}_op", required_resource_keys={resource_key})
+    @_op(name, resource_key, step_options)
     def approve(context: dg.OpExecutionContext, config: ApprovalConfig) -> None:
         kitops: KitOpsResource = getattr(context.resources, resource_key)
         stage, key, before = _place(places, config.stage)
@@ -205,6 +215,16 @@ def build_approval_job(
         context.log.info("%s of %s for %s is attached as %s", config.decision, origin, stage.name, attached.descriptor)
 
     return _job(approve, name, "Approve or reject a ModelKit for a stage.")
+
+
+def _op(name: str, resource_key: str, options: StepOptions) -> Callable[[Callable[..., Any]], dg.OpDefinition]:
+    return dg.op(
+        name=f"{name}_op",
+        required_resource_keys={resource_key},
+        tags=options.get("op_tags"),
+        pool=options.get("pool"),
+        retry_policy=options.get("retry_policy"),
+    )
 
 
 def _job(op: dg.OpDefinition, name: str, description: str) -> dg.JobDefinition:

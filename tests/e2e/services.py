@@ -5,6 +5,7 @@ Fixtures of Redis, PostgreSQL and the rest are in ``conftest.py`` beside this fi
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -46,6 +47,12 @@ def program(name: str, *folders: str) -> str:
     if found is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed: make programs")
     return str(found)
+
+
+def module(name: str) -> None:
+    """Require a Python package; without it the suite is skipped, and fails in CI."""
+    if importlib.util.find_spec(name) is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed: make setup")
 
 
 class Relay:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 
 from dagster_kitops import (
     Finding,
@@ -63,6 +63,8 @@ def start(tmp_path, monkeypatch, instance):
 
     def run(job: str = "__ASSET_JOB", *, checks: str = "", config=None, **options) -> str:
         monkeypatch.setenv(CHECKS, checks)
+        for cached in (ReconstructableJob.get_definition, ReconstructableJob.get_repository_definition):
+            cached.cache_clear()  # another process has not loaded them before
         made = ReconstructableRepository.for_file(__file__, "location").get_reconstructable_job(job)
         run_config = dg.RunConfig(ops={f"{job}_op": config}).to_config_dict() if config else None
         with dg.execute_job(made, instance=instance, run_config=run_config, **options) as result:

@@ -2,6 +2,8 @@ import dagster as dg
 import pytest
 
 from dagster_kitops import (
+    build_mlflow_model_sensor,
+    build_modelkit_lineage_sensor,
     build_modelkit_tag_sensor,
     build_observable_modelkits,
     latest_modelkit,
@@ -247,3 +249,18 @@ def test_a_tag_of_two_repositories_is_one_partition(instance, kitops, pack):
         ("tiny", "v1"),
         ("small", "v1"),
     }
+
+
+@pytest.mark.parametrize(
+    ("sensor", "said"),
+    [
+        (lambda: build_modelkit_tag_sensor(repositories={"team/a": "a"}), "the tag latest of team/a"),
+        (lambda: build_mlflow_model_sensor(models={"iris": "a"}, on="alias", matches="champion"), "champion of iris"),
+        (lambda: build_modelkit_lineage_sensor(assets=["a"]), "OpenLineage"),
+    ],
+    ids=["tags", "models of MLflow", "lineage"],
+)
+def test_a_sensors_page_says_what_it_does_and_leads_to_its_assets(sensor, said):
+    made = sensor()
+    assert said in made.description
+    assert dg.MetadataValue.asset(dg.AssetKey("a")) in made.metadata.values()

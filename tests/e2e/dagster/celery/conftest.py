@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.services import BIN, Machines, Relay, free_port, wait
+from tests.e2e.services import BIN, Machines, Relay, free_port, module, wait
 
 PIPELINE = Path(__file__).with_name("pipeline.py")
 LOCATION = {"repositoryLocationName": "kitops", "repositoryName": "__repository__"}
@@ -104,7 +104,7 @@ class Cluster(Machines):
 
 @pytest.fixture(scope="session")
 def cluster(place: Path, redis: int, postgres: int, relay: Relay, docker_registry_with_auth) -> Iterator[Cluster]:
-    pytest.importorskip("dagster_celery")
+    module("dagster_celery")
     code, web, home = free_port(), free_port(), place / "dagster"
     home.mkdir()
     _write_configuration(home, code, redis, postgres)

@@ -5,7 +5,18 @@ import inspect
 import dagster as dg
 import pytest
 
-from dagster_kitops import build_modelkit_asset_spec, mlflow_modelkit_asset, modelkit_asset
+from dagster_kitops import (
+    PromotionStage,
+    build_approval_job,
+    build_catalog_asset,
+    build_modelkit_asset_spec,
+    build_observable_mlflow_models,
+    build_observable_modelkits,
+    build_promotion_job,
+    build_rollback_job,
+    mlflow_modelkit_asset,
+    modelkit_asset,
+)
 from dagster_kitops.assets.options import AssetOptions, MultiAssetOptions, SpecOptions
 
 KINDS = {
@@ -75,3 +86,29 @@ def test_the_options_that_are_handed_through_are_dagsters_own(options, function,
 def test_a_specs_metadata_is_put_beside_what_the_translation_wrote():
     spec = build_modelkit_asset_spec("a", repository="team/a", metadata={"team": "ml"})
     assert (spec.metadata["kitops/repository"], spec.metadata["team"]) == ("team/a", "ml")
+
+
+QUEUE = {"dagster-celery/queue": "large"}
+
+
+@pytest.mark.parametrize("build", [build_promotion_job, build_rollback_job, build_approval_job])
+def test_jobs_for_people_take_what_their_step_needs(build):
+    policy = dg.RetryPolicy(max_retries=1)
+    stages = [PromotionStage("staging")]
+    job = build(source="a", stages=stages, op_tags=QUEUE, pool="registry", retry_policy=policy)
+    (op,) = job.all_node_defs
+    assert (op.tags, op.pool, op.retry_policy) == (QUEUE, "registry", policy)
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        lambda **options: build_observable_modelkits({"a": "team/a:v1"}, **options),
+        lambda **options: build_observable_mlflow_models({"a": "a@champion"}, **options),
+        lambda **options: build_catalog_asset(places="team/a", into="site", **options),
+    ],
+    ids=["ModelKits", "models of MLflow", "the catalog"],
+)
+def test_a_step_without_content_takes_tags_and_has_none_by_default(observed):
+    assert QUEUE.items() <= observed(op_tags=QUEUE).op.tags.items()
+    assert not QUEUE.items() & observed().op.tags.items()

@@ -1,4 +1,5 @@
 import dagster as dg
+import pytest
 
 from dagster_kitops import DagsterKitOpsTranslator, ModelKitTranslatorData, build_modelkit_asset_spec
 from kitops_orchestration.modelkit.kitfile import Kitfile
@@ -39,6 +40,22 @@ def test_a_kit_built_on_another_depends_on_its_asset():
         "manifestVersion: 1.0.0\npackage: {name: tuned}\nmodel: {path: 'ghcr.io/acme/base-model:v1'}\n"
     )
     assert [dep.asset_key for dep in spec_of(kitfile=tuned).deps] == [dg.AssetKey("base_model")]
+
+
+@pytest.mark.parametrize(
+    ("framework", "kind"),
+    [
+        ("sklearn", "scikit-learn"),
+        ("Scikit Learn", "scikit-learn"),
+        ("torch", "pytorch"),
+        ("transformers", "huggingface"),
+        ("xgboost", "xgboost"),
+        ("our/own!", None),
+    ],
+)
+def test_a_framework_is_a_kind_for_which_dagster_has_an_icon_where_there_is_one(framework, kind):
+    text = f"manifestVersion: 1.0.0\nmodel: {{path: m, framework: '{framework}'}}\n"
+    assert spec_of(kitfile=Kitfile.parse(text)).kinds - {"kitops", "oci"} == ({kind} if kind else set())
 
 
 def test_one_method_changes_everything():
