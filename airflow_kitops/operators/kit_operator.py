@@ -8,7 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_kitops._compat import AirflowException, BaseOperator, BaseOperatorLink
+from airflow_kitops._compat import (
+    AirflowException,
+    BaseOperator,
+    BaseOperatorLink,
+    TaskAwaitingInput,
+    TaskDeferred,
+)
 from airflow_kitops._errors import airflow_errors
 from airflow_kitops.assets.outlets import tell_outlets
 from airflow_kitops.hooks import KitOpsHook
@@ -28,8 +34,8 @@ _NAMES = ("push_to", "reference", "repository", "destination", "source", "left")
 _NO_ALIAS = ("false", "none", "")
 
 
-def _told(execute: Execute) -> Execute:
-    """Return ``execute`` with a line in the log when it starts and one when it ends.
+def _told(execute: Execute, verb: str) -> Execute:
+    """Return ``execute`` with a line in the log when it starts and one when it ends, or begins to wait.
 
     Airflow's own ``post_execute`` does not get the result in every release, and hears of no failure.
     """
@@ -40,16 +46,23 @@ def _told(execute: Execute) -> Execute:
             return execute(self, *arguments, **options)
         self._is_telling = True
         try:
-            self._tell_start()
+            self._tell_start(verb)
             self.hook.transfers.start()
             with airflow_errors(self.kitops_conn_id):
                 result = execute(self, *arguments, **options)
             self._tell_end(result)
             return result
+        except (TaskAwaitingInput, TaskDeferred):
+            self.log.info("%s waits, %s", self.operator_name, self.hook.transfers.summary())
+            raise
         finally:
             self._is_telling = False
 
     return wrapper
+
+
+_TOLD = {"execute": "starts", "execute_complete": "goes on"}
+"""Methods that Airflow calls for a task's work, and what the log says when they begin."""
 
 
 class KitOperator(BaseOperator):
@@ -70,8 +83,9 @@ class KitOperator(BaseOperator):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "execute" in cls.__dict__:
-            cls.execute = _told(cls.execute)  # every operator of this package says the same
+        for name, verb in _TOLD.items():
+            if name in cls.__dict__:
+                setattr(cls, name, _told(cls.__dict__[name], verb))  # every operator of this package says the same
 
     def __init__(
         self,
@@ -94,10 +108,10 @@ class KitOperator(BaseOperator):
     def _cancel(self) -> threading.Event:
         return threading.Event()
 
-    def _tell_start(self) -> None:
+    def _tell_start(self, verb: str) -> None:
         named = next((value for name in _NAMES if (value := getattr(self, name, None))), "")
         about = named.get("reference", "") if isinstance(named, Mapping) else named
-        self.log.info("%s starts: %s, connection %s", self.operator_name, about, self.kitops_conn_id)
+        self.log.info("%s %s: %s, connection %s", self.operator_name, verb, about, self.kitops_conn_id)
 
     def _tell_end(self, result: Any) -> None:
         facts = result if isinstance(result, Mapping) else {}

@@ -76,8 +76,12 @@ class WaitingSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait here, or look once and then hand over to the triggerer."""
-        if not self.deferrable:
-            return super().execute(context)
+        self.log.info("%s starts: %s, connection %s", self.operator_name, self.subject, self.conn_id)
+        found = self._look_or_defer(context) if self.deferrable else super().execute(context)
+        self._tell_end(found)
+        return found
+
+    def _look_or_defer(self, context: Context) -> Any:
         try:
             looked = self.poke(context)
         except AirflowFailException as error:
@@ -95,9 +99,15 @@ class WaitingSensor(BaseSensorOperator):
             timeout=timedelta(seconds=self.timeout),
         )
 
+    def _tell_end(self, found: Any) -> None:
+        facts = found if isinstance(found, Mapping) else {}
+        about = facts.get("reference") or facts.get("modelUri") or self.subject
+        self.log.info("%s ends: %s", self.operator_name, about)
+
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Take up what the trigger found."""
         status = event.pop("status")
         if status == "success":
+            self._tell_end(event)
             return event
         raise (AirflowException if event.get("transient") else AirflowFailException)(event["message"])

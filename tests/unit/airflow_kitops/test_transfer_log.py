@@ -6,14 +6,24 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
 
-from airflow_kitops.operators import KitPackAndPushOperator, KitPackOperator, KitPushOperator, KitSignOperator
+from airflow_kitops.hooks import KitOpsHook
+from airflow_kitops.operators import (
+    KitApprovePromotionOperator,
+    KitPackAndPushOperator,
+    KitPackOperator,
+    KitPushOperator,
+    KitSignOperator,
+)
+from airflow_kitops.sensors import KitTagSensor
 from airflow_kitops.transfer_log import TransferLog
 from kitops_orchestration.progress import ProgressEvent
+from kitops_orchestration.promotion.rules.policy import PromotionPolicy
 from kitops_orchestration.settings import MIB
 from kitops_orchestration.testing.registry import EmbeddedRegistry, Fault
 from tests.unit.airflow_kitops.test_task_state import BREAKS_AT, SIZE, State, running
@@ -55,6 +65,57 @@ def test_a_failure_has_no_line_of_an_end(registry: str, lines) -> None:
     with pytest.raises(AirflowException):
         KitPushOperator(task_id="push", source="team/none:v1", destination="prod/none:v1").execute({})
     assert [line.split()[1] for line in lines() if line.startswith("KitPush")] == ["starts:"]
+
+
+def test_an_approval_says_when_it_waits_when_it_goes_on_and_what_it_moved(
+    signing_connection: Path, put_modelkit, tmp_path: Path, lines
+) -> None:
+    policy = tmp_path / "promotion.yaml"
+    policy.write_text("version: 1\nstages:\n  production:\n    checks:\n      - approvals: {roles: [risk], count: 1}\n")
+
+    def approve() -> KitApprovePromotionOperator:
+        return KitApprovePromotionOperator(
+            task_id="approve",
+            reference=put_modelkit("team/iris:v1"),
+            stage="production",
+            policy=str(policy),
+            destination="prod/iris",
+            role="risk",
+        )
+
+    hook = KitOpsHook()
+    asked = approve()
+    plan = hook.client.plan(
+        asked.reference, stage="production", policy=PromotionPolicy.load(policy), destination="prod/iris"
+    )
+    answer = {
+        "chosen_options": ["Approve"],
+        "params_input": {},
+        "responded_at": datetime(2026, 11, 1, 12, tzinfo=UTC),
+        "responded_by_user": {"id": "bob", "name": "bob"},
+    }
+    lines()
+    facts = approve().execute_complete({}, answer, plan=plan.to_json())
+    first, last = (line for line in lines() if line.startswith("KitApprovePromotionOperator"))
+    assert first == f"KitApprovePromotionOperator goes on: {asked.reference}, connection kitops_default"
+    assert last.startswith(f"KitApprovePromotionOperator ends: {facts['reference']}, ")
+    assert re.search(r" moved, .* not moved, \d+\.\d s$", last)
+
+
+def test_a_sensor_says_what_it_waits_for_and_what_it_found(put_tag, lines) -> None:
+    digest = put_tag("prod", "one")
+    waiting = KitTagSensor(task_id="wait", reference="team/iris:prod", deferrable=True)
+    found = waiting.execute({})
+    starts, ends = "KitTagSensor starts: team/iris:prod, connection kitops_default", "KitTagSensor ends: "
+    assert [line for line in lines() if line.startswith("KitTagSensor")] == [starts, ends + found["reference"]]
+    assert found["digest"] == digest
+
+    waiting.execute_complete({}, {"status": "success", **found})
+    assert lines()[-1] == ends + found["reference"]
+
+    with pytest.raises(TaskDeferred):
+        KitTagSensor(task_id="wait", reference="team/iris:none", deferrable=True).execute({})
+    assert [line for line in lines() if line.startswith("KitTagSensor")] == [starts.replace("prod", "none")]
 
 
 def test_no_secret_is_in_the_lines(context_dir: Path, monkeypatch: pytest.MonkeyPatch, lines) -> None:
