@@ -6,12 +6,14 @@ Jinja makes text of everything, nothing included; with ``render_template_as_nati
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kitops_orchestration.errors import KitOpsError
 
 _NOTHING = ("", "None")
+_MAPPING_OF_A_TASK = re.compile(r"""\s*\{.*["']reference["']\s*:.*\}\s*""", re.DOTALL)
 
 
 def optional_text(value: Any) -> str | None:
@@ -53,3 +55,20 @@ def text_map(value: Any, name: str) -> dict[str, str]:
     raise KitOpsError(
         f"{name} is no mapping: {str(value)[:200]!r}", advice="a template renders one with native objects"
     )
+
+
+def refuse_rendered_mappings(values: Mapping[str, Any]) -> None:
+    """Refuse fields, by their names, where a template made text of the mapping that another task returned.
+
+    Read as a reference, such a text is told as a wrong digest, or as a registry with a password before it.
+
+    Raises:
+        KitOpsError: a value is such a text.
+    """
+    for name, value in values.items():
+        if isinstance(value, str) and _MAPPING_OF_A_TASK.fullmatch(value):
+            raise KitOpsError(
+                f"{name} is a mapping that a template made text of: {' '.join(value.split())[:100]}\u2026",
+                advice="hand over the other task's output itself (task.output), or take its ['reference'] in the "
+                "template, or set render_template_as_native_obj=True on the DAG",
+            )

@@ -19,6 +19,7 @@ from airflow_kitops._errors import airflow_errors
 from airflow_kitops.assets.outlets import tell_outlets
 from airflow_kitops.hooks import KitOpsHook
 from airflow_kitops.hooks.mlflow import tracking_of
+from airflow_kitops.rendered import refuse_rendered_mappings
 from airflow_kitops.ui.links import ModelKitLink
 
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ def _told(execute: Execute, verb: str) -> Execute:
             return execute(self, *arguments, **options)
         self._is_telling = True
         try:
-            self._tell_start(verb)
-            self.hook.transfers.start()
             with airflow_errors(self.kitops_conn_id):
+                refuse_rendered_mappings({name: getattr(self, name, None) for name in self.template_fields})
+                self._tell_start(verb)
+                self.hook.transfers.start()
                 result = execute(self, *arguments, **options)
             self._tell_end(result)
             return result

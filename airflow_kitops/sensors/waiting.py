@@ -15,6 +15,7 @@ from airflow_kitops._compat import (
     conf,
 )
 from airflow_kitops._errors import airflow_errors, error_text
+from airflow_kitops.rendered import refuse_rendered_mappings
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class WaitingSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
         with airflow_errors(self.conn_id):
+            refuse_rendered_mappings({name: getattr(self, name, None) for name in self.template_fields})
             try:
                 found = self.look()
             except KitOpsError as error:

@@ -10,6 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_kitops._errors import error_text
 from airflow_kitops.configuration import checked_interval_seconds
+from airflow_kitops.rendered import refuse_rendered_mappings
 from kitops_orchestration.errors import KitOpsError
 
 
@@ -46,6 +47,7 @@ class WaitTrigger(BaseTrigger):
         """Look until it is there."""
         while True:
             try:
+                refuse_rendered_mappings(self.wanted())  # the triggerer renders what begins there
                 found = await self.look()
             except KitOpsError as error:
                 if not error.transient:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,19 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_kitops.hooks import KitOpsHook
 from airflow_kitops.operators import (
+    KitDiffOperator,
     KitInspectOperator,
     KitPackOperator,
     KitPromoteOperator,
+    KitPushOperator,
     KitRecordDeploymentOperator,
     KitRetentionOperator,
     KitRollbackOperator,
     KitTagOperator,
     KitUnpackOperator,
 )
+from airflow_kitops.sensors import KitTagSensor
+from airflow_kitops.triggers import KitTagTrigger
 
 PLACE = {"kind": "vm", "name": "one"}
 NOTHING = (None, "", "None")
@@ -122,3 +128,40 @@ def test_numbers_name_a_place_and_an_environment(pack) -> None:
     operator = KitRecordDeploymentOperator(task_id="d", reference=pack(), environment=5, target=target)
     recorded = KitOpsHook().client.lineage(operator.execute({})["reference"]).to_json()["deployments"]
     assert [(item["environment"], item["target"]["name"]) for item in recorded] == [("5", "7")]
+
+
+RENDERED = (str, lambda facts: json.dumps(facts, indent=1))
+"""What Jinja makes of another task's mapping: its representation, or with ``tojson`` its JSON."""
+
+
+@pytest.mark.parametrize("rendered", RENDERED)
+def test_a_mapping_that_a_template_made_text_of_is_told_as_that(pack, rendered, tmp_path: Path) -> None:
+    named = rendered(pack())
+    tasks = {
+        "reference": KitUnpackOperator(task_id="t", reference=named, target_dir=str(tmp_path / "there")),
+        "source": KitPushOperator(task_id="t", source=named, destination="prod/iris:v1"),
+        "destination": KitPromoteOperator(task_id="t", reference="team/iris:dev", stage="staging", destination=named),
+        "right": KitDiffOperator(task_id="t", left="team/iris:dev", right=named),
+        "repository": KitRollbackOperator(task_id="t", repository=named, stage="staging", reason="bad"),
+    }
+    for field, task in tasks.items():
+        with pytest.raises(AirflowFailException, match=rf"{field} is a mapping .*\n.*render_template_as_native_obj"):
+            task.execute({})
+    assert KitOpsHook().client.tags("team/iris") == ["dev"]
+
+
+@pytest.mark.parametrize("rendered", RENDERED)
+def test_so_is_one_that_a_sensor_or_the_triggerer_waits_for(pack, rendered) -> None:
+    named = rendered(pack())
+    waiting = KitTagSensor(task_id="wait", reference=named)
+    with pytest.raises(AirflowFailException, match="reference is a mapping"):
+        waiting.poke({})
+
+    async def first() -> dict[str, Any]:
+        async for event in KitTagTrigger(reference=named).run():
+            return event.payload
+        raise AssertionError("the trigger ended without an event")
+
+    told = asyncio.run(asyncio.wait_for(first(), 30))
+    assert (told["status"], told["transient"]) == ("error", False)
+    assert "reference is a mapping" in told["message"]
