@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from airflow_kitops import operators
 from airflow_kitops._compat import TaskGroup
 from airflow_kitops.hooks import KitOpsHook
 from kitops_orchestration.errors import KitOpsError
 
-if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
-
-Step: TypeAlias = "Callable[[Any], BaseOperator] | Mapping[str, Any] | None"
+Step: TypeAlias = "Callable[[Any], Any] | Mapping[str, Any] | None"
 STEPS = ("export", "scan", "sign", "smoke_test", "approve", "promote", "record", "notify")
 
 
@@ -22,12 +19,14 @@ class KitReleaseTaskGroup(TaskGroup):
 
     The export says which digest it is about, and every step after it gets that.  ``approve`` is there where a
     ``policy`` is given, ``record`` where a ``target``, ``notify`` where a ``notifier``.  A step is replaced by a
-    function that takes what the step before returned and makes an operator, changed by a mapping of arguments for its
+    function that takes what the step before returned and makes a task (an operator, or the call of a decorated
+    function; where nobody waits for the result, a group or list of them), changed by a mapping of arguments for its
     operator, and left out by ``None``::
 
         KitReleaseTaskGroup(
             source=train(), push_to="team/wine:v1", stage="production", policy="promotion.yaml",
             steps={
+                "export": lambda source: train(source),  # of @task.kit_pack
                 "smoke_test": None,
                 "scan": lambda reference: KubernetesPodOperator(task_id="scan", arguments=[str(reference)], ...),
                 "approve": {"role": "risk", "assigned_users": [{"id": "bob", "name": "bob"}]},
@@ -79,21 +78,44 @@ class _Chain:
     def __init__(self, given: Mapping[str, Step], conn_id: str) -> None:
         self._given = given
         self._conn_id = conn_id
-        self._last: BaseOperator | None = None
+        self._last: Any = None
 
-    def add(self, name: str, operator: str, about: Any, **arguments: Any) -> BaseOperator | None:
+    def add(self, name: str, operator: str, about: Any, **arguments: Any) -> Any:
+        """Put the task behind the last one, and return it; ``None`` where the step is left out."""
         given = self._given.get(name, {})
         if given is None:
             return None
         if callable(given):
             task = given(about)
-        else:
+            if task is None:
+                raise _no_task(name, task, "return the task that it makes")
+        elif isinstance(given, Mapping):
             kind = getattr(operators, operator)  # a DAG file pays for the operators that it uses
             task = kind(**{"task_id": name, "kitops_conn_id": self._conn_id, **arguments, **given})
+        else:
+            raise KitOpsError(
+                f"the step {name!r} is {type(given).__name__}",
+                advice="give a function that makes a task, a mapping of arguments, or None to leave it out",
+            )
         if self._last is not None:
             self._last >> task
         self._last = task
         return task
+
+    def output(self, name: str, operator: str, about: Any, left_out: Any, **arguments: Any) -> Any:
+        """Add a step as :meth:`add` does, and return what the next ones are about: ``left_out`` where it is none."""
+        task = self.add(name, operator, about, **arguments)
+        if task is None:
+            return left_out
+        if hasattr(task, "iter_references"):  # a decorated function was called: this is its result
+            return task
+        if not hasattr(task, "output"):
+            raise _no_task(name, task, "let it make one task, whose result the next steps are about")
+        return task.output
+
+
+def _no_task(name: str, made: Any, advice: str) -> KitOpsError:
+    return KitOpsError(f"the function of the step {name!r} makes {type(made).__name__}", advice=advice)
 
 
 def _add_steps(
@@ -104,15 +126,13 @@ def _add_steps(
     target: Mapping[str, str] | None,
     notifier: Any,
 ) -> None:
-    exported = chain.add("export", "KitExportRunOperator", source, source=source, push_to=push_to)
-    packed = push_to if exported is None else exported.output
+    packed = chain.output("export", "KitExportRunOperator", source, push_to, source=source, push_to=push_to)
     chain.add("scan", "KitScanOperator", packed, reference=packed)
     chain.add("sign", "KitSignOperator", packed, reference=packed)
     chain.add("smoke_test", "KitSmokeTestOperator", packed, reference=packed)
     # It records the decision; the promotion is the step of that name.
     chain.add("approve", "KitApprovePromotionOperator", packed, reference=packed, promote=False, **promotion)
-    promoted = chain.add("promote", "KitPromoteOperator", packed, reference=packed, **promotion)
-    now = packed if promoted is None else promoted.output
+    now = chain.output("promote", "KitPromoteOperator", packed, packed, reference=packed, **promotion)
     place = {"environment": promotion["stage"], "target": target}
     chain.add("record", "KitRecordDeploymentOperator", now, reference=now, **place)
     chain.add("notify", "KitNotifyOperator", now, reference=now, notifier=notifier)

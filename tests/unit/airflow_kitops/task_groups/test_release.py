@@ -6,7 +6,8 @@ import itertools
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator
+from airflow.providers.common.compat.sdk import DAG, BaseOperator, TaskGroup
+from airflow.sdk import task
 
 from airflow_kitops.operators import KitSignOperator
 from airflow_kitops.task_groups import KitReleaseTaskGroup
@@ -66,6 +67,47 @@ def test_every_step_can_be_left_out_changed_and_replaced(step: str) -> None:
     dag, order = release(**ALL, steps={step: other})
     assert len(seen) == 1
     assert order == [f"release.{'other' if name == step else name}" for name in STEPS]
+
+
+@pytest.mark.parametrize(("step", "after"), [("export", "scan"), ("promote", "record")])
+def test_a_decorated_task_takes_the_place_of_a_step_that_says_what_the_next_ones_are_about(
+    step: str, after: str
+) -> None:
+    @task
+    def other(about: Any) -> dict[str, str]:
+        return {"reference": str(about)}
+
+    dag, order = release(**ALL, steps={step: other})
+    assert order[STEPS.index(step)] == "release.other"
+    about = dag.get_task(f"release.{after}").reference
+    assert [(operator.task_id, key) for operator, key in about.iter_references()] == [("release.other", "return_value")]
+
+
+@pytest.mark.parametrize(
+    ("step", "given", "says"),
+    [
+        ("export", lambda _: None, "step 'export' makes NoneType"),
+        ("promote", lambda _: TaskGroup("several"), "step 'promote' makes TaskGroup"),
+        ("scan", lambda _: None, "'scan' makes NoneType"),
+        ("scan", 5, "'scan' is int"),
+    ],
+)
+def test_what_cannot_be_a_step_is_told_where_the_dag_is_read(step: str, given: Any, says: str) -> None:
+    with pytest.raises(KitOpsError, match=says):
+        release(**ALL, steps={step: given})
+
+
+def test_a_group_of_tasks_takes_the_place_of_a_step_that_nobody_waits_for_a_result_of() -> None:
+    def several(about: Any) -> TaskGroup:
+        with TaskGroup("several") as group:
+            for name in ("one", "two"):
+                KitSignOperator(task_id=name, reference=about)
+        return group
+
+    dag, _ = release(**ALL, steps={"scan": several})
+    both = {"release.several.one", "release.several.two"}
+    assert all(dag.get_task(name).upstream_task_ids == {"release.export"} for name in both)
+    assert both <= dag.get_task("release.sign").upstream_task_ids
 
 
 def test_a_step_that_there_is_not_is_an_error_where_the_dag_is_read() -> None:
