@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from kitops_orchestration.promotion.plan import PromotionPlan
 
 _LONGEST_TEXT = 4000
+_OWN_FIELDS = {
+    "comment": "Why. It goes on record with the decision.",
+    "ticket": "Its number or address. It goes on record, too.",
+}
+_OF_CARD = "For the model's card. It goes on record with an approval."
 BODY_LEVEL = 3
 """Of the card's heading: it stands below the question, which is a heading itself."""
 
@@ -106,7 +111,7 @@ class KitApprovePromotionOperator(KitProducingOperator, ApprovalOperator):
         )
         with airflow_errors():
             plan.require_askable(self.card_sections)
-        self.card = self.hook.client.review(plan).page()
+        self.card = self.hook.client.review(plan, card_sections=self.card_sections).page()
         self.body = markdown.render(self.card, level=BODY_LEVEL)
         try:
             return super().execute(context)
@@ -192,8 +197,10 @@ class KitApprovePromotionOperator(KitProducingOperator, ApprovalOperator):
 def _form(given: Any, card_sections: Sequence[str]) -> dict[str, Any]:
     """Return what the person may fill in; ``given`` are the DAG's and the task's own parameters."""
     form: dict[str, Any] = {
-        name: Param(None, type=["null", "string"], maxLength=_LONGEST_TEXT, description=description)
-        for name, description in (("comment", "Why"), ("ticket", "Ticket"))
+        name: Param(
+            None, type=["null", "string"], maxLength=_LONGEST_TEXT, title=name.capitalize(), description=description
+        )
+        for name, description in _OWN_FIELDS.items()
     }
     if card_sections:  # who asks for none, does not pay for it where the DAG is parsed
         from kitops_orchestration.lineage.statements.card import MAX_LETTERS, section_titles
@@ -201,8 +208,14 @@ def _form(given: Any, card_sections: Sequence[str]) -> dict[str, Any]:
         with airflow_errors():
             titles = section_titles(card_sections)
         for name, title in titles.items():
+            # No section: Airflow's form shows the whole review again below the name of each.
             form[name] = Param(
-                None, type=["null", "string"], format="multiline", maxLength=MAX_LETTERS, title=title, section="Card"
+                None,
+                type=["null", "string"],
+                format="multiline",
+                maxLength=MAX_LETTERS,
+                title=title,
+                description=_OF_CARD,
             )
     for param in form.values():
         param.source = "task"  # parameters of the DAG are not part of the form

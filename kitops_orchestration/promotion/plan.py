@@ -125,13 +125,16 @@ class PromotionPlan(Answer):
             )
 
     def require_askable(self, card_sections: Collection[str] = ()) -> None:
-        """Raise :class:`CheckFailedError` where nothing that people say could turn the plan green.
+        """Raise :class:`CheckFailedError` where nothing that people say could turn the plan green."""
+        if self.past_asking(card_sections):
+            self.require_ready()
+
+    def past_asking(self, card_sections: Collection[str] = ()) -> tuple[CheckResult, ...]:
+        """Return the red checks that nothing that people say turns green.
 
         What they can say is an approval, and with ``card_sections`` those sections of the card, too.
         """
-        red = [check for check in self.failed_checks if not (card_sections and check.id == CARD_COMPLETE)]
-        if red:
-            self.require_ready()
+        return tuple(check for check in self.failed_checks if not (card_sections and check.id == CARD_COMPLETE))
 
     @property
     def _may_not(self) -> str:

@@ -7,6 +7,7 @@ the command line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -34,6 +35,8 @@ class ReviewCard(Answer):
     """From what the stage has now to what is proposed; ``None`` where there is nothing to compare with."""
     passport: Passport
     """Of the proposed version."""
+    card_sections: tuple[str, ...] = ()
+    """Of the model's card, that the person who decides is asked for as well."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan's members, and the changes beside them: it can be read as the plan."""
@@ -47,14 +50,15 @@ class ReviewCard(Answer):
 
     def _asked(self) -> Paragraph:
         plan = self.plan
-        if plan.failed_checks:
-            listed = ", ".join(check.id for check in plan.failed_checks)
+        if red := plan.past_asking(self.card_sections):
+            listed = ", ".join(check.id for check in red)
             return Paragraph.of(
                 Strong("Nothing to decide yet"), f": {listed} does not pass, and no approval changes that."
             )
-        if plan.missing_approvals:
-            listed = "; ".join(check.expected for check in plan.missing_approvals)
-            return Paragraph.of(Strong("Waits for your decision"), f". {plan.stage} asks for: {listed}.")
+        if wanted := (*plan.missing_approvals, *plan.failed_checks):
+            listed = "; ".join(check.expected for check in wanted)
+            asked = " You are asked for the card, too." if plan.failed_checks else ""
+            return Paragraph.of(Strong("Waits for your decision"), f". {plan.stage} asks for: {listed}.{asked}")
         return Paragraph.of(Strong("Ready"), f": all that {plan.stage} asks for is there.")
 
     def _news(self) -> Section:
@@ -81,6 +85,7 @@ class ReviewOptions(TypedDict, total=False):
 
     trust: TrustPolicy | None
     limits: Limits
+    card_sections: Sequence[str]
 
 
 def review(
@@ -90,16 +95,20 @@ def review(
     *,
     trust: TrustPolicy | None = None,
     limits: Limits = Limits(),
+    card_sections: Sequence[str] = (),
 ) -> ReviewCard:
-    """Return the card of a plan; no layer is fetched."""
+    """Return the card of a plan; no layer is fetched.
+
+    ``card_sections`` are those of the model's card that whoever decides is asked for as well.
+    """
     current = plan.expected_current
     known = passport(source, plan.digest, trust=trust, max_history=0, limits=limits)
     if current is None or current == plan.digest:
-        return ReviewCard(plan, None, known)
+        return ReviewCard(plan, None, known, tuple(card_sections))
     changes = diff(
         destination, current, plan.digest, right_repository=source, trust=trust, reads_folders=False, limits=limits
     )
-    return ReviewCard(plan, changes, known)
+    return ReviewCard(plan, changes, known, tuple(card_sections))
 
 
 def _facts(found: Passport) -> Facts:

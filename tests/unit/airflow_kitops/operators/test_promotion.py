@@ -6,7 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG
 from airflow.sdk.definitions.param import ParamsDict
 
@@ -237,6 +238,26 @@ def test_a_form_asks_for_sections_that_a_card_has() -> None:
     assert form.get_param("limitations").schema["title"] == "Capabilities and limitations"
     with pytest.raises(AirflowFailException, match="'limitation' is no section"):
         approve({}, "policy.yaml", card_sections=["limitation"])
+
+
+def test_no_field_of_the_form_has_a_section_below_which_airflow_shows_the_review_again() -> None:
+    form = approve({}, "policy.yaml", card_sections=["limitations", "intended-use"]).params
+    fields = [form.get_param(name) for name in form]
+    assert [field for field in fields if "section" in field.schema] == []
+    assert all(field.schema["title"] and field.description for field in fields)
+
+
+def test_who_may_fill_in_the_card_is_asked_to_decide(packed: dict, policy: str, monkeypatch) -> None:
+    Path(policy).write_text(CARD_POLICY)
+    asked = approve(packed, policy, card_sections=["intended-use", "limitations"])
+
+    def wait(self: ApprovalOperator, context: dict) -> None:
+        raise AirflowSkipException("asked")
+
+    monkeypatch.setattr(ApprovalOperator, "execute", wait)  # Airflow's own, which speaks to its server
+    with pytest.raises(AirflowSkipException, match="asked"):
+        asked.execute({})
+    assert "**Waits for your decision**" in asked.body
 
 
 def test_an_open_card_asks_nobody_where_the_form_does_not_ask_for_it(packed: dict, policy: str) -> None:

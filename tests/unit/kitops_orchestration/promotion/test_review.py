@@ -56,6 +56,20 @@ def test_the_card_begins_with_what_is_asked_of_who_reads_it(team):
     assert "**Ready**" in reviewed(team)
 
 
+def test_who_is_asked_for_the_models_card_is_not_told_that_there_is_nothing_to_decide(team):
+    checks = {"approvals": {"roles": ["risk"]}}, {"cardComplete": {"sections": ["limitations"]}}
+    plan = team.client.plan(team.pack().reference, stage="production", policy=team.policy(*checks), trust=team.trust)
+    asked = team.client.review(plan, trust=team.trust, card_sections=["limitations"]).to_markdown()
+    assert "**Waits for your decision**" in asked
+    assert "a card that says limitations. You are asked for the card, too." in asked
+    assert "**Nothing to decide yet**: cardComplete" in team.client.review(plan, trust=team.trust).to_markdown()
+
+    others = team.policy(*checks, {"license": {"allow": ["MIT"]}})
+    plan = team.client.plan(team.pack().reference, stage="production", policy=others, trust=team.trust)
+    red = team.client.review(plan, trust=team.trust, card_sections=["limitations"]).to_markdown()
+    assert "**Nothing to decide yet**: license does not pass" in red
+
+
 def test_the_card_has_the_verdicts_and_the_run_of_the_version(team):
     packed = team.pack()
     team.provenance(packed, source=SourceRun("mlflow", uri="mlflow+https://mlflow.example/runs/42"))
