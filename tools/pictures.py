@@ -30,6 +30,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from airflow_kitops.get_provider_info import get_provider_info
+from kitops_orchestration.client import KitClient
 from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.testing.registry import EmbeddedRegistry
 
@@ -37,7 +38,12 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples" / "airflow"
 BIN = Path(sys.executable).parent
 SIZE = {"width": 1360, "height": 900}
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 600.0
+ANSWER = {
+    "comment": "checked by hand",
+    "intended-use": "Tells two grapes apart, for teaching.",
+    "limitations": "Four bottles of one cellar.",
+}
 SETTLING_SECONDS = 10.0
 """Airflow 3.3.2 marks a task as failed that is answered before it heard of its first half's end."""
 
@@ -65,6 +71,7 @@ class Airflow:
     def __init__(self, home: Path) -> None:
         self.home, self.url = home, f"http://127.0.0.1:{free_port()}"
         self.token = ""
+        self.pair = generate_key_pair("geheim-1234")
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the API and return its answer."""
@@ -108,7 +115,7 @@ def airflow(home: Path, registry: str) -> Iterator[Airflow]:
     dags.mkdir()
     for name in ("train_and_publish.py", "per_version.py", "approve_and_promote.py", "promotion.yaml"):
         shutil.copy(EXAMPLES / name, dags / name)
-    pair = generate_key_pair("geheim-1234")
+    pair = found.pair
     (home / "airflow.pub").write_text(pair.public_key.pem)
     (home / "trust.yaml").write_text(
         "version: 1\nidentities:\n  - id: airflow\n    roles: [builder, releaser, deployer, approver, risk]\n"
@@ -125,6 +132,10 @@ def airflow(home: Path, registry: str) -> Iterator[Airflow]:
         "API__PORT": found.url.rpartition(":")[2],
         "API__WORKERS": "1",
         "API_AUTH__JWT_SECRET": "pictures-" * 10,
+        "WORKERS__EXECUTION_API_TIMEOUT": "60",  # a machine that does other things, too
+        "LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        "SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(free_port()),
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__DAGS_FOLDER": str(dags),
         "CORE__EXECUTION_API_SERVER_URL": f"{found.url}/execution/",
@@ -189,7 +200,6 @@ class Browser:
         wait(
             f"the page shows {text!r}",
             lambda: self.evaluate(f"document.body.innerText.includes({json.dumps(text)})"),
-            90,
         )
 
     def click(self, selector: str) -> None:
@@ -264,8 +274,23 @@ def main() -> int:
             airflow(home / "airflow", registry.host) as server,
             browser(home / "chromium") as page,
         ):
+            put_the_one_before(server, KitClient(registry.host))
             take(server, page, folder)
     return 0
+
+
+def put_the_one_before(server: Airflow, client: KitClient) -> None:
+    """Have a version in production already, so that an approval has something to compare with."""
+    folder = server.home / "before"
+    folder.mkdir()
+    (folder / "model.json").write_text('{"threshold": 12.0}')
+    (folder / "wine.csv").write_text("13.2,1\n12.4,0\n")
+    (folder / "Kitfile").write_text(
+        "manifestVersion: 1.0.0\npackage: {name: wine, version: 0.9.0}\n"
+        "model: {name: wine, path: model.json}\ndatasets: [{name: training, path: wine.csv}]\n"
+    )
+    packed = client.pack(folder, "wine:v0.9.0")
+    client.promote(packed.reference, stage="production", reason="the first one", signer=server.pair.signer)
 
 
 def take(server: Airflow, page: Browser, folder: Path) -> None:
@@ -285,11 +310,13 @@ def take(server: Airflow, page: Browser, folder: Path) -> None:
     page.show(
         f"{server.url}/dags/approve_and_promote/runs/{run}/tasks/approve/required_actions", "Waits for your decision"
     )
+    page.send("Emulation.setDeviceMetricsOverride", **{**SIZE, "height": 2200}, deviceScaleFactor=1, mobile=False)
     page.picture(folder / "approval.png")
+    page.send("Emulation.setDeviceMetricsOverride", **SIZE, deviceScaleFactor=1, mobile=False)
 
     time.sleep(SETTLING_SECONDS)
     details = f"/api/v2/dags/approve_and_promote/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
-    server.request("PATCH", details, {"chosen_options": ["Approve"], "params_input": {"comment": "checked by hand"}})
+    server.request("PATCH", details, {"chosen_options": ["Approve"], "params_input": ANSWER})
     wait("it is promoted", lambda: server.state("approve_and_promote", asked) == "success")
     page.show(f"{server.url}/kitops/models/{model['id']}", "v1.0.0")
     page.picture(folder / "modelkit.png", seconds=1)

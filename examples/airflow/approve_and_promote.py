@@ -1,7 +1,8 @@
 """A person approves exactly the digest that is shown; then it is in production, and on record as running there.
 
 The policy asks for one approval in the role ``risk``. Airflow's "Required Actions" page shows the review card;
-whoever answers is written into a signed statement beside the ModelKit, a rejection as well. Then people are told.
+whoever answers is written into a signed statement beside the ModelKit, a rejection as well. What they write for the
+model's card is on its passport from then on. Then people are told.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def approve_and_promote():
         policy=POLICY,
         role="risk",
         subject="Promote {{ params.candidate }} to production?",
+        card_sections=["intended-use", "limitations"],
     )
     record = KitRecordDeploymentOperator(
         task_id="record",
