@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Pack a model, sign it, verify the signature, and promote exactly the digest that was verified.
+# Pack a model, scan and sign it, verify the signature, and promote exactly the digest that was verified.
 # Run it again with the same files, and nothing is added anywhere.
 #
 # Needed:    MODEL_DIR           directory with a Kitfile
 #            REFERENCE           registry/repository:tag to push to
 #            STAGE               stage of the promotion policy
+#            KEY                 keyless:FILE where the job has an identity, or the name of a key in a service; otherwise:
 #            SIGNING_KEY         private key (the PEM text itself), as kitctl keygen makes it
 #            COSIGN_PASSWORD     its password
 # Optional:  POLICY, TRUST       promotion and trust policy; promotion.yaml and trust.yaml otherwise
@@ -13,8 +14,12 @@
 #            RESULT_FILE         gets the lines reference=... and digest=... of what the stage has now
 set -euo pipefail
 
-: "${MODEL_DIR:?}" "${REFERENCE:?}" "${STAGE:?}" "${SIGNING_KEY:?}" "${COSIGN_PASSWORD:?}"
-export SIGNING_KEY COSIGN_PASSWORD # kitctl reads both from its environment: a command line is there for all to see
+: "${MODEL_DIR:?}" "${REFERENCE:?}" "${STAGE:?}"
+if [ -z "${KEY:-}" ]; then
+  : "${SIGNING_KEY:?}" "${COSIGN_PASSWORD:?}"
+  export SIGNING_KEY COSIGN_PASSWORD # they go by the environment: a command line is there for all to see
+  KEY=env://SIGNING_KEY
+fi
 policy=${POLICY:-promotion.yaml}
 trust=${TRUST:-trust.yaml}
 
@@ -34,10 +39,11 @@ packed=$(kitctl pack "$MODEL_DIR" --tag "$REFERENCE" --push --json)
 pinned=$(member reference <<<"$packed") # with the digest: from here on nobody can move the tag under our feet
 echo "packed    ${pinned:?kitctl pack named no reference}"
 
-kitctl sign "$pinned" --key env://SIGNING_KEY
+kitctl scan "$pinned" --attest --key "$KEY"
+kitctl sign "$pinned" --key "$KEY"
 kitctl verify "$pinned" --trust "$trust"
 
-promoted=$(kitctl promote "$pinned" --stage "$STAGE" --policy "$policy" --trust "$trust" --key env://SIGNING_KEY \
+promoted=$(kitctl promote "$pinned" --stage "$STAGE" --policy "$policy" --trust "$trust" --key "$KEY" \
   ${DESTINATION:+--to "$DESTINATION"} --json)
 reference=$(member reference <<<"$promoted")
 digest=$(member digest <<<"$promoted")

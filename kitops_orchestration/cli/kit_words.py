@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import click
+
+from kitops_orchestration.oci.reference import folder_registry
 
 # How programs written in Go take a yes or no.
 _BOOLEANS = {
@@ -16,6 +22,7 @@ _BOOLEANS = {
 _VERBOSE = ("-v", "--verbose", "-vv", "-vvv")
 _WHERE = "a reference says where it is: registry/repository:tag, or file:///folder/repository:tag"
 _TAGS = "name the tags; what no tag leads to is freed by `kitctl prune`"
+_SERVES = "kitctl serve runs until Ctrl-C; in the background it is `kitctl serve REFERENCE > serve.log 2>&1 &`"
 _HINTS = {
     "--remote": _WHERE,
     "-r": _WHERE,
@@ -29,16 +36,16 @@ _HINTS = {
     "--docs": "write --filter docs",
     "--as-skill": "unpack with --filter prompts into the agent's folder of skills",
     "--token": "name the variable that holds it: --token-env HF_TOKEN",
+    "--detach": f"{_SERVES}, and `kill $!` ends it",
+    "--stop": f"{_SERVES}, and `kill $!` ends it",
+    "--logs": f"{_SERVES}, and what it says is in serve.log",
     "--log-level": "write -v to see where an error comes from",
     "--config": "set KITOPS_HOME to find the Kit CLI's credentials elsewhere",
 }
 """For an option that only the Kit CLI has."""
 
-_TWO_REFERENCES = {
-    "push": "There is no hidden store: say where it comes from, or use `kitctl pack DIRECTORY -t REFERENCE --push`.",
-    "pull": "There is no hidden store: say into which folder it goes, as file:///folder/repository:tag.",
-}
-"""For the verbs that name one reference in the Kit CLI."""
+VERBS = {"dev": f"the Kit CLI had it until 1.15; {_SERVES}"}
+"""For a verb that only the Kit CLI has."""
 
 
 def in_our_words(arguments: Iterable[str]) -> tuple[list[str], bool]:
@@ -73,6 +80,34 @@ def explained(error: click.ClickException) -> click.ClickException:
     """Return the error; about an option that only the Kit CLI has, one that says what it is here."""
     if isinstance(error, click.NoSuchOption) and error.option_name in _HINTS:
         return click.UsageError(f"{error.message.rstrip('.')}: {_HINTS[error.option_name]}", error.ctx)
-    if isinstance(error, click.MissingParameter) and error.ctx and error.ctx.info_name in _TWO_REFERENCES:
-        return click.UsageError(f"{error.format_message()} {_TWO_REFERENCES[error.ctx.info_name]}", error.ctx)
+    if isinstance(error, click.MissingParameter) and error.ctx and error.param is not None:
+        hint = _without_store(str(error.ctx.info_name), str(error.param.name), error.ctx.params)
+        if hint:
+            return click.UsageError(f"{error.format_message()} There is no hidden store: {hint}", error.ctx)
     return error
+
+
+def _without_store(verb: str, missing: str, given: dict[str, Any]) -> str | None:
+    """Return the whole line to write where the Kit CLI would take its store on this machine."""
+    folder = folder_registry(Path.cwd() / "models")
+    if (verb, missing) == ("pack", "reference"):
+        directory = given.get("directory") or Path("DIRECTORY")
+        name = re.sub(r"[^a-z0-9]+", "-", directory.absolute().name.lower()).strip("-") or "model"
+        return f"say where it goes, as in `kitctl pack {shlex.quote(str(directory))} -t {folder}/{name}:v1`"
+    if (verb, missing) == ("list", "repository"):
+        return f"say where to look, as in `kitctl list {folder}`"
+    if missing == "destination" and verb in ("push", "pull"):
+        return _second_reference(verb, str(given.get("source") or "REFERENCE"), folder)
+    return None
+
+
+def _second_reference(verb: str, reference: str, folder: str) -> str:
+    name = reference.rpartition("/")[2]
+    if verb == "pull":
+        return f"say into which folder it goes, as in `kitctl pull {reference} {folder}/{name}`"
+    if reference.startswith("file:"):
+        return f"say where it goes, as in `kitctl push {reference} registry.example/team/{name}`"
+    return (
+        f"say where it comes from, as in `kitctl push {folder}/{name} {reference}`, "
+        f"or do it in one: `kitctl pack DIRECTORY -t {reference} --push`"
+    )

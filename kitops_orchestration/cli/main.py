@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitops_orchestration._version import __version__
+from kitops_orchestration.cli.kit_words import VERBS as VERBS_OF_KIT
 from kitops_orchestration.cli.kit_words import add_key_of_kit, explained, in_our_words
 from kitops_orchestration.cli.output.failure import (
     report_bug,
@@ -145,6 +146,8 @@ class LazyGroup(click.Group):
         """Find the verb; for a name that is none say which ones are close."""
         name = args[0] if args else ""
         if name and name not in VERBS and name not in _FORMER and not name.startswith("-"):
+            if name in VERBS_OF_KIT:
+                raise click.UsageError(f"there is no verb {name!r}: {VERBS_OF_KIT[name]}", ctx)
             import difflib
 
             close = difflib.get_close_matches(name, VERBS, n=3, cutoff=0.5)

@@ -10,6 +10,7 @@ the class that its folder's file is named after, and :mod:`~kitops_orchestration
 
 from kitops_orchestration.client.bound import Named
 from kitops_orchestration.client.kit_client import Copied, KitClient
+from kitops_orchestration.client.progress_line import ProgressLine
 from kitops_orchestration.client.verb import VerbCall, verbs_of
 
-__all__ = ["Copied", "KitClient", "Named", "VerbCall", "verbs_of"]
+__all__ = ["Copied", "KitClient", "Named", "ProgressLine", "VerbCall", "verbs_of"]

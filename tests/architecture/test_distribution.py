@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -55,6 +57,51 @@ def test_the_wheel_holds_three_typed_packages_and_nothing_else(wheel: Path) -> N
     assert tops == set(PACKAGES)
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_every_entry_point_is_there_once_and_leads_somewhere(wheel: Path, root: Path) -> None:
+    """Airflow registers a provider, and MLflow a scheme, as often as it finds it; see ADR 11."""
+    archive = zipfile.ZipFile(wheel)
+    (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt")]
+    text = archive.read(name).decode()
+    entries = [(group, line.split(" = ")) for group, lines in _groups(text) for line in lines]
+    assert len({(group, name) for group, (name, _) in entries}) == len(entries)
+    stated = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = {**stated["entry-points"], "console_scripts": stated["scripts"]}
+    assert {(group, name, value) for group, (name, value) in entries} == {
+        (group, name, value) for group, names in groups.items() for name, value in names.items()
+    }
+    files = set(archive.namelist())
+    for _, (_, value) in entries:
+        module = value.partition(":")[0].replace(".", "/")
+        assert files & {f"{module}.py", f"{module}/__init__.py"}, value
+
+
+def _groups(text: str) -> list[tuple[str, list[str]]]:
+    parts = re.split(r"^\[(.+)\]$", text, flags=re.MULTILINE)[1:]
+    return [
+        (group, [line for line in lines.splitlines() if line])
+        for group, lines in zip(parts[::2], parts[1::2], strict=True)
+    ]
+
+
+def test_an_environment_with_a_wheel_and_a_checkout_has_each_entry_point_once(
+    root: Path, uv: Callable[..., str], bare_bin_dir: Path, tmp_path: Path
+) -> None:
+    """A developer's environment: the wheel first, and then the checkout on top of it."""
+    environment_dir = tmp_path / "venv"
+    shutil.copytree(bare_bin_dir.parent, environment_dir, symlinks=True)
+    python = environment_dir / "bin" / "python"
+    checkout = tmp_path / "checkout"
+    shutil.copytree(root, checkout, ignore=shutil.ignore_patterns(".*", "tests", "demo", "site", "dist", "docs"))
+    uv("pip", "install", "--quiet", "--python", python, "--no-deps", "--editable", checkout)
+    script = (
+        "from importlib.metadata import entry_points\n"
+        "found = [(e.group, e.name) for e in entry_points() if 'kitops' in e.value or 'modelkit' in e.name]\n"
+        "print(len(found), len(set(found)))"
+    )
+    found, distinct = run(python, "-c", script, cwd=tmp_path).split()
+    assert int(found) == int(distinct) > 10
 
 
 def test_two_builds_are_the_same_bytes(root: Path, uv: Callable[..., str], tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Run the code blocks of one page of documentation, top to bottom, in an empty folder.
 
-    python tests/docs/run_page.py docs/tutorial/first-modelkit.md           # compare what is printed
-    python tests/docs/run_page.py --write docs/tutorial/first-modelkit.md   # put what is printed into the page
+    python tests/docs/run_page.py docs/tutorials/first-modelkit.md           # compare what is printed
+    python tests/docs/run_page.py --write docs/tutorials/first-modelkit.md   # put what is printed into the page
 
 - ``console``: each line after ``$ `` runs in bash and must succeed; the lines below it are what it must print. ``…``
   in a line stands for any text, a line ``...`` for any lines. Folder and exported variables last for the page.
@@ -10,7 +10,11 @@
 - any language with ``title="name"``: the block is a file, written and not run.
 - The empty folder is shown as ``/home/ada``; ``--write`` shortens digests and leaves times out.
 - ``<!-- not run: reason -->`` on the line before a block leaves it out; ``<!-- needs: registry -->`` anywhere gives the
-  page an empty registry of its own at ``localhost:5000``.
+  page an empty registry of its own at ``localhost:5000``, and ``<!-- needs: airflow -->`` a port that is free where it
+  says ``localhost:8080``: it starts Airflow itself.
+- ``<!-- file: examples/… -->`` on the line before says that the block is that file, which has tests of its own: with a
+  title it is written, and it is not run.
+- ``<!-- run by: tests/… -->`` names the test that runs the page where it takes longer than a page should.
 """
 
 from __future__ import annotations
@@ -38,9 +42,10 @@ SKIPPED = 77
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*)(?P<rest>.*)$")
 TITLE = re.compile(r'title="([^"]+)"')
 PRINTS = "<!-- prints -->"
-NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
+NOT_RUN = re.compile(r"<!-- (?:not run: |file: )(.+) -->")
 SPELLINGS = {"bash": "console", "sh": "console", "shell": "console", "py": "python", "pycon": "python"}
 REGISTRY = "localhost:5000"
+AIRFLOW = "localhost:8080"
 HOME = "/home/ada"
 DIGEST = re.compile(r"\bsha256:([0-9a-f]{12})[0-9a-f]{52}\b")
 
@@ -95,7 +100,7 @@ def read_blocks(page: str) -> list[Block]:
             Block(
                 language=opening["language"],
                 title=title[1] if title else None,
-                reason_not_run=not_run[1] if not_run else None,
+                reason_not_run=not_run[1] if not_run and not (title and "file:" in before) else None,
                 is_output=PRINTS in before,
                 first_line=number + 2,
                 lines=[line.removeprefix(indent) for line in lines[number + 1 : end]],
@@ -138,22 +143,25 @@ def matches(printed: str, expected: list[str]) -> bool:
 class Page:
     """The state that lasts from one block to the next: folder, shell variables, Python names."""
 
-    def __init__(self, path: Path, folder: Path, registry: str | None) -> None:
+    def __init__(self, path: Path, folder: Path, addresses: dict[str, str]) -> None:
         self.path = path
         self.folder = folder
         self.state = folder / "state.sh"
-        self.registry = registry
+        self.addresses = addresses
         self.printed = io.StringIO()
         self.module = types.ModuleType("page")
         sys.modules["page"] = self.module
 
     def here(self, text: str) -> str:
-        """Put the page's registry where the text says ``localhost:5000``."""
-        return text.replace(REGISTRY, self.registry) if self.registry else text
+        """Put the addresses of this run where the text has those of the page."""
+        for told, here in self.addresses.items():
+            text = text.replace(told, here)
+        return text
 
     def there(self, text: str) -> str:
-        """Put back what the page says for this run's registry and folder."""
-        text = text.replace(self.registry, REGISTRY) if self.registry else text
+        """Put back what the page says for this run's addresses and folder."""
+        for told, address in self.addresses.items():
+            text = text.replace(address, told)
         here = str(self.folder / "work")
         return text.replace(here, HOME).replace(here.replace("_", r"\_"), HOME)  # as Markdown writes it
 
@@ -212,15 +220,19 @@ class Page:
         exec(compile(text, name, "exec"), vars(self.module))  # the page is ours
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextlib.contextmanager
 def empty_registry(folder: Path) -> Iterator[str]:
     program = shutil.which("docker-registry")
     if program is None:
         print("skipped: docker-registry is not installed")
         sys.exit(SKIPPED)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = folder / "registry.yml"
     config.write_text(
         f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {folder}/registry}}\n"
@@ -248,12 +260,31 @@ def wait_for(url: str) -> None:
 
 
 @contextlib.contextmanager
-def registry_if_needed(page: str, folder: Path) -> Iterator[str | None]:
-    if "<!-- needs: registry -->" not in page:
-        yield None
-        return
-    with empty_registry(folder) as address:
-        yield address
+def what_it_needs(page: str, folder: Path) -> Iterator[dict[str, str]]:
+    """Give what the page asks for; yield its addresses: as the page has them, to those of this run."""
+    addresses = {}
+    if "<!-- needs: airflow -->" in page:
+        addresses[AIRFLOW] = f"localhost:{place_for_airflow()}"
+    with contextlib.ExitStack() as stack:
+        if "<!-- needs: registry -->" in page:
+            addresses[REGISTRY] = stack.enter_context(empty_registry(folder))
+        yield addresses
+
+
+def place_for_airflow() -> int:
+    """Tell an Airflow that the page starts to listen on a free port; return the port."""
+    port = free_port()
+    os.environ |= {
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",  # five seconds do not do where many tests run
+        "AIRFLOW__OPENLINEAGE__DISABLED": "True",
+    }
+    return port
 
 
 def prepare_environment(folder: Path) -> None:
@@ -288,10 +319,10 @@ def run_page(path: Path, *, write: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="page-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
         prepare_environment(folder)
-        with registry_if_needed(text, folder) as registry:
-            page = Page(path, folder, registry)
+        with what_it_needs(text, folder) as addresses:
+            page = Page(path, folder, addresses)
             for block in read_blocks(text):
-                if block.language in SPELLINGS and block.title is None:
+                if block.language in SPELLINGS and block.title is None and block.reason_not_run is None:
                     raise PageError(
                         f"{path.name}:{block.first_line}: say {SPELLINGS[block.language]}, it would not run"
                     )

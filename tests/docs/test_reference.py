@@ -59,6 +59,25 @@ def test_the_site_lists_every_page() -> None:
     assert {page for page in pages if page not in navigation} == set()
 
 
+@pytest.mark.parametrize(
+    "page",
+    ["passport", "smoke-test", "serve", "diff", "checkpoint", "catalog", "retention"],
+)
+def test_what_people_do_not_expect_has_a_page_that_they_find(page: str) -> None:
+    name = f"how-to/{page}.md"
+    verb = {"retention": "retain"}.get(page, page)
+    assert f"kitctl {verb}" in read(name)
+    assert f"- {name}" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert f"({name})" in read("index.md")
+
+
+def test_the_four_doors_lead_to_tutorials() -> None:
+    readme, index = (ROOT / "README.md").read_text(encoding="utf-8"), read("index.md")
+    for door in ("airflow", "dagster", "notebook", "ci"):
+        assert f"(docs/tutorials/{door}.md)" in readme
+        assert f"(tutorials/{door}.md)" in index
+
+
 def test_the_command_line_page_is_what_the_verbs_say() -> None:
     script = ROOT / "tools" / "cli_page.py"
     made = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
@@ -68,6 +87,23 @@ def test_the_command_line_page_is_what_the_verbs_say() -> None:
 def test_the_table_of_attacks_is_what_the_tests_try() -> None:
     done = subprocess.run([sys.executable, ROOT / "tools" / "trust_table.py", "--check"], check=False)
     assert done.returncode == 0, "tools/trust_table.py writes it"
+
+
+def test_a_page_has_the_files_that_it_shows() -> None:
+    done = subprocess.run([sys.executable, ROOT / "tools" / "file_blocks.py", "--check"], check=False)
+    assert done.returncode == 0, "tools/file_blocks.py writes them"
+
+
+def test_no_page_needs_a_build_to_be_read() -> None:
+    """What MkDocs alone would put in or fold open: other files, tabs, admonitions."""
+    only_built = re.compile(r'^ *(?:--8<--|=== "|!!! |\?\?\? )', re.MULTILINE)
+    pages = [page for page in DOCS.rglob("*.md") if only_built.search(page.read_text(encoding="utf-8"))]
+    assert pages == []
+
+
+def test_a_page_of_the_api_names_what_mkdocs_would_put_there() -> None:
+    done = subprocess.run([sys.executable, ROOT / "tools" / "api_pages.py", "--check"], check=False)
+    assert done.returncode == 0, "tools/api_pages.py writes them"
 
 
 def test_every_environment_variable_that_is_read_is_in_the_reference() -> None:

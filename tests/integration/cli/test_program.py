@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import resource
 import signal
 import subprocess
@@ -62,6 +63,17 @@ def test_bars_are_drawn_on_a_terminal_and_gone_at_the_end(kit, environment, embe
     assert "MiB/s" in shown
     assert "model.bin" in shown
     assert shown.rstrip().splitlines()[-1].startswith("written")
+
+
+def test_colours_are_shown_unless_no_color_is_set(kit, tmp_path, environment) -> None:
+    coloured = re.compile(r"\x1b\[(?:\d+;)*(?:3\d|4\d|9[0-7]|10[0-7])(?:;\d+)*m")
+    command = ("pack", str(kit), "-t", f"file://{tmp_path}/models/iris:v1", "--progress", "fancy")
+    kept = {name: value for name, value in environment.items() if name != "NO_COLOR"}
+    assert coloured.search(on_terminal(kept, *command)[1])
+    code, shown = on_terminal({**kept, "NO_COLOR": "1"}, *command)
+    assert code == 0
+    assert "model.bin" in shown
+    assert coloured.search(shown) is None
 
 
 def test_stopping_leaves_no_tag_and_no_traceback(kit, tmp_path, environment, embedded_registry) -> None:

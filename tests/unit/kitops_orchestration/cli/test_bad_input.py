@@ -287,7 +287,7 @@ def test_a_name_without_a_registry_is_answered_with_this_folder(kitctl, kit, her
     assert f"a folder here is file://{here}/" in err
 
 
-@pytest.mark.parametrize(("verb", "words"), [("push", "pack DIRECTORY -t REFERENCE --push"), ("pull", "which folder")])
+@pytest.mark.parametrize(("verb", "words"), [("push", "say where it goes"), ("pull", "which folder")])
 def test_one_reference_where_two_are_needed_is_explained(kitctl, packed, verb, words) -> None:
     ran = kitctl(verb, packed)
     assert ran.code == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 
@@ -19,6 +21,50 @@ def test_an_option_that_only_the_kit_cli_has_is_explained(kitctl, arguments, hin
     ran = kitctl(*arguments)
     assert ran.code == 2
     assert hint in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("pack", "iris"), "`kitctl pack iris -t {here}/models/iris:v1`"),
+        (("pack", "iris", "--push"), "`kitctl pack iris -t {here}/models/iris:v1`"),
+        (("list",), "`kitctl list {here}/models`"),
+        (
+            ("push", "registry.example/team/iris:v1"),
+            "`kitctl push {here}/models/iris:v1 registry.example/team/iris:v1`",
+        ),
+        (("push", "registry.example/team/iris:v1"), "`kitctl pack DIRECTORY -t registry.example/team/iris:v1 --push`"),
+        (
+            ("pull", "registry.example/team/iris:v1"),
+            "`kitctl pull registry.example/team/iris:v1 {here}/models/iris:v1`",
+        ),
+        (("dev",), "`kitctl serve REFERENCE > serve.log 2>&1 &`"),
+        (("dev", "start", "iris"), "`kitctl serve REFERENCE > serve.log 2>&1 &`"),
+        (("serve", "registry.example/iris:v1", "--detach"), "`kill $!` ends it"),
+        (("serve", "--stop"), "`kill $!` ends it"),
+        (("serve", "--logs"), "serve.log"),
+    ],
+)
+def test_what_needs_the_store_or_the_server_of_the_kit_cli_is_answered_with_the_line_to_write(
+    kitctl, here, arguments, line
+) -> None:
+    ran = kitctl(*arguments)
+    assert ran.code == 2
+    assert line.format(here=f"file://{here}") in ran.err
+    as_json = kitctl(*arguments, "--json")
+    assert as_json.code == 2
+    assert line.format(here=f"file://{here}") in as_json.json["message"]
+
+
+@pytest.mark.parametrize("name", ["kit", "My Model (2)", "Ж"])
+def test_the_line_that_a_pack_without_a_tag_is_answered_with_packs(kitctl, kit, name) -> None:
+    said = kitctl("pack", kit.rename(kit.with_name(name))).err
+    line = said[said.index("`kitctl ") + 1 :].partition("`")[0]
+    kitctl(*shlex.split(line)[1:]).ok()
+
+
+def test_a_missing_argument_of_another_verb_is_told_as_it_is(kitctl) -> None:
+    assert "store" not in kitctl("inspect").err
 
 
 def test_a_mistyped_option_is_still_corrected(kitctl) -> None:

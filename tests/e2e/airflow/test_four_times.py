@@ -1,4 +1,4 @@
-"""The DAG in the README is a DAG that runs, by the commands that stand below it."""
+"""The DAG of the page with the same task four times is a DAG that runs, by the commands that stand below it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "tutorials" / "four-times.md").read_text(encoding="utf-8")
 
 
 def block(pattern: str) -> str:
-    found = re.search(pattern, README, re.DOTALL)
+    found = re.search(pattern, PAGE, re.DOTALL)
     assert found, pattern
     return found.group(1)
 
 
-def test_the_dag_in_the_readme_runs(tmp_path):
+def test_the_dag_of_the_page_runs(tmp_path):
     dag = block(r'```python title="dags/iris.py"\n(.*?)```')
     commands = block(r"```console\n(\$ export AIRFLOW_HOME=.*?)```").replace("\n$ ", "\n").removeprefix("$ ")
     for name, text in (
