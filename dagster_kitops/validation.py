@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -25,7 +25,7 @@ from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.oci.reference import require_repository
 
 
-def validate_modelkits(defs: dg.Definitions) -> dg.Definitions:
+def validate_modelkits(defs: dg.Definitions, *, beside: Sequence[dg.Definitions] = ()) -> dg.Definitions:
     """Look at the ModelKits of all definitions together; return these, each storage address with its registry.
 
     Called where the definitions are made, so that ``dg check defs`` and every start of a code location argue::
@@ -34,20 +34,33 @@ def validate_modelkits(defs: dg.Definitions) -> dg.Definitions:
 
     What is looked for: two assets that would move one tag of one repository; a repository that is none; a stage, or a
     check of :func:`build_modelkit_checks`, with other partitions than the asset that it takes; ``sign=True`` where the
-    resource has no signer; a tag sensor and an observed asset of one key that look at different tags.
+    resource has no signer, and a signer that signs nothing; a tag sensor and an observed asset of one key that look at
+    different tags.
+
+    Definitions of a project's folder are looked at in the same way, whatever components they come from::
+
+        @dg.definitions
+        def defs():
+            return validate_modelkits(dg.load_from_defs_folder(path_within_project=Path(__file__).parent))
+
+    Args:
+        defs: Those of one code location.
+        beside: Those of others, which have registries in common: an asset of theirs that would move a tag of one of
+            ``defs`` is named.  Nothing else of them is looked at, and they are not returned.
 
     Raises:
         dagster.DagsterInvalidDefinitionError: with all that is wrong, one sentence each.
     """
     graph = defs.resolve_asset_graph()
-    nodes = [(node.to_asset_spec(), node.assets_def) for node in graph.asset_nodes]
-    resources = defs.resources or {}
-    homes = {spec.key: _resource(definition, resources) for spec, definition in nodes}
-    places = {spec.key.to_user_string(): places_of(spec, registry=_registry(homes[spec.key])) for spec, _ in nodes}
+    specs = [node.to_asset_spec() for node in graph.asset_nodes]
+    homes = _homes(defs)
+    places = _places(defs, homes)
     said = [
         *shared_places(places),
-        *(text for spec, _ in nodes for text in _illegal(spec)),
-        *(text for spec, _ in nodes for text in _unsigned(spec, homes[spec.key])),
+        *(text for others in beside for text in _shared_with(places, others)),
+        *(text for spec in specs for text in _illegal(spec)),
+        *(text for spec in specs for text in _unsigned(spec, homes[spec.key])),
+        *_idle_signers(defs, graph, homes),
         *_drifting_stages(graph),
         *_drifting_checks(graph),
         *_two_versions(graph, defs.sensors or ()),
@@ -56,6 +69,32 @@ def validate_modelkits(defs: dg.Definitions) -> dg.Definitions:
         raise dg.DagsterInvalidDefinitionError("\n".join(said))
     made: dg.Definitions = copy_record(defs, assets=[_with_addresses(asset, homes) for asset in defs.assets or ()])
     return made
+
+
+def _homes(defs: dg.Definitions) -> dict[dg.AssetKey, KitOpsResource | None]:
+    """Return the registry of each asset."""
+    resources = defs.resources or {}
+    return {node.key: _resource(node.assets_def, resources) for node in defs.resolve_asset_graph().asset_nodes}
+
+
+def _places(
+    defs: dg.Definitions, homes: Mapping[dg.AssetKey, KitOpsResource | None], mark: str = ""
+) -> dict[str, list[str]]:
+    """Return the tags that each asset moves, by its name and ``mark``."""
+    specs = [node.to_asset_spec() for node in defs.resolve_asset_graph().asset_nodes]
+    return {
+        f"{spec.key.to_user_string()}{mark}": places_of(spec, registry=_registry(homes[spec.key])) for spec in specs
+    }
+
+
+def _shared_with(places: Mapping[str, list[str]], others: dg.Definitions) -> list[str]:
+    """Return a sentence for each tag that an asset and one of another code location would move."""
+    own = {place for found in places.values() for place in found}
+    theirs = _places(others, _homes(others), " (elsewhere)")
+    shared = {name: [place for place in found if place in own] for name, found in theirs.items()}
+    taken = {place for found in shared.values() for place in found}
+    mine = {name: [place for place in found if place in taken] for name, found in places.items()}
+    return shared_places({**mine, **shared})
 
 
 def _resource(definition: dg.AssetsDefinition, resources: Any) -> KitOpsResource | None:
@@ -93,6 +132,38 @@ def _unsigned(spec: dg.AssetSpec, kitops: KitOpsResource | None) -> Iterator[str
             f"{spec.key.to_user_string()} is to be signed, and its KitOpsResource has no signer: give it a "
             "ModelKitSignerResource"
         )
+
+
+def _idle_signers(
+    defs: dg.Definitions, graph: Any, homes: Mapping[dg.AssetKey, KitOpsResource | None]
+) -> Iterator[str]:
+    """Name assets whose registry has a signer that nothing here uses: whoever gave it believes that it signs."""
+    resources = defs.resources or {}
+    by_hand = {key for job in defs.jobs or () for key in _keys_of(job)}
+    used = {id(resource) for key, resource in resources.items() if key in by_hand}
+    makers: dict[int, list[str]] = {}
+    for node in graph.asset_nodes:
+        kitops = homes[node.key]
+        if kitops is None or kitops.signer is None or not node.is_materializable:
+            continue
+        makers.setdefault(id(kitops), []).append(node.key.to_user_string())
+        managers = [resources.get(key) for key in node.assets_def.required_resource_keys]
+        is_signed = any(isinstance(manager, ModelKitIOManager) and manager.sign for manager in managers)
+        is_ours = REPOSITORY_LABEL in node.metadata  # of another body nobody knows what it signs
+        if kitops.attach_provenance or is_signed or not is_ours or {SIGNED_LABEL, STAGE_LABEL} & {*node.metadata}:
+            used.add(id(kitops))
+    for resource, names in makers.items():
+        if resource not in used:
+            yield (
+                f"a KitOpsResource has a signer, and signs nothing of {', '.join(sorted(names))}: say sign=True where "
+                "it shall sign, let it attach provenance, or take it away"
+            )
+
+
+def _keys_of(job: Any) -> set[str]:
+    """Return what the ops of a job ask of resources; a job of assets asks for theirs."""
+    ops = job.all_node_defs if isinstance(job, dg.JobDefinition) else ()
+    return {key for op in ops if isinstance(op, dg.OpDefinition) for key in op.required_resource_keys}
 
 
 def _drifting_stages(graph: Any) -> Iterator[str]:

@@ -60,6 +60,19 @@ def test_a_definition_that_cannot_load_is_red(project):
 
 
 @pytest.mark.slow
+def test_two_components_that_would_move_one_tag_are_red(project):
+    folder, _ = project
+    defs = folder / "src/modelkit_example/defs"
+    shutil.copytree(defs / "greeter", defs / "other")
+    text = (defs / "other/defs.yaml").read_text().partition("      checks:")[0]
+    (defs / "other/defs.yaml").write_text(f"{text}  translation: {{key: other}}\n")
+    code, output = dg_command(project, "check", "defs", "--use-active-venv")
+    assert code != 0
+    assert "greeter and other would both move the tag" in output.replace("\n", " ")
+    assert "team/greeter:latest" in output
+
+
+@pytest.mark.slow
 def test_dg_knows_the_components_and_what_it_scaffolds_loads(project):
     folder, _ = project
     code, output = dg_command(project, "list", "components", "--package", "dagster_kitops")

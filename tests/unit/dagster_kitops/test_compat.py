@@ -73,3 +73,13 @@ def test_a_step_knows_the_assets_that_its_job_was_made_of():
     ((graph, is_whole),) = seen
     assert graph.has(dg.AssetKey("upstream"))
     assert not is_whole  # a code location has more; tests/scenario/dagster/test_code_location.py runs in one
+
+
+def test_the_step_of_an_observed_asset_gets_tags():
+    @dg.multi_observable_source_asset(specs=[dg.AssetSpec("a")])
+    def observed():
+        raise NotImplementedError
+
+    assert _compat.with_op_tags(observed, None).op.tags == {}
+    made = dg.Definitions(assets=[_compat.with_op_tags(observed, {"queue": "a"})]).resolve_assets_def("a")
+    assert made.op.tags == {"queue": "a"}

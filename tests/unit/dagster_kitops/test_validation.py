@@ -5,6 +5,7 @@ import pytest
 
 from dagster_kitops import (
     KitOpsResource,
+    ModelKitIOManager,
     ModelKitSignerResource,
     PromotionStage,
     build_modelkit_asset_spec,
@@ -12,6 +13,7 @@ from dagster_kitops import (
     build_modelkit_tag_sensor,
     build_observable_modelkits,
     build_promotion_assets,
+    build_rollback_job,
     modelkit_asset,
     modelkit_assets,
     validate_modelkits,
@@ -54,6 +56,20 @@ def test_two_assets_with_one_tag_of_one_repository_are_named():
     pair = definitions(kit("one"), kit("two", extra_tags=["latest"], tag="v1"))
     refused(lambda: validate_modelkits(pair), "one and two", "ghcr.io/acme/team/tiny:latest")
     validate_modelkits(definitions(kit("one"), kit("two", tag="v2")))
+
+
+def test_two_code_locations_that_would_move_one_tag_are_named():
+    training, serving = definitions(kit("one")), definitions(kit("two", "team/other"), kit("three"))
+    refused(lambda: validate_modelkits(training, beside=[serving]), "one and three (elsewhere)", "team/tiny:latest")
+    same_name = definitions(kit("one"))
+    refused(lambda: validate_modelkits(training, beside=[same_name]), "one and one (elsewhere)")
+
+
+def test_of_other_code_locations_nothing_but_the_places_counts():
+    """Their own mistakes are theirs to tell, and they are not returned."""
+    others = [definitions(kit("two", "team/a"), kit("three", "team/a")), definitions(kit("one", "team/b", sign=True))]
+    defs = validate_modelkits(definitions(kit("one")), beside=others)
+    assert [spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()] == ["one"]
 
 
 def test_one_repository_in_two_registries_is_no_pair():
@@ -185,6 +201,43 @@ def test_signing_without_a_key_is_named():
     refused(lambda: validate_modelkits(definitions(kit("one", sign=True))), "one is to be signed")
     signing = KitOpsResource(registry="ghcr.io", signer=ModelKitSignerResource(private_key_path="env://KEY"))
     validate_modelkits(definitions(kit("one", sign=True), kitops=signing))
+
+
+SIGNER = ModelKitSignerResource(private_key_path="release.key")
+
+
+def test_a_signer_that_signs_for_nobody_is_named():
+    idle = KitOpsResource(registry="ghcr.io", signer=SIGNER, attach_provenance=False)
+    refused(lambda: validate_modelkits(definitions(kit("one"), kitops=idle)), "signer", "signs nothing of one")
+
+
+@pytest.mark.parametrize(
+    "used",
+    [
+        lambda idle: definitions(kit("one", sign=True), kitops=idle),
+        lambda idle: definitions(one := kit("one"), *build_promotion_assets(source=one, stages=["live"]), kitops=idle),
+        lambda idle: definitions(kit("one"), jobs=[build_rollback_job(source="one", stages=["live"])], kitops=idle),
+        lambda idle: definitions(kit("one"), kitops=KitOpsResource(registry="ghcr.io", signer=SIGNER)),
+        lambda idle: definitions(build_observable_modelkits({"a": "team/a:v1"}), kitops=idle),
+    ],
+    ids=["an asset", "a stage", "a job", "provenance", "what is read alone"],
+)
+def test_a_signer_that_something_uses_is_none(used):
+    validate_modelkits(used(KitOpsResource(registry="ghcr.io", signer=SIGNER, attach_provenance=False)))
+
+
+def test_an_io_manager_that_signs_uses_the_signer_of_its_registry():
+    idle = KitOpsResource(registry="ghcr.io", signer=SIGNER, attach_provenance=False)
+
+    @dg.asset(metadata={"kitops/repository": "team/one"}, io_manager_key="modelkits")
+    def one():
+        raise NotImplementedError
+
+    def made(**options):
+        return dg.Definitions(assets=[one], resources={"modelkits": ModelKitIOManager(kitops=idle, **options)})
+
+    validate_modelkits(made(sign=True))
+    refused(lambda: validate_modelkits(made()), "signs nothing of one")
 
 
 def test_a_sensor_and_an_observed_asset_agree_on_the_version():
