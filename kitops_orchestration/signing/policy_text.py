@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from kitops_orchestration.modelkit.kitfile.foreign_yaml import NO_VALUE
-
 MAX_BYTES = 1024 * 1024
 _MAX_NODES = 20_000  # after aliases are followed: a bound on "billion laughs"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -46,6 +44,9 @@ class _Walk:
     def __init__(self) -> None:
         import yaml
 
+        from kitops_orchestration.modelkit.kitfile.foreign_yaml import NO_VALUE
+
+        self._no_value = NO_VALUE
         self._construct = yaml.constructor.SafeConstructor().construct_object
         self._seen = 0
         self._open: list[int] = []
@@ -81,7 +82,7 @@ class _Walk:
     def _check_scalar(self, node: Any) -> None:
         try:
             self._construct(node)
-        except NO_VALUE as error:
+        except self._no_value as error:
             raise ValueError(f"line {_line(node)}: {node.value[:40]!r} is no value: {error}") from error
 
 

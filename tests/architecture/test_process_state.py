@@ -58,6 +58,7 @@ ALLOWED = {
     ("tests/e2e/airflow/conftest.py", "sys.modules"): "an example is imported again for each test",
     ("tests/e2e/airflow/conftest.py", "tempfile.tempdir"): "a task's own machine; put back when the task ends",
     ("tests/e2e/dagster/test_webserver.py", "signal.signal"): "runs in a child process, before its program starts",
+    ("tests/integration/reliability/child.py", "resource.setrlimit"): "a program, run in a child process",
     ("tests/unit/kitops_orchestration/disk/test_write.py", "os.umask"): "put back by the test",
     ("tests/unit/kitops_orchestration/mlflow_bridge/runs/test_artifacts.py", "signal.signal"): "put back by the test",
     ("tests/unit/kitops_orchestration/modelkit/test_pack.py", "signal.signal"): "put back by the test",

@@ -32,6 +32,66 @@ FOLDERS = Step("folders", "(?:.*/)?")
 REST = Step("rest", ".*")
 
 
+def steps(text: str) -> list[Step]:
+    """Return the steps of a pattern.
+
+    Raises:
+        ValueError: a set that is not complete or backwards, or a backslash at the end.
+    """
+    result: list[Step] = []
+    at = 0
+    while at < len(text):
+        if text.startswith("**", at):
+            step, at = _stars(text, at)
+        elif text[at] == "[":
+            step, at = _set(text, at + 1)
+        elif text[at] == "\\":
+            if at + 1 == len(text):
+                raise ValueError("it ends with a backslash")
+            step, at = Step("sign", re.escape(text[at + 1])), at + 2
+        else:
+            step = STAR if text[at] == "*" else Step("sign", "[^/]" if text[at] == "?" else re.escape(text[at]))
+            at += 1
+        result.append(step)
+    return result
+
+
+def _stars(text: str, at: int) -> tuple[Step, int]:
+    after = at + 2
+    if after < len(text) and text[after] == "/":
+        after += 1
+    if after == len(text):
+        return REST, after
+    if after == at + 2 and at == 0 and not any(sign in text[2:] for sign in "*?[\\]"):
+        return REST, after  # moby compares the end of the path here: "**x" also matches "ax"
+    return FOLDERS, after
+
+
+def _set(text: str, at: int) -> tuple[Step, int]:
+    negate = text.startswith("^", at)
+    at += negate
+    ranges: list[str] = []
+    while not ranges or not text.startswith("]", at):
+        low, at = _set_member(text, at)
+        high = low
+        if text.startswith("-", at):
+            high, at = _set_member(text, at + 1)
+        if high < low:
+            raise ValueError(f"range {low}-{high} is backwards")
+        ranges.append(f"{re.escape(low)}-{re.escape(high)}")
+    return Step("sign", f"[{'^' if negate else ''}{''.join(ranges)}]"), at + 1
+
+
+def _set_member(text: str, at: int) -> tuple[str, int]:
+    if at >= len(text) or text[at] in "-]":
+        raise ValueError("a [ ] set is not complete")
+    if text[at] == "\\":
+        at += 1
+    if at + 1 >= len(text):
+        raise ValueError("a [ ] set is not complete")
+    return text[at], at + 1
+
+
 def matcher(steps: Sequence[Step]) -> Callable[[str], object]:
     """Return a function that is true for the paths that fit, whole."""
     if sum(step.kind != "sign" for step in steps) <= _MOST_STARS:

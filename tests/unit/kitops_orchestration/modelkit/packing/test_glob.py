@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitops_orchestration.errors import ModelKitError
-from kitops_orchestration.modelkit.packing.glob import _Places
-from kitops_orchestration.modelkit.packing.ignore import IgnoreRules, _steps
+from kitops_orchestration.modelkit.packing.glob import _Places, steps
+from kitops_orchestration.modelkit.packing.ignore import IgnoreRules
 
 PIECES = st.sampled_from(["a", "b", "/", "*", "**", "**/", "?", "[ab]", "[^a]", "\\*", "é", ".", "***"])
 
 
 @given(st.lists(PIECES, min_size=1, max_size=7), st.text("ab/é.*", max_size=10))
 def test_the_steps_decide_as_the_regular_expression_does(pieces, path) -> None:
-    steps = _steps("".join(pieces))
-    regex = re.compile("".join(step.regex for step in steps) + r"\Z", re.DOTALL)
+    found = steps("".join(pieces))
+    regex = re.compile("".join(step.regex for step in found) + r"\Z", re.DOTALL)
 
-    assert _Places(steps).fits(path) == bool(regex.match(path))
+    assert _Places(found).fits(path) == bool(regex.match(path))
 
 
 @pytest.mark.parametrize(
