@@ -251,3 +251,27 @@ def test_green_answers_that_somebody_reported_satisfy_no_policy(run, tiny, kitop
 
     assert "signature" in failure(result)
     assert staged(kitops) is None
+
+
+def configured(**fields):
+    """What somebody writes into the Launchpad in the place of the resource's own configuration."""
+    return {"resources": {"kitops": {"config": fields}}}
+
+
+def test_a_run_that_is_given_another_registry_promotes_nothing_of_the_assets_own(run, tiny, kitops, tmp_path):
+    """Launch the stage with a registry of one's own, where a stage has no rules and a tag is anybody's."""
+    stages = build_promotion_assets(source=tiny, stages=["staging"])
+    run([tiny])
+    mine = configured(registry=f"file://{tmp_path}/mine", scratch_dir=str(tmp_path / "scratch"))
+
+    result = run([tiny, *stages], selection=[STAGING], run_config=mine, raise_on_error=False)
+
+    assert "is no ModelKit of the asset tiny" in failure(result)
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("part", ["trust", "signer", "mlflow"])
+def test_a_run_cannot_be_given_another_trust_policy_or_another_key(run, tiny, kitops, part):
+    theirs = configured(registry=kitops.registry, **{part: {}})
+    with pytest.raises(dg.DagsterInvalidConfigError, match=f'unexpected config entry "{part}"'):
+        run([tiny], run_config=theirs)
