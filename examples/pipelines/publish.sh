@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Pack a model, scan and sign it, verify the signature, and promote exactly the digest that was verified.
-# Run it again with the same files, and nothing is added anywhere.
+# Run it again with the same files, and nothing is added anywhere but, with SCAN, a newer report.
 #
 # Needed:    MODEL_DIR           directory with a Kitfile
 #            REFERENCE           registry/repository:tag to push to
@@ -10,6 +10,7 @@
 #            COSIGN_PASSWORD     its password
 # Optional:  POLICY, TRUST       promotion and trust policy; promotion.yaml and trust.yaml otherwise
 #            DESTINATION         repository[:tag] of the stage; the policy's otherwise
+#            SCAN                yes: attach a report of what was looked for in the files; it is dated
 #            REGISTRY_USERNAME, REGISTRY_PASSWORD   without them, the credentials that this machine has are used
 #            RESULT_FILE         gets the lines reference=... and digest=... of what the stage has now
 set -euo pipefail
@@ -39,7 +40,9 @@ packed=$(kitctl pack "$MODEL_DIR" --tag "$REFERENCE" --push --json)
 pinned=$(member reference <<<"$packed") # with the digest: from here on nobody can move the tag under our feet
 echo "packed    ${pinned:?kitctl pack named no reference}"
 
-kitctl scan "$pinned" --attest --key "$KEY"
+if [ "${SCAN:-}" = yes ]; then
+  kitctl scan "$pinned" --attest --key "$KEY"
+fi
 kitctl sign "$pinned" --key "$KEY"
 kitctl verify "$pinned" --trust "$trust"
 

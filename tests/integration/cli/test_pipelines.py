@@ -77,7 +77,7 @@ def publish(project: Path, environment: dict[str, str]) -> Publish:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=600,
         )
 
     return run
@@ -205,7 +205,61 @@ def test_ci_file_runs_exactly_the_script_with_all_it_needs(
     assert f"reference={registry.host}/{repository_name}:staging@sha256:" in (project / "result.env").read_text()
 
 
-@pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])
+def keyless_github() -> tuple[list[str], dict[str, str]]:
+    workflow = load("keyless/github-actions.yml")
+    assert workflow["permissions"]["id-token"] == "write"
+    steps = workflow["jobs"]["publish"]["steps"]
+    commands = [step["run"] for step in steps if "run" in step]
+    return commands, {name: text for step in steps for name, text in step.get("env", {}).items()}
+
+
+def keyless_gitlab() -> tuple[list[str], dict[str, str]]:
+    job = load("keyless/gitlab-ci.yml")["publish"]
+    assert job["id_tokens"] == {"SIGSTORE_ID_TOKEN": {"aud": "sigstore"}}
+    return [*job["before_script"], *job["script"]], job["variables"]
+
+
+@pytest.mark.parametrize("read", [keyless_github, keyless_gitlab])
+def test_keyless_pipeline_of_the_tutorial_runs_with_a_key_in_place_of_the_identity(
+    read, publish, kitctl, project, embedded_registry
+) -> None:
+    """The job's own commands, in its order, with the model and the policy of the tutorial's page."""
+    for name in ("train.py", "promotion.yaml"):
+        (project / name).write_text(of_the_tutorial(name))
+    roles = TRUST.replace("[releaser], keys", "[evaluator, releaser], keys")
+    (project / "trust.yaml").write_text(roles)
+    (install, train, command), variables = read()
+    assert install == "pip install 'kitops-orchestration[scan,sigstore]' scikit-learn"
+    assert train == "python train.py"
+    assert variables["KEY"] == "keyless:clienttrustconfig.json"
+    assert not {"SIGNING_KEY", "COSIGN_PASSWORD"} & set(variables)
+    reference = f"{embedded_registry.host}/team/wine:v1"
+    values = {
+        **{name: variables[name] for name in ("MODEL_DIR", "STAGE", "SCAN")},
+        "KEY": "release.key",
+        "COSIGN_PASSWORD": PASSWORD,
+        "REFERENCE": reference,
+        "RESULT_FILE": "result.env",
+        "GITHUB_OUTPUT": "result.env",
+        "PATH": f"{project}/programs{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = publish(values, f"set -e\n{train}\n{command}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    verbs = [line.split()[0] for line in (project / "commands").read_text().splitlines()]
+    assert verbs == ["pack", "scan", "sign", "verify", "promote"]
+    assert digest_of(kitctl, reference.replace(":v1", ":production")) == digest_of(kitctl, reference)
+
+
+def of_the_tutorial(name: str) -> str:
+    page = (PIPELINES.parents[1] / "docs" / "tutorials" / "ci.md").read_text(encoding="utf-8")
+    found = re.search(rf'^```\w+ title="{re.escape(name)}"\n(.*?)^```$', page, re.MULTILINE | re.DOTALL)
+    assert found, name
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["github-actions.yml", "gitlab-ci.yml", "keyless/github-actions.yml", "keyless/gitlab-ci.yml"]
+)
 def test_ci_file_holds_no_secret_itself(name: str) -> None:
     found = re.findall(r"^ *(?:SIGNING_KEY|\w*PASSWORD): *(.+)$", (PIPELINES / name).read_text(), re.MULTILINE)
     assert found
