@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from typing import TextIO
 
@@ -20,14 +19,15 @@ class ProgressLine:
     begins or ends and when a percentage changes, so that a notebook of many gigabytes stays small.  Several threads
     may call it.
 
+    >>> import sys
     >>> from kitops_orchestration.client import KitClient, ProgressLine
-    >>> client = KitClient("file:///tmp/models", progress=ProgressLine())
+    >>> client = KitClient("file:///tmp/models", progress=ProgressLine(sys.stderr))
 
     Args:
-        stream: where to write; standard error otherwise, as it is when something moves.
+        stream: where to write.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
         self._bytes: dict[tuple[str, str], tuple[int, int]] = {}
@@ -42,9 +42,8 @@ class ProgressLine:
             line = self._line(event)
             if line == self._shown:
                 return
-            stream = self._stream or sys.stderr
-            stream.write(f"\r{line.ljust(len(self._shown))}")
-            stream.flush()
+            self._stream.write(f"\r{line.ljust(len(self._shown))}")
+            self._stream.flush()
             self._shown = line
 
     def _note(self, event: ProgressEvent) -> None:
