@@ -17,15 +17,18 @@ import pytest
 
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.oci.auth.credentials import Credential, StaticCredentials
+from tests.e2e.secrets_hunt import Hunt
+from tests.e2e.secrets_hunt import secrets_hunt as secrets_hunt
 from tests.e2e.services import Relay, free_port, program
 
 
 @pytest.fixture(scope="session")
-def place() -> Iterator[Path]:
+def place(secrets_hunt: Hunt) -> Iterator[Path]:
     """A folder that another user may reach: PostgreSQL does not run as root, and pytest's folders are closed."""
     folder = Path(tempfile.mkdtemp(prefix="kitops-celery-", dir="/tmp"))
     folder.chmod(0o755)
     yield folder
+    secrets_hunt.look(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -34,8 +37,12 @@ def redis(place: Path) -> Iterator[int]:
     """Redis, on its own port; the value is the port."""
     port, server = free_port(), program("redis-server")
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(place)]
-    process = subprocess.Popen([server, *options], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([server, *options, "--rdbcompression", "no"], stdout=subprocess.DEVNULL)
     yield port
+    import redis
+
+    with redis.Redis(port=port) as broker:
+        broker.save()  # what is in its memory is looked through as well
     process.kill()
     process.wait()
 
@@ -67,6 +74,20 @@ def postgres(place: Path) -> Iterator[int]:
         for database in ("airflow", "dagster"):
             run("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "kitops", database)
         yield port
+        for database in ("airflow", "dagster"):
+            # As text: a long value is compressed in the files of a table.
+            run(
+                "pg_dump",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(port),
+                "-U",
+                "kitops",
+                "-f",
+                str(home / f"{database}.sql"),
+                database,
+            )
     finally:
         run("pg_ctl", "-D", data, "-m", "immediate", "stop")
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.secrets_hunt import Hunt
+
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "airflow"
 HOME = Path(tempfile.mkdtemp(prefix="airflow-e2e-", dir=Path.home()))  # itself temporary: tests/conftest.py
 
@@ -37,11 +39,12 @@ os.environ.update(
 
 
 @pytest.fixture(scope="session")
-def airflow_database() -> Iterator[None]:
+def airflow_database(secrets_hunt: Hunt) -> Iterator[None]:
     from airflow.utils.db import initdb
 
     initdb()
     yield
+    secrets_hunt.look(HOME)
     shutil.rmtree(HOME, ignore_errors=True)
 
 

@@ -28,9 +28,12 @@ from kitops_orchestration.promotion import CheckpointResult
 from kitops_orchestration.signing.keys import generate_key_pair, load_private_key
 from kitops_orchestration.signing.trust import TrustPolicy
 from kitops_orchestration.testing.builders import make_context_dir
+from tests.e2e.secrets_hunt import Hunt
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "dagster" / "hourly_checkpoint.py"
 POLICY = {"version": 1, "checkpoint": {"maxAgeHours": 24}, "stages": {"staging": {}}}
+
+PASSWORD = "stunden-geheim-1234"
 
 
 @dataclass
@@ -44,7 +47,7 @@ class Place:
         return folder_registry(self.folder / "registry")
 
     def client(self, name: str | None = None, **options: Any) -> KitClient:
-        signer = load_private_key(self.folder / f"{name}.key", "secret") if name else None
+        signer = load_private_key(self.folder / f"{name}.key", PASSWORD) if name else None
         return KitClient(self.registry, signer=signer, trust=TrustPolicy.load(self.folder / "trust.yaml"), **options)
 
     def witness(self) -> CheckpointResult:
@@ -53,16 +56,17 @@ class Place:
     def resource(self, name: str) -> KitOpsResource:
         return KitOpsResource(
             registry=self.registry,
-            signer=ModelKitSignerResource(private_key_path=str(self.folder / f"{name}.key"), password="secret"),
+            signer=ModelKitSignerResource(private_key_path=str(self.folder / f"{name}.key"), password=PASSWORD),
             trust=TrustResource(policy_path=str(self.folder / "trust.yaml")),
         )
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secrets_hunt: Hunt) -> Place:
+    secrets_hunt.plant("the password of the witness's key", PASSWORD)
     people = {"rita": ["releaser"], "wes": ["witness"]}
     for name in people:
-        generate_key_pair("secret").write(tmp_path / name)
+        generate_key_pair(PASSWORD).write(tmp_path / name)
     identities = [
         {"id": name, "roles": roles, "keys": [{"publicKey": f"{name}.pub"}]} for name, roles in people.items()
     ]
@@ -73,7 +77,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     found.client("rita").sign("wine:v1")
     monkeypatch.setenv("KITOPS_REGISTRY", found.registry)
     monkeypatch.setenv("KITOPS_WITNESS_KEY", str(tmp_path / "wes.key"))
-    monkeypatch.setenv("KITOPS_WITNESS_PASSWORD", "secret")
+    monkeypatch.setenv("KITOPS_WITNESS_PASSWORD", PASSWORD)
     monkeypatch.setenv("KITOPS_TRUST_POLICY", str(tmp_path / "trust.yaml"))
     # This machine forgets: what is remembered here is the instance's.
     monkeypatch.setenv("KITOPS_ORCHESTRATION_STATE", "/dev/null/nowhere")
