@@ -57,6 +57,7 @@ def test_a_time_that_is_none_names_no_file_and_hides_no_version(client, tmp_path
     assert sorted(path.name for path in (tmp_path / "site" / "audit").iterdir()) == [
         "2026-01.csv",
         "2026-01.html",
+        "all.csv",
         "index.html",
         "undated.csv",
         "undated.html",

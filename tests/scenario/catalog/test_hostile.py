@@ -17,7 +17,7 @@ from tests.scenario.catalog.hostile import ATTACKS, CANARY, fill
 _ELEMENTS = (
     "html head meta title link script body svg symbol circle path rect polyline polygon line text use"
     " p header main footer section div span nav ul ol li dl dt dd h1 h2 h3 a b i small time code pre br noscript"
-    " form input button label table caption thead tbody tr th td"
+    " form input button label select option table caption thead tbody tr th td"
 )
 ELEMENTS = frozenset(_ELEMENTS.split())
 
