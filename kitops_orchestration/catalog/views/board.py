@@ -124,8 +124,8 @@ def _lead(site: Catalog, todo: Sequence[ToDo]) -> str:
         return "Nothing was promoted to a stage yet."
     if all(stage.verdict is None for stage in stages):
         return (
-            f"{counted(len(stages), 'stage')} with a version. No policy and trust policy were given, so nothing is"
-            " judged."
+            f"{counted(len(stages), 'stage')} with a version. Nothing is judged: that takes a promotion policy and a"
+            " trust policy."
         )
     red = sum(stage.state == "red" for stage in stages)
     unknown = sum(stage.state == "unknown" for stage in stages)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.promotion.plan import PromotionPlan
 
 _MOST_FILES = 200
+_WHAT_JUDGING_TAKES = "That takes a promotion policy and a trust policy"
 _LOOKS: dict[str, Look] = {"holds": "good", "red": "bad", "unknown": "warn", "not judged": "open", "empty": "none"}
 
 
@@ -84,7 +85,7 @@ def _verdicts(model: Model, release: Release, stages: tuple[ModelStage, ...]) ->
         title = f"{words[stage.state]} in {stage.name}"
         if stage.state == "holds":
             title += " under today's policy"
-        told = stage.verdict.reason if stage.verdict else "No policy and trust policy were given."
+        told = stage.verdict.reason if stage.verdict else _WHAT_JUDGING_TAKES
         checks = stage.verdict.plan.checks if stage.verdict and stage.verdict.plan else ()
         passed = sum(check.is_passed for check in checks)
         tally = f" Checks passed: {passed} of {len(checks)}." if checks else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -65,6 +66,18 @@ def test_no_other_path_and_no_other_repository_is_shown(packed: dict, path: str)
         model_page.LiveSites().show(7, path)
     assert caught.value.status_code == 404
     assert b"secret" not in model_page.LiveSites().show(7, "index.html").body
+
+
+def test_where_nothing_is_judged_it_says_what_that_takes(packed: dict) -> None:
+    """The connection has a trust policy: that none was given is not true."""
+    sites = model_page.LiveSites()
+    board = sites.show(7, "index.html").body.decode()
+    address = re.findall(r'href="(m/[^"]*/-/v/[^"]*)"', board)[0]
+    version = sites.show(7, html.unescape(address)).body.decode()
+    assert "Nothing is judged: that takes a promotion policy and a trust policy." in board
+    assert "That takes a promotion policy and a trust policy." in version
+    assert "policy.." not in version
+    assert "trust policy were given" not in board + version
 
 
 def test_the_registry_is_asked_once_while_somebody_clicks_through(packed: dict) -> None:

@@ -25,7 +25,7 @@ from kitops_orchestration.testing.registry import EmbeddedRegistry
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "airflow"
 USERS = {"alice": "admin", "bob": "op", "carol": "viewer"}
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 600
 WEBHOOK_SECRET = "webhooks-geheim-1234"
 
 
