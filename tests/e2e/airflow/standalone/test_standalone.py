@@ -19,6 +19,9 @@ SETTLING_SECONDS = 10
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
+CARD = {"intended-use": None, "limitations": None}
+"""Fields of the form that nobody filled in: Airflow refuses an answer without them."""
+
 
 def test_the_connection_form_has_our_fields_and_its_test_passes(airflow, connection) -> None:
     (form,) = (item for item in airflow.call("GET", "/ui/connections/hook_meta") if item["connection_type"] == "kitops")
@@ -180,7 +183,7 @@ def test_only_who_may_approves_and_the_record_says_who(airflow, client) -> None:
     asked = airflow.call("GET", path)
     digest = str(client.resolve("team/wine:v1.0.0").digest)
     assert digest in asked["body"]
-    answer = {"chosen_options": ["Approve"], "params_input": {"comment": "checked by hand", "ticket": None}}
+    answer = {"chosen_options": ["Approve"], "params_input": {"comment": "checked by hand", "ticket": None, **CARD}}
     assert airflow.call("PATCH", path, user="carol", ok=False, json=answer) == 403
     assert airflow.call("PATCH", path, user="bob", ok=False, json=answer) == 200
     assert airflow.finish("approve_and_promote", run) == "success"
@@ -202,7 +205,7 @@ def test_a_rejection_is_on_record_and_nothing_moves(airflow, client, tmp_path) -
         lambda: airflow.task("approve_and_promote", run, "approve")["state"] in ("awaiting_input", "failed"),
     )
     time.sleep(SETTLING_SECONDS)
-    answer = {"chosen_options": ["Reject"], "params_input": {"comment": "too bitter", "ticket": None}}
+    answer = {"chosen_options": ["Reject"], "params_input": {"comment": "too bitter", "ticket": None, **CARD}}
     assert airflow.call("PATCH", path, user="bob", ok=False, json=answer) == 200
     assert airflow.finish("approve_and_promote", run) == "success"
     assert airflow.task("approve_and_promote", run, "record")["state"] == "skipped"
