@@ -2,9 +2,9 @@
 
     python benchmarks/run.py [NAME …]
 
-Names: startup, airflow_parse, registry, pack_unpack, gate, mlflow_export, lineage, dagster_load.  Each is a script of
-its own with options of its own; see
-README.md for what the figures mean and how the machine was when they were taken.
+Names: startup, airflow_parse, registry, latency, pack_unpack, gate, mlflow_export, lineage, dagster_load.  Each is a
+script of its own with options of its own; see README.md for what the figures mean and how the machine was when they
+were taken.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ SCRIPTS = {
     "startup": ["--jupyter", "--write"],
     "airflow_parse": ["--write"],
     "registry": ["--write"],
+    "latency": ["--write"],
     "pack_unpack": [],
     "gate": [],
     "mlflow_export": [],
