@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -91,6 +90,8 @@ def _without_store(verb: str, missing: str, given: dict[str, Any]) -> str | None
     """Return the whole line to write where the Kit CLI would take its store on this machine."""
     folder = folder_registry(Path.cwd() / "models")
     if (verb, missing) == ("pack", "reference"):
+        import shlex
+
         directory = given.get("directory") or Path("DIRECTORY")
         name = re.sub(r"[^a-z0-9]+", "-", directory.absolute().name.lower()).strip("-") or "model"
         return f"say where it goes, as in `kitctl pack {shlex.quote(str(directory))} -t {folder}/{name}:v1`"
