@@ -36,14 +36,6 @@ class Limits:
     max_unpacked_bytes: int | None = None
     """Refuse to unpack more than this; ``None`` bounds it by what the manifest declares."""
 
-    @property
-    def small_requests(self) -> int:
-        """Requests without content that are under way at the same time: twice ``concurrency``, or one if that is one.
-
-        They wait for the way to the registry, and hardly for anything that several of them would share.
-        """
-        return 1 if self.concurrency == 1 else 2 * self.concurrency
-
 
 def env(name: str) -> str | None:
     """Return an environment variable, or ``None`` when it is unset or empty."""

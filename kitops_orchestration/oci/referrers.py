@@ -17,7 +17,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Protocol
 
 from kitops_orchestration.disk.lock import brief_machine_lock
@@ -26,9 +25,7 @@ from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.descriptor import EMPTY, BlobSource, Descriptor, Digest
 from kitops_orchestration.oci.manifest import Index, Manifest, Node
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.repository import at_once
-from kitops_orchestration.oci.transfer.source import BytesSource, NewBytes
-from kitops_orchestration.settings import Limits
+from kitops_orchestration.oci.transfer.source import BytesSource
 
 LEGACY_SUFFIXES = (".sig", ".att", ".sbom")
 ANCHOR_PREFIX = "kitops-stage-"
@@ -83,40 +80,6 @@ class AttachResult:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A manifest that refers to another, and the content that it is made of; nothing of it is pushed yet."""
-
-    manifest: Manifest
-    contents: tuple[tuple[Descriptor, BlobSource], ...]
-
-    @classmethod
-    def of(
-        cls,
-        subject: Descriptor,
-        *,
-        artifact_type: str,
-        layers: Sequence[tuple[bytes, str]],
-        annotations: Mapping[str, str] = EMPTY,
-    ) -> Draft:
-        """Make the manifest of ``layers``, content and media type of each."""
-        config = Descriptor(media_types.EMPTY_JSON, Digest.of(b"{}"), 2)
-        rest = [Descriptor(media_type, Digest.of(content), len(content)) for content, media_type in layers]
-        manifest = Manifest.build(
-            config=config,
-            layers=rest,
-            artifact_type=artifact_type,
-            subject=Descriptor(subject.media_type, subject.digest, subject.size),
-            annotations=annotations,
-        )
-        contents = [(blob, NewBytes(content)) for blob, (content, _) in zip(rest, layers, strict=True)]
-        return cls(manifest, ((config, BytesSource(b"{}")), *contents))
-
-    def pushes(self, repository: Attachable) -> list[Callable[[], object]]:
-        """Return the calls that store the content; they may be made in any order, and at once."""
-        return [partial(repository.push_blob, blob, source) for blob, source in self.contents]
-
-
 def attach(
     repository: Attachable,
     subject: Descriptor,
@@ -125,7 +88,6 @@ def attach(
     layers: Sequence[tuple[bytes, str]],
     annotations: Mapping[str, str] = EMPTY,
     listed: Sequence[Descriptor] | None = None,
-    limits: Limits = Limits(),
 ) -> AttachResult:
     """Store ``layers`` (content and media type of each) as a manifest that refers to ``subject``.
 
@@ -133,13 +95,25 @@ def attach(
     Nothing in the manifest depends on when or where it is made, so attaching the same content again finds the
     same digest and adds nothing.  Put a creation time into ``annotations`` only if it belongs to the content.
     """
-    draft = Draft.of(subject, artifact_type=artifact_type, layers=layers, annotations=annotations)
-    described = describe(draft.manifest)
+    blobs = [(b"{}", media_types.EMPTY_JSON), *layers]
+    config, *rest = [Descriptor(media_type, Digest.of(content), len(content)) for content, media_type in blobs]
+    manifest = Manifest.build(
+        config=config,
+        layers=rest,
+        artifact_type=artifact_type,
+        subject=Descriptor(subject.media_type, subject.digest, subject.size),
+        annotations=annotations,
+    )
+    described = describe(manifest)
     listed = repository.referrers(subject.digest) if listed is None else listed
     if any(found.digest == described.digest for found in listed):
         return AttachResult(described, is_new=False)
-    at_once(limits, draft.pushes(repository))
-    repository.push_manifest(draft.manifest)
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=2) as pool:  # the config and the statement: neither waits for the other
+        contents = [BytesSource(content) for content, _ in blobs]
+        list(pool.map(repository.push_blob, (config, *rest), contents))
+    repository.push_manifest(manifest)
     return AttachResult(described, is_new=True)
 
 
@@ -147,11 +121,6 @@ def fallback_tag(digest: str) -> str:
     """Return the tag at which a registry without the API keeps the referrers of ``digest``."""
     checked = Digest(digest)
     return f"{checked.algorithm[:32]}-{checked.hex[:64]}"
-
-
-def older_tags(digest: str) -> list[str]:
-    """Return the tags of cosign's older forms for a manifest."""
-    return [fallback_tag(digest) + suffix for suffix in LEGACY_SUFFIXES]
 
 
 def is_referrer_tag(tag: str) -> bool:

@@ -7,13 +7,12 @@ The narrow parts are protocols of their own; ask for the smallest one that does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO, Protocol, TypeVar, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from kitops_orchestration.errors import NotFoundError
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor
 from kitops_orchestration.oci.manifest import Node
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.settings import Limits
 
 
 class ManifestReader(Protocol):
@@ -130,34 +129,6 @@ class ReferrersWriter(Protocol):
     def push_referrers(self, manifests: Sequence[Node]) -> None:
         """Store manifests, all of which refer to the same subject; their blobs are there."""
         ...
-
-
-_R = TypeVar("_R")
-
-
-def remembering(repository: _R) -> _R:
-    """Return a repository for one verb that asks once for what a digest names, where it is one that has to ask.
-
-    Only what the class itself offers: one that stands around another, and counts or fails, shall see each call.
-    """
-    offered: Callable[[_R], _R] | None = getattr(type(repository), "remembering", None)
-    return repository if offered is None else offered(repository)
-
-
-def at_once(limits: Limits, calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Make the calls and return their answers in order, as many at the same time as ``limits`` let small requests be.
-
-    Each sees what its caller has allowed (:func:`~kitops_orchestration.oci.tag_guard.allowing`).  All have ended when
-    this returns, or raises the failure of the first in order that failed.
-    """
-    if limits.small_requests == 1 or len(calls) < 2:
-        return [call() for call in calls]
-    from concurrent.futures import ThreadPoolExecutor
-    from contextvars import copy_context
-
-    with ThreadPoolExecutor(max_workers=min(limits.small_requests, len(calls))) as pool:
-        asked = [pool.submit(copy_context().run, call) for call in calls]
-    return [future.result() for future in asked]
 
 
 OpenRepository = Callable[[Reference], Repository]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -25,8 +26,6 @@ from kitops_orchestration.lineage.statements.verdict import SeenCheckpoint
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.read_once import OpenedOnce
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.referrers import older_tags
-from kitops_orchestration.oci.repository import at_once
 from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.presentation.page import Chip, Code, Page, Paragraph, Strong, Table
@@ -42,7 +41,6 @@ from kitops_orchestration.promotion.way_back import way_back
 from kitops_orchestration.promotion.way_in import check_way_in
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.attestation_tag import attestation_tag
-from kitops_orchestration.signing.legacy import signature_tag
 from kitops_orchestration.signing.timestamps import format_timestamp, now
 
 if TYPE_CHECKING:
@@ -244,7 +242,6 @@ def plan_promotion(
     source: Repository,
     target: str,
     destination: Repository,
-    once: OpenedOnce | None = None,
     *,
     stage: str,
     policy: PromotionPolicy | None = None,
@@ -264,8 +261,7 @@ def plan_promotion(
     ``open_stage`` gives the repository of another stage; by default that is one of the two repositories here.
     ``source_tag`` is how people call a ``target`` that is a digest; the destination keeps it.  ``is_fresh`` judges
     ages of evidence now, also where the ModelKit is in the stage already.  ``memory`` is where the numbers of
-    checkpoints are remembered, by default in a folder of this machine.  ``once`` keeps what was read, for a caller
-    that goes on with it.
+    checkpoints are remembered, by default in a folder of this machine.
 
     Raises:
         NotFoundError: there is nothing at ``target``.
@@ -273,7 +269,7 @@ def plan_promotion(
     """
     # The evidence that is judged has to be the evidence that is held against a checkpoint: a registry that is asked
     # twice can show two lists.
-    is_copied, once = once is not None, once or OpenedOnce()
+    once = OpenedOnce()
     source, destination = once(source), once(destination)
     rules = policy.stage(stage) if policy else Stage(stage, tag=stage)
     tag = tag or rules.tag
@@ -283,9 +279,7 @@ def plan_promotion(
     place = destination.reference.with_tag(tag)
     current = resolve_or_none(destination, tag)
     if policy is not None:
-        is_there = current == descriptor.digest
-        tags = _tags_needed(rules, descriptor.digest, is_copied=is_copied)
-        _ask_ahead(limits, *_needed(source, descriptor.digest, destination, tags, is_there=is_there))
+        _ask_ahead(limits, *_needed(source, descriptor.digest, destination, is_there=current == descriptor.digest))
     entered = None
     if current == descriptor.digest:
         wanted = Rules.of(stage, place, policy=policy, trust=trust, is_unsigned_enough=trust is None)
@@ -339,16 +333,8 @@ def plan_promotion(
     )
 
 
-def _tags_needed(stage: Stage, digest: Digest, *, is_copied: bool) -> list[str]:
-    """Return the tags of older evidence that are asked for: by the checks, and by the copy that follows a plan."""
-    if is_copied:
-        return older_tags(digest)
-    is_signature_asked = any(spec.kind == "signature" for spec in stage.checks)
-    return [attestation_tag(digest), *([signature_tag(digest)] if is_signature_asked else [])]
-
-
 def _needed(
-    source: Repository, digest: Digest, destination: Repository, tags: Sequence[str], *, is_there: bool
+    source: Repository, digest: Digest, destination: Repository, *, is_there: bool
 ) -> Iterator[Callable[[], object]]:
     """Yield what every plan under a policy asks about a digest, whatever the answers to the others are.
 
@@ -356,7 +342,7 @@ def _needed(
     """
     yield partial(source.fetch_manifest, digest)
     yield partial(source.referrers, digest)
-    yield from (partial(source.resolve, tag) for tag in tags)
+    yield partial(source.resolve, attestation_tag(digest))
     if source.reference.name != destination.reference.name:
         yield partial(destination.resolve, digest)
         if is_there:
@@ -372,7 +358,8 @@ def _ask_ahead(limits: Limits, *questions: Callable[[], object]) -> None:
             question()
 
     if limits.concurrency > 1:
-        at_once(limits, [partial(ask, question) for question in questions])
+        with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
+            list(pool.map(ask, questions))
 
 
 def require_own_tag(

@@ -20,23 +20,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from kitops_orchestration.cancel import check_cancelled
-from kitops_orchestration.errors import IntegrityError, NotFoundError, PromotionError, TagMovedError
-from kitops_orchestration.oci.copying.graph import CopyResult, Known, copy
-from kitops_orchestration.oci.manifest import Manifest, Node
-from kitops_orchestration.oci.read_once import OpenedOnce, ReadOnce
-from kitops_orchestration.oci.repository import at_once, remembering
+from kitops_orchestration.errors import IntegrityError, PromotionError, TagMovedError
+from kitops_orchestration.oci.copying.graph import CopyResult, copy
+from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.oci.tag_guard import allowing, check_tag
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.promotion.plan import PromotionPlan, plan_promotion
-from kitops_orchestration.promotion.record import Order, Owning, record, recorded_before
-from kitops_orchestration.promotion.stage_tag.anchor import anchor_of
+from kitops_orchestration.promotion.record import Order, record, recorded_before
+from kitops_orchestration.promotion.stage_tag.anchor import own_tag
 from kitops_orchestration.promotion.stage_tag.lock import promotion_lock
 from kitops_orchestration.promotion.version_name import version_name
 from kitops_orchestration.settings import Limits
@@ -162,9 +159,7 @@ def promote(
     is_own = _owns(policy, stage, source, destination, tag)
     if not is_own:
         check_tag(destination, getattr(destination, "guard", None), tag)
-    place, source, destination = destination, remembering(source), remembering(destination)
     with promotion_lock(destination.reference, tag), allowing(destination, *([tag] if is_own else [])):
-        once = OpenedOnce()
         found = plan_promotion(
             source,
             target,
@@ -178,7 +173,6 @@ def promote(
             rollback_of=rollback_of,
             memory=memory,
             limits=limits,
-            once=once,
         )
         if approved_plan is not None:
             _require_same(approved_plan, found)
@@ -188,31 +182,20 @@ def promote(
         # Whatever is there already: being done saves writes, and never checks.
         found.require_ready()
         order = Order(source, destination, found, policy, signer, run_context, reason, trust, limits, now(), cancel)
-        read = _Read(once(source), once(destination), found.digest)
-        recorded = recorded_before(replace(order, destination=read.destination))
-        known = read.known(place, limits, is_finished=recorded is not None)
-        moved = (
-            read.nothing()
-            if source.reference == destination.reference
-            else copy(
-                source,
-                found.digest,
-                destination,
-                referrers=True,
-                limits=limits,
-                progress=progress,
-                cancel=cancel,
-                verb="copy",
-                known=known,
-            )
+        recorded = recorded_before(order)
+        moved = copy(
+            source,
+            found.digest,
+            destination,
+            referrers=True,
+            limits=limits,
+            progress=progress,
+            cancel=cancel,
+            verb="copy",
         )
-        checks = [] if known.is_whole else [partial(read.verify, place, limits)]
-        if recorded is None:
-            attached = _record_and_move(order, read, checks, is_own=is_own)
-        else:
-            at_once(limits, checks)
-            attached = recorded
-        _record_at_source(order, read, attached)
+        _verify(destination, found, limits)
+        attached = recorded or _record_and_move(order, is_own=is_own)
+        _record_at_source(order, attached)
     reference = found.destination.with_digest(found.digest)
     return PromotionResult(
         reference, found.digest, stage, found.expected_current, found, moved, attached, recorded is None
@@ -259,49 +242,18 @@ def _require_no_older_checkpoint(approved: PromotionPlan, found: PromotionPlan) 
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What the plan read at both ends: what was judged is what is copied."""
-
-    source: Repository
-    destination: Repository
-    digest: Digest
-
-    @property
-    def root(self) -> Node:
-        """The manifest that was judged."""
-        return self.source.fetch_manifest(self.digest)
-
-    def known(self, place: Repository, limits: Limits, *, is_finished: bool) -> Known:
-        """Return what a copy need not ask for again; ``place`` is the destination, and asked anew for its blobs."""
-        is_there = resolve_or_none(self.destination, self.digest) is not None
-        try:
-            is_whole = is_there and not _lacking(place, self.root, limits)
-        except (NotFoundError, IntegrityError):
-            is_there = is_whole = False  # a tag may outlive what it points at: it is brought again, and looked at again
-        return Known(self.source, self.destination, is_there, is_whole=is_whole, is_finished=is_finished)
-
-    def verify(self, place: Repository, limits: Limits) -> None:
-        """The destination has the manifest with this digest, and every blob of it."""
-        missing = _lacking(place, self.root, limits)
-        if missing:
-            raise IntegrityError(
-                f"{place.reference.name} lacks {missing[0]} of {self.digest} after the copy",
-                advice="run the promotion again; if it stays so, the registry loses blobs",
-            )
-
-    def nothing(self) -> CopyResult:
-        """What was copied where source and destination are one repository."""
-        return CopyResult(self.root.descriptor, 0, 0, 0, 0, 0)
-
-
-def _lacking(place: Repository, root: Node, limits: Limits) -> list[Digest]:
-    """Ask for a manifest and its blobs, whatever is known of them; return the blobs that are not there."""
-    blobs = root.blobs if isinstance(root, Manifest) else ()
-    calls: list[Callable[[], Any]] = [partial(place.fetch_manifest, root.digest)]
-    calls += [partial(place.has_blob, blob) for blob in blobs]
-    _, *there = at_once(limits, calls)
-    return [blob.digest for blob, is_there in zip(blobs, there, strict=True) if not is_there]
+def _verify(destination: Repository, found: PromotionPlan, limits: Limits) -> None:
+    """The destination has the manifest with this digest, and every blob of it."""
+    node = destination.fetch_manifest(found.digest)
+    blobs = node.blobs if isinstance(node, Manifest) else ()
+    with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
+        there = list(pool.map(destination.has_blob, blobs))
+    missing = [blob.digest for blob, is_there in zip(blobs, there, strict=True) if not is_there]
+    if missing:
+        raise IntegrityError(
+            f"{destination.reference.name} lacks {missing[0]} of {found.digest} after the copy",
+            advice="run the promotion again; if it stays so, the registry loses blobs",
+        )
 
 
 def _owns(policy: PromotionPolicy | None, stage: str, source: Repository, destination: Repository, tag: str) -> bool:
@@ -310,23 +262,18 @@ def _owns(policy: PromotionPolicy | None, stage: str, source: Repository, destin
     return owner is not None and owner.name == stage
 
 
-def _record_and_move(order: Order, read: _Read, checks: Sequence[Callable[[], object]], *, is_own: bool) -> Attached:
-    found = order.plan
-    # Evidence came along, and an earlier try may have got as far as this: both ends of the chain are read anew.
-    now_ = cast("Repository", ReadOnce(order.destination))
-    ends = {found.digest, *([found.expected_current] if found.expected_current else [])}
-    lists = [partial(now_.referrers, end) for end in ends]
-    # The copy may have taken hours.
-    at_once(order.limits, [*checks, partial(_require_tag, order, found.expected_current), *lists])
-    order_now = replace(order, destination=now_)
-    anchor = anchor_of(order.tag).digest
-    owning = Owning.of(order_now, read.destination.referrers(anchor)) if is_own else None
-    attached = record(order_now, owning, partial(_keep, order, read))
-    _move_tag(order, attached)
+def _record_and_move(order: Order, *, is_own: bool) -> Attached:
+    _require_tag(order, order.plan.expected_current)  # the copy may have taken hours
+    attached = record(order)
+    if is_own:
+        own_tag(order.destination, order.plan.stage, order.tag, signer=order.signer)
+    _keep(order)
+    _move_tag(order)
+    _require_listed(order, attached)
     return attached
 
 
-def _keep(order: Order, read: _Read) -> None:
+def _keep(order: Order) -> None:
     """Give the digest a tag of its own at the destination: what has no tag, garbage collection may take.
 
     The version's own tag, through every stage, unless it is one that moves: there is no ``staging`` in production.
@@ -334,7 +281,7 @@ def _keep(order: Order, read: _Read) -> None:
     found = order.plan
     name = found.source.tag
     if order.source.reference.name != order.destination.reference.name:
-        name = version_name(read.source, found.source, trust=order.trust, limits=order.limits)
+        name = version_name(order.source, found.source, trust=order.trust, limits=order.limits)
     moving = {"latest", order.tag, *(stage.tag for stage in (order.policy.stages.values() if order.policy else ()))}
     for tag in (name, f"{found.stage}-{found.digest.short}"):
         if tag is None or tag in moving:
@@ -346,23 +293,21 @@ def _keep(order: Order, read: _Read) -> None:
             return
 
 
-def _move_tag(order: Order, attached: Attached) -> None:
+def _move_tag(order: Order) -> None:
     """Move the tag if it is still where the plan saw it, and look whether it stayed.
 
     Another machine that looked before this one moved may move the tag after it, and both would believe that they
     had won.  Its move takes about as long as this one, so the last look waits a few times that long.
     """
     found, tag = order.plan, order.tag
-    listed = partial(_require_listed, order, attached)
     if found.is_at_tag:
-        listed()
         return
     begun = time.monotonic()
     _require_tag(order, found.expected_current)
     wanted = order.destination.resolve(found.digest)
     check_cancelled(order.cancel)
     order.destination.set_tag(tag, wanted)
-    at_once(order.limits, [partial(_require_tag, order, found.digest), listed])
+    _require_tag(order, found.digest)
     time.sleep(min(_LONGEST_LOOK_SECONDS, _PATIENCE * (time.monotonic() - begun)))
     _require_tag(order, found.digest)
 
@@ -389,11 +334,10 @@ def _require_listed(order: Order, attached: Attached) -> None:
         order.destination.push_manifest(order.destination.fetch_manifest(attached.descriptor.digest))
 
 
-def _record_at_source(order: Order, read: _Read, recorded: Attached) -> None:
+def _record_at_source(order: Order, recorded: Attached) -> None:
     """Say at the source, too, where the ModelKit went; the same statement, by the same digest."""
     if order.source.reference == order.destination.reference:
         return
-    digest = recorded.descriptor.digest
-    if recorded.is_new or digest not in {listed.digest for listed in read.source.referrers(order.plan.digest)}:
-        known = Known(order.destination, order.source, is_there=False)
-        copy(order.destination, digest, order.source, limits=order.limits, known=known)
+    known = {listed.digest for listed in order.source.referrers(order.plan.digest)}
+    if recorded.descriptor.digest not in known:
+        copy(order.destination, recorded.descriptor.digest, order.source, limits=order.limits)

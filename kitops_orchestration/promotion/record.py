@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from kitops_orchestration.lineage.statements import Promotion, RunContext, VerificationResult
-from kitops_orchestration.lineage.statements.attach import Attached, Prepared, contents_of, prepare, push_in_turn
+from kitops_orchestration.lineage.statements.attach import Attached, attach
 from kitops_orchestration.lineage.statements.verdict import CheckedFact, Verdict
-from kitops_orchestration.oci.repository import at_once
 from kitops_orchestration.promotion.checks.approvals import policy_resource
 from kitops_orchestration.promotion.predicate_types import VERIFIER
 from kitops_orchestration.promotion.records.counting import policies_of
 from kitops_orchestration.promotion.records.history import HistoryEntry, events_of, into, recorded_promotions
-from kitops_orchestration.promotion.stage_tag.anchor import ensure_anchor, prepare_own_tag
 from kitops_orchestration.signing.timestamps import format_timestamp
 from kitops_orchestration.signing.trust import TrustPolicy
 
 if TYPE_CHECKING:
-    from kitops_orchestration.oci.descriptor import Descriptor, Digest
+    from kitops_orchestration.oci.descriptor import Digest
     from kitops_orchestration.oci.repository import Repository
     from kitops_orchestration.promotion.plan import PromotionPlan
     from kitops_orchestration.promotion.rules.policy import PromotionPolicy
@@ -102,45 +98,14 @@ def _is_signed_with(order: Order, entry: HistoryEntry) -> bool:
     return any(item.event == entry.event and item.record.evidence.is_verified for item in found)
 
 
-def record(order: Order, owning: Owning | None, beside: Callable[[], object]) -> Attached:
-    """Attach the promotion, and the verification result where there were checks; a re-run finds the same.
-
-    ``owning`` is what is written with them about the tag, and ``beside`` what may be done at the same time.  What the
-    statements are made of goes ahead at once; the promotion is listed first, so that a re-run finds its moment.
-    """
+def record(order: Order) -> Attached:
+    """Attach the promotion, and the verification result where there were checks; a re-run finds the same."""
     said = _promotion(order)
     said = _unfinished(order, said) or said
-    place, subject = order.destination, order.destination.resolve(order.plan.digest)
-    promotion = prepare(place, subject, said, signer=order.signer)
-    checked = [] if order.policy is None else [prepare(place, subject, _verification(order, said), signer=order.signer)]
-    own = [] if owning is None else [owning.statement]
-    at_once(order.limits, contents_of(place, promotion, *checked, *own))
-    is_listed_by_tag = getattr(place, "has_referrers_api", None) is False
-    attached, *_ = push_in_turn(place, promotion, *(checked if is_listed_by_tag else []))
-    rest: list[Callable[[], object]] = [partial(item.push, place) for item in ([] if is_listed_by_tag else checked)]
-    at_once(order.limits, [*rest, *([] if owning is None else [partial(owning.push, place)]), beside])
+    attached = attach(order.destination, order.plan.digest, said, signer=order.signer)
+    if order.policy is not None:
+        attach(order.destination, order.plan.digest, _verification(order, said), signer=order.signer)
     return attached
-
-
-@dataclass(frozen=True, slots=True)
-class Owning:
-    """What says that the tag is the stage's, once the anchor is there."""
-
-    tag: str
-    statement: Prepared
-    is_first: bool
-    """Nothing hangs on the anchor yet, so that it is hardly there."""
-
-    @classmethod
-    def of(cls, order: Order, listed: Sequence[Descriptor]) -> Self:
-        """Prepare it; ``listed`` is what the plan found on the anchor."""
-        said = prepare_own_tag(order.destination, order.plan.stage, order.tag, signer=order.signer, listed=listed)
-        return cls(order.tag, said, not listed)
-
-    def push(self, repository: Repository) -> None:
-        """Write the anchor where it is missing, and the statement."""
-        ensure_anchor(repository, self.tag, is_missing=self.is_first)
-        self.statement.push(repository)
 
 
 def _promotion(order: Order) -> Promotion:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kitops_orchestration.disk.lock import brief_machine_lock
@@ -19,7 +18,7 @@ from kitops_orchestration.errors import NotFoundError, RegistryUnavailableError,
 from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.referrers import fallback_tag
-from kitops_orchestration.oci.transfer.source import BytesSource, NewBytes
+from kitops_orchestration.oci.transfer.source import BytesSource
 from kitops_orchestration.signing.attached_bytes import read_blob
 from kitops_orchestration.signing.statement import decode_json, encode_json
 
@@ -78,58 +77,27 @@ def payload_for(repository: Reference, digest: str, annotations: Mapping[str, st
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
-    """The manifest at the tag, and whether this signature was added to it."""
-
-    descriptor: Descriptor
-    is_new: bool
-    before: Manifest | None
-    """What was there before."""
-
-
-def pushes_ahead(
-    repository: Repository, digest: str, annotations: Mapping[str, str] = EMPTY
-) -> list[Callable[[], object]]:
-    """Return calls that store what a first signature is made of; nothing counts before :func:`add_signature`."""
-    payload = payload_for(repository.reference, digest, annotations)
-    layer = _layer(payload)
-    config = _config((layer,))
-    return [
-        partial(repository.push_blob, layer, NewBytes(payload)),
-        partial(repository.push_blob, _config_of(config), NewBytes(config)),
-    ]
-
-
 def add_signature(
-    repository: Repository,
-    digest: str,
-    signer: Signer,
-    annotations: Mapping[str, str] = EMPTY,
-    *,
-    is_probably_new: bool = False,
-) -> Added:
-    """Add a signature at the ``.sig`` tag, unless it is there.
-
-    ``is_probably_new`` signs without a look at the tag first: under the lock it is looked at in any case.
-    """
+    repository: Repository, digest: str, signer: Signer, annotations: Mapping[str, str] = EMPTY
+) -> tuple[Descriptor, bool]:
+    """Add a signature at the ``.sig`` tag; return the manifest there, and False when it had the signature already."""
     payload = payload_for(repository.reference, digest, annotations)
-    before = None if is_probably_new else at_tag(repository, digest)
+    before = _manifest(repository, digest)
     if before is not None and any(_is_by(signer.public_key, payload, other) for other in before.layers):
-        return Added(before.descriptor, False, before)
-    layer = _layer(payload, base64.b64encode(signer.sign(payload)).decode())
+        return before.descriptor, False
+    signature = base64.b64encode(signer.sign(payload)).decode()
+    layer = Descriptor(SIMPLE_SIGNING, Digest.of(payload), len(payload), {ANNOTATION_SIGNATURE: signature})
+    repository.push_blob(layer, BytesSource(payload))
     is_new = False
     with brief_machine_lock(f"{repository.reference.name}:{signature_tag(digest)}"):
         for _ in range(_ATTEMPTS):
-            existing = at_tag(repository, digest)
+            existing = _manifest(repository, digest)
             layers = () if existing is None else existing.layers
             if existing is not None and any(_is_by(signer.public_key, payload, other) for other in layers):
-                return Added(existing.descriptor, is_new, before if is_new else existing)
-            if not is_new:
-                before, is_new = existing, True
-                repository.push_blob(layer, BytesSource(payload))
+                return existing.descriptor, is_new
             # Looked at once more in the next round: a signer on another machine may have written over it.
             _write(repository, digest, (*layers, layer))
+            is_new = True
     raise RegistryUnavailableError(
         f"{repository.reference.name}:{signature_tag(digest)} is changed faster than it can be written",
         operation="sign",
@@ -137,14 +105,9 @@ def add_signature(
     )
 
 
-def _layer(payload: bytes, signature: str | None = None) -> Descriptor:
-    annotations = EMPTY if signature is None else {ANNOTATION_SIGNATURE: signature}
-    return Descriptor(SIMPLE_SIGNING, Digest.of(payload), len(payload), annotations)
-
-
 def _write(repository: Repository, digest: str, layers: tuple[Descriptor, ...]) -> None:
     config_bytes = _config(layers)
-    config = _config_of(config_bytes)
+    config = Descriptor(_CONFIG, Digest.of(config_bytes), len(config_bytes))
     repository.push_blob(config, BytesSource(config_bytes))
     repository.push_manifest(Manifest.build(config=config, layers=layers), tag=signature_tag(digest))
 
@@ -155,7 +118,7 @@ def read_signatures(repository: Repository, digest: str) -> list[LegacySignature
     Raises:
         SignatureError: the tag holds something else, or more than a thousand signatures.
     """
-    manifest = at_tag(repository, digest)
+    manifest = _manifest(repository, digest)
     return [] if manifest is None else signatures_of(repository, manifest, signature_tag(digest))
 
 
@@ -179,8 +142,7 @@ def signatures_of(repository: Repository, manifest: Manifest, where: str) -> lis
     return found
 
 
-def at_tag(repository: Repository, digest: str) -> Manifest | None:
-    """Return the manifest at the ``.sig`` tag, or ``None``; raises ``SignatureError`` where it is something else."""
+def _manifest(repository: Repository, digest: str) -> Manifest | None:
     try:
         node = repository.fetch_manifest(signature_tag(digest))
     except NotFoundError:
@@ -200,10 +162,6 @@ def _signature(layer: Descriptor) -> bytes:
         return base64.b64decode(layer.annotations.get(ANNOTATION_SIGNATURE, ""), validate=True)
     except binascii.Error:
         return b""  # verifies with no key, and is reported so
-
-
-def _config_of(content: bytes) -> Descriptor:
-    return Descriptor(_CONFIG, Digest.of(content), len(content))
 
 
 def _config(layers: tuple[Descriptor, ...]) -> bytes:

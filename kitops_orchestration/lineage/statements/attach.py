@@ -7,18 +7,15 @@ attached as plain in-toto statements and every answer says that they are not sig
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from kitops_orchestration.errors import KitOpsError, SignatureError
 from kitops_orchestration.lineage.statements import Predicate, statement_about
-from kitops_orchestration.oci import media_types
+from kitops_orchestration.oci import media_types, referrers
 from kitops_orchestration.oci.descriptor import Descriptor
-from kitops_orchestration.oci.referrers import Draft, describe
-from kitops_orchestration.oci.repository import at_once
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.presentation.page import Code, Page, Paragraph
 from kitops_orchestration.settings import Limits
@@ -38,7 +35,7 @@ from kitops_orchestration.signing.timestamps import format_timestamp
 from kitops_orchestration.signing.trusted_time.claims import claimed_time, run_time
 
 if TYPE_CHECKING:
-    from kitops_orchestration.oci.repository import ReferrersWriter, Repository
+    from kitops_orchestration.oci.repository import Repository
     from kitops_orchestration.signing.keys import Signer
     from kitops_orchestration.signing.trust import TrustPolicy
 
@@ -87,16 +84,10 @@ class AttachOptions(TypedDict, total=False):
     """What :func:`attach` takes by name and a client or an adapter hands through."""
 
     signer: Signer | None
-    limits: Limits
 
 
 def attach(
-    repository: Repository,
-    target: str,
-    statement: Statement | Predicate,
-    *,
-    signer: Signer | None = None,
-    limits: Limits = Limits(),
+    repository: Repository, target: str, statement: Statement | Predicate, *, signer: Signer | None = None
 ) -> Attached:
     """Attach a statement to the manifest at ``target``, signed when ``signer`` is given.
 
@@ -107,82 +98,32 @@ def attach(
         SignatureError: the statement is about another digest than ``target`` has.
         NotFoundError: there is nothing at ``target``.
     """
-    prepared = prepare(repository, repository.resolve(target), statement, signer=signer)
-    at_once(limits, contents_of(repository, prepared))
-    return prepared.push(repository)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A statement that is there already, or one that is made and not written yet."""
-
-    descriptor: Descriptor
-    draft: Draft | None
-    """``None`` where it is there."""
-    is_signed: bool
-
-    def push(self, repository: Repository) -> Attached:
-        """Write the manifest, whose content is there; from then on it is listed."""
-        if self.draft is not None:
-            repository.push_manifest(self.draft.manifest)
-        return Attached(self.descriptor, self.draft is not None, self.is_signed)
-
-
-def push_in_turn(repository: Repository, *prepared: Prepared) -> list[Attached]:
-    """Write statements about one manifest, of which none is listed before those that are named before it.
-
-    Where a tag lists them, one write of it lists them all.
-    """
-    new = [item.draft for item in prepared if item.draft is not None]
-    if len(new) < 2 or getattr(repository, "has_referrers_api", None) is not False:
-        return [item.push(repository) for item in prepared]
-    cast("ReferrersWriter", repository).push_referrers([draft.manifest for draft in new])
-    return [Attached(item.descriptor, item.draft is not None, item.is_signed) for item in prepared]
-
-
-def contents_of(repository: Repository, *prepared: Prepared) -> list[Callable[[], object]]:
-    """Return the calls that store what statements are made of, each blob once; they may be made at once."""
-    blobs = {blob.digest: (blob, source) for item in prepared if item.draft for blob, source in item.draft.contents}
-    return [partial(repository.push_blob, blob, source) for blob, source in blobs.values()]
-
-
-def prepare(
-    repository: Repository,
-    subject: Descriptor,
-    statement: Statement | Predicate,
-    *,
-    signer: Signer | None = None,
-    listed: Sequence[Descriptor] | None = None,
-) -> Prepared:
-    """Make a statement about ``subject``, unless the same one is among its referrers; nothing is written.
-
-    ``listed`` are its referrers, where the caller has read them.  Raises :class:`SignatureError` like :func:`attach`.
-    """
+    subject = repository.resolve(target)
     if not isinstance(statement, Statement):
         statement = statement_about(subject.digest, statement)
     if not statement.is_about(subject.digest):
         raise SignatureError(
-            f"the statement is not about {subject.digest}, which {repository.reference.name} has there",
+            f"the statement is not about {subject.digest}, which {repository.reference.name} has at {target}",
             advice="build the statement for the digest that it is attached to",
         )
     event_id = _event_id(statement)
-    listed = repository.referrers(subject.digest) if listed is None else listed
+    listed = repository.referrers(subject.digest)
     same = _find_same(repository, subject, listed, event_id, signer)
     if same is not None:
-        return Prepared(same, None, signer is not None)
+        return Attached(same, is_new=False, is_signed=signer is not None)
     if signer is None:
         content, media_type = statement.content, IN_TOTO
     else:
         content, media_type = sign_statement(statement, signer), BUNDLE
-    draft = Draft.of(
+    result = referrers.attach(
+        repository,
         subject,
         artifact_type=media_type,
         layers=[(content, media_type)],
         annotations=_annotations(statement, event_id, is_signed=signer is not None),
+        listed=listed,
     )
-    same = next((item for item in listed if item.digest == draft.manifest.digest), None)
-    is_new = same is None
-    return Prepared(describe(draft.manifest) if same is None else same, draft if is_new else None, signer is not None)
+    return Attached(result.descriptor, result.is_new, signer is not None)
 
 
 def attest(
@@ -192,7 +133,6 @@ def attest(
     predicate: Mapping[str, Any],
     *,
     signer: Signer | None = None,
-    limits: Limits = Limits(),
 ) -> Attached:
     """Attach any report (a security scan, an evaluation, a data sheet) as a statement of ``predicate_type``.
 
@@ -214,7 +154,7 @@ def attest(
         Card.from_json(predicate)
     ordered = _sorted(with_superseded(repository, digest, kind, _sorted(predicate), signer))
     statement = Statement.build(digest, kind, ordered)
-    return attach(repository, digest, statement, signer=signer, limits=limits)
+    return attach(repository, digest, statement, signer=signer)
 
 
 def load_evidence(

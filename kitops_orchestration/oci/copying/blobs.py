@@ -17,15 +17,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from kitops_orchestration.cancel import LinkedEvent, check_cancelled
 from kitops_orchestration.errors import AuthenticationError, RegistryError, Side
-from kitops_orchestration.oci.descriptor import Descriptor, Digest
+from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.layout import LayoutRepository
-from kitops_orchestration.oci.repository import Repository, at_once
+from kitops_orchestration.oci.repository import Repository
 from kitops_orchestration.oci.transfer.download import download_blob
 from kitops_orchestration.oci.verified import Check
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, Verb
@@ -55,18 +54,11 @@ class BlobCopier:
         self._can_mount = source.reference.registry == destination.reference.registry or (
             source.reference.is_folder and destination.reference.is_folder
         )
-        self._refused: set[Digest] = set()
         self.copied = self.mounted = self.skipped = self.bytes_moved = 0
 
-    def copy_all(self, blobs: Sequence[Descriptor], *, are_new: bool = False) -> None:
-        """Copy each blob once, ``limits.concurrency`` at a time; the first failure stops the others.
-
-        ``are_new``: the destination has hardly any of them, so that it is asked to take them over before it is asked
-        whether it has them.
-        """
+    def copy_all(self, blobs: Sequence[Descriptor]) -> None:
+        """Copy each blob once, ``limits.concurrency`` at a time; the first failure stops the others."""
         unique = list({blob.digest: blob for blob in blobs}.values())
-        if are_new and self._can_mount:
-            unique = self._not_mounted(unique)
         if not unique:
             return
         workers = max(1, min(self._limits.concurrency, len(unique)))
@@ -98,7 +90,7 @@ class BlobCopier:
         with on_side("destination"):
             if self._destination.has_blob(blob):
                 return self._count("skipped", blob)
-            if self._can_mount and blob.digest not in self._refused and self._mount(blob):
+            if self._can_mount and self._mount(blob):
                 return self._count("mounted", blob)
         self.report(blob, "started")
         try:
@@ -107,26 +99,6 @@ class BlobCopier:
             self.report(blob, "failed")
             raise
         return self._count("finished" if is_new else "skipped", blob)
-
-    def _not_mounted(self, blobs: Sequence[Descriptor]) -> list[Descriptor]:
-        """Take over what the destination takes, and return the rest; after one refusal nothing more is asked so."""
-        is_refused = threading.Event()
-
-        def mount(blob: Descriptor) -> bool:
-            if is_refused.is_set():
-                return False
-            self.check_cancelled()
-            with on_side("destination"):
-                is_mounted = self._mount(blob)
-            if is_mounted:
-                self._count("mounted", blob)
-            else:
-                self._refused.add(blob.digest)
-                is_refused.set()
-            return is_mounted
-
-        answers = at_once(self._limits, [partial(mount, blob) for blob in blobs])
-        return [blob for blob, is_mounted in zip(blobs, answers, strict=True) if not is_mounted]
 
     def _mount(self, blob: Descriptor) -> bool:
         try:

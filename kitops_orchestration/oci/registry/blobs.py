@@ -15,7 +15,6 @@ from urllib.parse import quote
 from kitops_orchestration.errors import AuthenticationError, RegistryError, SizeMismatchError
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
 from kitops_orchestration.oci.http.response import whole_number
-from kitops_orchestration.oci.manifest import Node
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.registry.blob_stream import BlobStream
 from kitops_orchestration.oci.registry.overlapped_upload import OVERLAP_BYTES, OverlappedUpload
@@ -23,7 +22,6 @@ from kitops_orchestration.oci.registry.session import Call, RegistrySession
 from kitops_orchestration.oci.registry.upload import BlobUpload
 from kitops_orchestration.oci.transfer.checkpoint import Checkpoint
 from kitops_orchestration.oci.transfer.push import PushedBlob, hash_source
-from kitops_orchestration.oci.transfer.source import NewBytes
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
 from kitops_orchestration.settings import MIB
 
@@ -40,50 +38,6 @@ class _Streak:
     """How many blobs in a row the repository did not have; shared by every view of it."""
 
     absent: int = 0
-
-
-class VerbMemory:
-    """What one verb has read or written at one repository by digest: manifests with their bytes, and blobs by name.
-
-    A digest names the same for ever, so that the next step need not ask again.  What may change, a tag or a list, is
-    never here.  Safe for threads, and for one verb only.
-    """
-
-    def __init__(self) -> None:
-        self._nodes: dict[str, Node] = {}
-        self._found: dict[str, Descriptor] = {}
-        self._blobs: set[tuple[str, int]] = set()
-
-    def node(self, target: str) -> Node | None:
-        """Return the manifest with a digest, if it was read or written; a tag is never known."""
-        return self._nodes.get(target)
-
-    def keep(self, node: Node) -> None:
-        """Remember a manifest that the repository has."""
-        self._nodes[str(node.digest)] = node
-
-    def found(self, target: str) -> Descriptor | None:
-        """Return the descriptor of a manifest that was seen to be there; a tag is never known."""
-        node = self._nodes.get(target)
-        return self._found.get(target) if node is None else node.descriptor
-
-    def meet(self, manifest: Descriptor) -> Descriptor:
-        """Remember that the repository has a manifest, and return it."""
-        self._found[str(manifest.digest)] = manifest
-        return manifest
-
-    def forget(self, digest: str) -> None:
-        """A manifest was deleted."""
-        self._nodes.pop(digest, None)
-        self._found.pop(digest, None)
-
-    def has(self, blob: Descriptor) -> bool:
-        """Tell whether the repository was seen to have a blob of this size."""
-        return (str(blob.digest), blob.size) in self._blobs
-
-    def note(self, blob: Descriptor) -> None:
-        """Remember that the repository has a blob."""
-        self._blobs.add((str(blob.digest), blob.size))
 
 
 class RemoteBlobs:
@@ -107,7 +61,6 @@ class RemoteBlobs:
         # Uploads that a refused mount opened, waiting for their blob.
         self._opened: dict[Digest, str] = {}
         self._streak = _Streak()
-        self._memory: VerbMemory | None = None
         self.sent_before: dict[Digest, int] = {}
         """Bytes of each blob that an earlier process had sent, where this one went on with its upload."""
 
@@ -129,15 +82,6 @@ class RemoteBlobs:
         bound._cancel = cancel
         return bound
 
-    def remembering(self) -> Self:
-        """Return this repository for one verb, which asks once for what a digest names.
-
-        What the verb reads or writes by digest is not asked for again; tags, lists and ``has_blob`` are, each time.
-        """
-        bound = copy.copy(self)
-        bound._memory = VerbMemory()
-        return bound
-
     def _heard_by(self, progress: ProgressCallback, cancel: threading.Event | None) -> Self:
         """Return this repository with one more listener, stopped by ``cancel``."""
         bound = copy.copy(self.stopped_by(cancel))
@@ -150,12 +94,8 @@ class RemoteBlobs:
         return bound
 
     def has_blob(self, descriptor: Descriptor) -> bool:
-        """Tell whether the blob is there, by HEAD; an upload that a refused mount opened for it is taken back then."""
-        is_there = self._has(descriptor, ("pull",))
-        location = self._opened.pop(descriptor.digest, None) if is_there else None
-        if location is not None:
-            self._session.tidy_up(Call("DELETE", location, self._reference, "push blob to", ("pull", "push")), None)
-        return is_there
+        """Tell whether the blob is there, by HEAD."""
+        return self._has(descriptor, ("pull",))
 
     def fetch_blob(self, descriptor: Descriptor, *, offset: int = 0) -> BinaryIO:
         """Open the blob at ``offset``; unverified, resumed when the connection breaks."""
@@ -178,8 +118,6 @@ class RemoteBlobs:
     def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
         """Stream a blob from its source into the registry; False when it was there already.
 
-        :class:`NewBytes` are sent without a question, because nobody can have them yet.
-
         Raises:
             DigestMismatchError: the source is not the content that the descriptor names.
         """
@@ -191,7 +129,7 @@ class RemoteBlobs:
         total = descriptor.size
         # A mount that was refused a moment ago has shown that the blob is not there.
         location = self._opened.pop(descriptor.digest, None)
-        if location is None and not isinstance(source, NewBytes):
+        if location is None:
             if self._is_there(descriptor):
                 self._tell(descriptor, "skipped", total)
                 return False
@@ -215,7 +153,6 @@ class RemoteBlobs:
             self._tell(descriptor, "failed", 0)
             raise
         self._tell(descriptor, "finished", total)
-        self._note(descriptor)
         return True
 
     def push_content(
@@ -259,13 +196,8 @@ class RemoteBlobs:
             refused.add(pair)
         is_mounted = status == 201
         if is_mounted:
-            self._note(descriptor)
             self._tell(descriptor, "mounted", descriptor.size)
         return is_mounted
-
-    def _note(self, blob: Descriptor) -> None:
-        if self._memory is not None:
-            self._memory.note(blob)
 
     def _is_there(self, descriptor: Descriptor) -> bool:
         """Tell whether the blob is in the repository; among new ones, by the request that opens its upload.
@@ -273,8 +205,6 @@ class RemoteBlobs:
         A mount from the repository itself is a question too, and its "no" an open upload: one round trip less,
         which counts for small blobs only.
         """
-        if self._memory is not None and self._memory.has(descriptor):
-            return True
         may_be_mounted = self._streak.absent >= STREAK and descriptor.size <= SMALL_BYTES
         is_there = self._is_mounted_from_itself(descriptor) if may_be_mounted else None
         if is_there is None:
@@ -350,10 +280,7 @@ class RemoteBlobs:
             raise self._session.error(call, response)
         length = whole_number(response.headers.get("Content-Length"))
         # A blob of another size under this name is a broken one: pushing again repairs it where that is possible.
-        is_whole = length is None or length == descriptor.size
-        if is_whole:
-            self._note(descriptor)
-        return is_whole
+        return length is None or length == descriptor.size
 
     def _tell(self, descriptor: Descriptor, state: State, done: int) -> None:
         self._progress(ProgressEvent("push", descriptor.digest, state, done, descriptor.size))

@@ -81,14 +81,6 @@ class RemoteControl:
         except NotFoundError as error:
             raise no_repository(self._reference) from error
 
-    def tags_of_one_page(self, *, cancel: threading.Event | None = None) -> set[str] | None:
-        """Return all tags, where one answer holds them; ``None`` where there is more, or no list."""
-        operation = "list tags of"
-        response = self.send("GET", f"{self._root}/tags/list?n=1000", operation, cancel=cancel, limit=_PAGE_BYTES)
-        if response.status != 200 or next_link(response.headers):
-            return None
-        return {tag for tag in self._page(response, "tags", operation) if isinstance(tag, str)}
-
     def exists(self, *, cancel: threading.Event | None = None) -> bool:
         """Tell whether the registry answers a list of tags, be it empty."""
         operation = "list tags of"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -33,17 +33,8 @@ from kitops_orchestration.oci.http.response import Response, whole_number
 from kitops_orchestration.oci.http.tls import TlsOptions
 from kitops_orchestration.oci.manifest import Node, parse
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.referrers import (
-    add_to_fallback,
-    complete,
-    describe,
-    fallback_referrers,
-    fallback_tag,
-    is_hidden_tag,
-    is_referrer_tag,
-)
+from kitops_orchestration.oci.referrers import add_to_fallback, complete, describe, fallback_referrers, is_hidden_tag
 from kitops_orchestration.oci.registry.blobs import RemoteBlobs
-from kitops_orchestration.oci.registry.errors import error_codes
 from kitops_orchestration.oci.registry.manifests import UNSUPPORTED, RemoteControl
 from kitops_orchestration.oci.registry.session import Call, shared_session
 from kitops_orchestration.oci.tag_guard import TagGuard, check_digest, check_tag
@@ -51,9 +42,6 @@ from kitops_orchestration.oci.transfer.checkpoint import Checkpoint
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
-_AGAIN_SECONDS = (0.1, 0.4)
-"""Pauses before a manifest is sent again whose blobs the registry says that it has not got."""
-_BLOB_UNKNOWN = "MANIFEST_BLOB_UNKNOWN"
 _ACCEPT = {"Accept": ", ".join((*media_types.MANIFESTS, *media_types.INDEXES))}
 
 
@@ -159,9 +147,6 @@ class RemoteRepository(RemoteBlobs):
 
     def resolve(self, target: str) -> Descriptor:
         """Return what a tag or digest points at; raises ``NotFoundError``."""
-        met = self._memory.found(target) if self._memory is not None else None
-        if met is not None:
-            return met
         operation = f"resolve {target} in"
         response = self._control.manifest("HEAD", target, operation, headers=_ACCEPT, cancel=self._cancel)
         digest, size = _said_digest(response), whole_number(response.headers.get("Content-Length"))
@@ -175,8 +160,7 @@ class RemoteRepository(RemoteBlobs):
         self._check_answer(target, digest)
         if ":" in target and digest != target:
             return self.fetch_manifest(target).descriptor  # a digest of another kind proves nothing: read and hash it
-        found = Descriptor(media_type, digest, size)
-        return found if self._memory is None else self._memory.meet(found)
+        return Descriptor(media_type, digest, size)
 
     def fetch_manifest(self, target: str) -> Node:
         """Return the manifest at a tag or digest; the bytes are verified against the digest asked for or said.
@@ -185,9 +169,6 @@ class RemoteRepository(RemoteBlobs):
             NotFoundError: no such tag or digest.
             DigestMismatchError: the registry served other bytes.
         """
-        kept = self._memory.node(target) if self._memory is not None else None
-        if kept is not None:
-            return kept
         operation = f"fetch manifest {target} of"
         response = self._control.manifest("GET", target, operation, headers=_ACCEPT, cancel=self._cancel)
         if response.status != 200:
@@ -201,14 +182,7 @@ class RemoteRepository(RemoteBlobs):
         if said is not None:
             self._check_answer(target, said)
         expected = target if ":" in target else said
-        node = parse(response.content, response.headers.get("Content-Type"), expected=expected)
-        self.keep_in_mind(node)
-        return node
-
-    def keep_in_mind(self, node: Node) -> None:
-        """Remember, for the rest of the verb, a manifest that the registry was seen to have."""
-        if self._memory is not None:
-            self._memory.keep(node)
+        return parse(response.content, response.headers.get("Content-Type"), expected=expected)
 
     def push_manifest(self, manifest: Node, *, tag: str | None = None) -> Descriptor:
         """Store a manifest, and point ``tag`` at it last."""
@@ -229,7 +203,7 @@ class RemoteRepository(RemoteBlobs):
         """Store manifests that refer to one subject side by side; where a tag lists them it is written once."""
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(max_workers=self._limits.small_requests) as pool:
+        with ThreadPoolExecutor(max_workers=self._limits.concurrency) as pool:
             answers = list(pool.map(lambda node: self._put_manifest(node, node.digest), manifests))
         subjects = [node.subject.digest for node in manifests if node.subject is not None]
         missing = [
@@ -265,8 +239,6 @@ class RemoteRepository(RemoteBlobs):
         """
         check_digest(self, self.guard, digest, self._tags_to_guard())
         self._delete(Digest(digest), f"delete manifest {digest} of", "deleting is switched off")
-        if self._memory is not None:
-            self._memory.forget(digest)
 
     def require_free(self, target: str) -> None:
         """Ask the guard about a tag, or about all that lead to a digest, before somebody else's request changes it."""
@@ -310,22 +282,9 @@ class RemoteRepository(RemoteBlobs):
         """
         yield from sorted(tag for tag in self._control.tags(cancel=self._cancel) if not is_hidden_tag(tag))
 
-    def evidence_tags(self) -> frozenset[str] | None:
-        """Return all tags that hold referrers or older signatures; ``None`` where the first page is not the list."""
-        found = self._control.tags_of_one_page(cancel=self._cancel)
-        return None if found is None else frozenset(filter(is_referrer_tag, found))
-
-    def referrers(
-        self, digest: str, *, artifact_type: str | None = None, tags: Collection[str] | None = None
-    ) -> list[Descriptor]:
-        """Return descriptors of the manifests whose subject is ``digest``, from the API and the fallback tag.
-
-        ``tags`` are all tags of the repository, where the caller has them: one that is not there is not asked for.
-        """
+    def referrers(self, digest: str, *, artifact_type: str | None = None) -> list[Descriptor]:
+        """Return descriptors of the manifests whose subject is ``digest``, from the API and the fallback tag."""
         wanted = Digest(digest)
-        if tags is not None and fallback_tag(digest) not in tags:
-            listed = list(self._control.referrers(wanted, artifact_type, cancel=self._cancel))
-            return complete(self, digest, listed, artifact_type=artifact_type, at_fallback=())
         if not self.has_referrers_api or self._limits.concurrency == 1:
             listed = list(self._control.referrers(wanted, artifact_type, cancel=self._cancel))
             return complete(self, digest, listed, artifact_type=artifact_type)
@@ -339,14 +298,9 @@ class RemoteRepository(RemoteBlobs):
     def _put_manifest(self, manifest: Node, target: str) -> Response:
         operation = f"push manifest {target} to"
         headers = {"Content-Type": manifest.media_type}
-        for pause in (*_AGAIN_SECONDS, None):
-            response = self._control.manifest(
-                "PUT", target, operation, headers=headers, data=manifest.content, cancel=self._cancel
-            )
-            # Distribution's folders: while another writer stores the same blob, it is not there for a moment.
-            if pause is None or response.status != 400 or _BLOB_UNKNOWN not in error_codes(response.content):
-                break
-            self._sleep(pause)
+        response = self._control.manifest(
+            "PUT", target, operation, headers=headers, data=manifest.content, cancel=self._cancel
+        )
         if response.status not in (200, 201, 202):
             failure = self._control.failed(response, operation)
             if self._is_there_already(target, manifest, response.status):
@@ -355,7 +309,6 @@ class RemoteRepository(RemoteBlobs):
         stored = _said_digest(response)
         if stored is not None:
             self._check_answer(manifest.digest, stored)
-        self.keep_in_mind(manifest)
         return response
 
     def _is_there_already(self, tag: str, manifest: Node, status: int) -> bool:

@@ -25,10 +25,6 @@ class BytesSource:
         return io.BytesIO(self._data)
 
 
-class NewBytes(BytesSource):
-    """Content that was made a moment ago, with a signature or a time in it: nobody is asked whether it is there."""
-
-
 class FileSource:
     """A file, or ``size`` bytes of it from ``offset``; read in place, never copied.
 

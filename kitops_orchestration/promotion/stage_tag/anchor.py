@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from kitops_orchestration.errors import SignatureError
-from kitops_orchestration.lineage.statements.attach import Prepared, prepare
+from kitops_orchestration.lineage.statements.attach import Attached, attach
 from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Manifest
@@ -23,7 +23,7 @@ from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.evidence import Evidence, read_evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from kitops_orchestration.oci.repository import Repository
     from kitops_orchestration.signing.keys import Signer
@@ -67,10 +67,10 @@ def anchor_of(tag: str) -> Manifest:
     )
 
 
-def ensure_anchor(repository: Repository, tag: str, *, is_missing: bool = False) -> Digest:
-    """Put the anchor there where it is missing, and return its digest; ``is_missing`` does not look before."""
+def ensure_anchor(repository: Repository, tag: str) -> Digest:
+    """Put the anchor there where it is missing, and return its digest."""
     anchor = anchor_of(tag)
-    if is_missing or resolve_or_none(repository, anchor_tag(tag)) != anchor.digest:
+    if resolve_or_none(repository, anchor_tag(tag)) != anchor.digest:
         repository.push_blob(Descriptor(media_types.EMPTY_JSON, Digest.of(b"{}"), 2), BytesSource(b"{}"))
         with allowing(repository, anchor_tag(tag)):
             repository.push_manifest(anchor, tag=anchor_tag(tag))
@@ -95,14 +95,9 @@ def at_anchor(
     return [item for item in found if item.predicate_type in predicate_types]
 
 
-def prepare_own_tag(
-    repository: Repository, stage: str, tag: str, *, signer: Signer | None, listed: Sequence[Descriptor]
-) -> Prepared:
-    """Make the statement that the tag is the stage's, unless it is among what hangs on the anchor; nothing is written.
-
-    It wants the anchor (:func:`ensure_anchor`) there before it.
-    """
-    return prepare(repository, anchor_of(tag).descriptor, StageTag(stage, tag), signer=signer, listed=listed)
+def own_tag(repository: Repository, stage: str, tag: str, *, signer: Signer | None) -> Attached:
+    """Say that the tag is the stage's; said again it adds nothing."""
+    return attach(repository, ensure_anchor(repository, tag), StageTag(stage, tag), signer=signer)
 
 
 def stages_of_tag(repository: Repository, tag: str, *, limits: Limits = Limits()) -> list[str]:

@@ -18,15 +18,13 @@ from kitops_orchestration.errors import (
     TransferCancelledError,
     UnsupportedModelKitError,
 )
-from kitops_orchestration.oci.copying.graph import Known, copy
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.manifest import Index, parse
 from kitops_orchestration.oci.reference import Reference, folder_registry
 from kitops_orchestration.oci.referrers import attach, describe, fallback_tag
-from kitops_orchestration.oci.registry.repository import RemoteRepository
 from kitops_orchestration.oci.resolve import resolve_or_none, tags_if_there
 from kitops_orchestration.oci.schemes import open_repository
-from kitops_orchestration.oci.transfer.source import BytesSource
 from kitops_orchestration.progress import ProgressEvent
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.testing.builders import push_random_modelkit
@@ -149,78 +147,6 @@ def test_evidence_of_children_and_legacy_signatures_come_along(folder, remote):
     assert copy(folder, "all", remote, tag="all", referrers=True).referrers_copied == 2
     assert len(remote.referrers(child.digest)) == 1
     assert remote.resolve(fallback_tag(root.digest) + ".sig") == legacy
-
-
-@pytest.mark.parametrize("api", [True, False], ids=["referrers API", "fallback tags"])
-@pytest.mark.parametrize("page_size", [1000, 2], ids=["one page of tags", "many"])
-def test_evidence_of_evidence_comes_along(folder, embedded_registry, remote, api, page_size):
-    embedded_registry.behaviour.referrers_api = api
-    embedded_registry.behaviour.page_size = page_size
-    subject = push_random_modelkit(remote, tag="v1").descriptor
-    first, second = (attach_text(remote, subject, text) for text in ("first", "second"))
-    below = attach_text(remote, first, "signature of a statement")
-    older = push_random_modelkit(remote, tag=fallback_tag(second.digest) + ".sig", seed=5).descriptor
-
-    copy(remote, "v1", folder, tag="v1", referrers=True)
-
-    assert [item.digest for item in folder.referrers(first.digest)] == [below.digest]
-    assert folder.resolve(fallback_tag(second.digest) + ".sig") == older
-
-
-def attach_text(repository, subject, text):
-    return attach(repository, subject, artifact_type="a/b", layers=[(text.encode(), "text/plain")]).descriptor
-
-
-def test_a_list_of_tags_that_leaves_evidence_out_is_not_believed(folder, embedded_registry):
-    class ListsNoEvidence(RemoteRepository):
-        def evidence_tags(self):
-            super().evidence_tags()
-            return frozenset()
-
-    remote = ListsNoEvidence(embedded_registry.reference("team/iris"))
-    subject = push_random_modelkit(remote, tag="v1").descriptor
-    push_random_modelkit(remote, tag=fallback_tag(subject.digest) + ".sig", seed=4)
-    first, _ = (attach_text(remote, subject, text) for text in ("first", "second"))
-    older = push_random_modelkit(remote, tag=fallback_tag(first.digest) + ".sig", seed=5).descriptor
-
-    copy(remote, "v1", folder, tag="v1", referrers=True)
-
-    assert folder.resolve(fallback_tag(first.digest) + ".sig") == older
-
-
-def test_what_lies_below_evidence_costs_no_request_for_each_form(embedded_registry, remote, folder):
-    subject = push_random_modelkit(remote, tag="v1").descriptor
-    for number in range(6):
-        attach_text(remote, subject, f"statement {number}")
-    remote.referrers(subject.digest)
-    embedded_registry.clear_requests()
-    copy(remote, "v1", folder, tag="v1", referrers=True)
-    assert embedded_registry.count(path_contains="/tags/list") == 1
-    assert embedded_registry.count(method="GET", path_contains="/manifests/sha256-") == 4  # of the ModelKit itself
-
-
-def test_where_mounts_are_refused_each_blob_is_sent_by_the_upload_that_the_refusal_opened(embedded_registry, remote):
-    embedded_registry.behaviour.mounts = False
-    built = push_random_modelkit(remote, tag="v1")
-    prod = open_repository(embedded_registry.reference("prod/iris"))
-    embedded_registry.clear_requests()
-    result = copy(remote, "v1", prod, tag="v1", known=Known(remote, prod, is_there=False))
-    assert (result.blobs_copied, result.blobs_mounted) == (len(built.manifest.blobs), 0)
-    assert embedded_registry.count(method="POST", path_contains="/blobs/uploads/") == len(built.manifest.blobs)
-
-
-def test_an_upload_that_a_refused_mount_opened_is_taken_back_where_the_blob_is_there(embedded_registry, remote):
-    embedded_registry.behaviour.mounts = False
-    built = push_random_modelkit(remote, tag="v1")
-    prod = open_repository(embedded_registry.reference("prod/iris"))
-    for blob in built.manifest.blobs:
-        prod.push_blob(blob, BytesSource(built.contents[blob.digest]))
-    embedded_registry.clear_requests()
-    result = copy(remote, "v1", prod, tag="v1", known=Known(remote, prod, is_there=False))
-    opened = embedded_registry.count(method="POST", path_contains="/blobs/uploads/", status=202)
-    assert opened
-    assert embedded_registry.count(method="DELETE", path_contains="/uploads/") == opened
-    assert (result.bytes_moved, result.blobs_skipped) == (0, len(built.manifest.blobs))
 
 
 def test_a_list_that_names_what_was_deleted_stops_no_copy(folder):
