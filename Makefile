@@ -165,8 +165,9 @@ bench: $(STAMP) programs ## Measure time, memory and disk
 	@$(BIN)/python benchmarks/run.py
 
 .PHONY: pictures
-pictures: $(STAMP) ## Make docs/pictures/ again: a real Airflow, looked at by Debian's chromium
+pictures: $(STAMP) ## Make docs/pictures/ again: a real Airflow and Dagster, looked at by Debian's chromium
 	@$(BIN)/python tools/pictures.py
+	@$(BIN)/python tools/dagster_pictures.py
 	@$(BIN)/python tools/catalog_picture.py
 
 # --- Ship -------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def take(address: str, page: Browser, folder: Path) -> None:
     """Look at the graph, and at what the last event says of the ModelKit."""
     page.send("Emulation.setDeviceMetricsOverride", **{**SIZE, "height": 620}, deviceScaleFactor=1, mobile=False)
     page.show(f"{address}/assets/wine_kit?view=lineage", "Materialized")
-    page.picture(folder / "dagster-assets.png")
+    page.picture(folder / "dagster-assets.png", seconds=15)  # the neighbours load one after the other
     page.send("Emulation.setDeviceMetricsOverride", **_EVENT, deviceScaleFactor=1, mobile=False)
     page.show(f"{address}/assets/wine_kit?view=events", "kitops/")
     page.picture(folder / "dagster-modelkit.png")
