@@ -36,6 +36,8 @@ def read_policy_text(content: bytes | str) -> Any:
         raise ValueError(f"not YAML: {' '.join(str(error).split())[:200]}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    except OverflowError as error:  # of an escape: "\UFFFFFFFF"
+        raise ValueError(f"not YAML: an escape that is no character: {error}") from error
 
 
 class _Walk:
@@ -44,9 +46,10 @@ class _Walk:
     def __init__(self) -> None:
         import yaml
 
-        from kitops_orchestration.modelkit.kitfile.foreign_yaml import NO_VALUE
+        from kitops_orchestration.modelkit.kitfile.foreign_yaml import NO_VALUE, check_number
 
         self._no_value = NO_VALUE
+        self._check_number = check_number
         self._construct = yaml.constructor.SafeConstructor().construct_object
         self._seen = 0
         self._open: list[int] = []
@@ -80,6 +83,7 @@ class _Walk:
             self.check(child)
 
     def _check_scalar(self, node: Any) -> None:
+        self._check_number(node)
         try:
             self._construct(node)
         except self._no_value as error:

@@ -9,8 +9,12 @@ from typing import Any
 
 import yaml
 
-NO_VALUE = (ValueError, KeyError, IndexError, AttributeError, TypeError)
-"""What PyYAML raises for a scalar that its tag does not fit (``!!bool x``, ``!!int ''``): it looks up, and asks not."""
+NO_VALUE = (ValueError, KeyError, IndexError, AttributeError, TypeError, OverflowError)
+"""What PyYAML raises for a scalar that its tag does not fit (``!!bool x``, ``!!int ''``), or that is too large for it
+(``"\\UFFFFFFFF"``, a number in base 60 with 200 places): it looks up and reckons, and asks not."""
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_MOST_NUMBER_LETTERS = 4096
+"""PyYAML reads ``1:1:1`` as a number in base 60, in a time that grows with the square of its length."""
 
 
 def load_bounded(text: str, most_more: int) -> Any:
@@ -35,6 +39,12 @@ def load_bounded(text: str, most_more: int) -> Any:
         raise ValueError(f"a value does not fit its tag, or is none: {error}") from error
 
 
+def check_number(node: yaml.ScalarNode) -> None:
+    """Raise :class:`ValueError` for a number that is too long to be one."""
+    if node.tag in _NUMBERS and len(node.value) > _MOST_NUMBER_LETTERS:
+        raise ValueError(f"line {node.start_mark.line + 1}: a number of {len(node.value)} letters; put it into quotes")
+
+
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
     """Return how many letters and values a node shows; each is looked at once, however often it is shown."""
     if id(node) in known:
@@ -43,6 +53,7 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
         return known[id(node)]
     known[id(node)] = 0
     if isinstance(node, yaml.ScalarNode):
+        check_number(node)
         found = 1 + len(node.value)
     else:
         is_mapping = isinstance(node, yaml.MappingNode)

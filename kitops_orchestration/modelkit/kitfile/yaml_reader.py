@@ -127,7 +127,7 @@ def compose(text: str, place: Place) -> Node:
             path=place.path,
             advice="correct the file there; text with ': ' or ' #' in it needs quotes",
         ) from error
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # chr() of an escape raises the last two
         raise KitfileError(
             f"{place.path or 'Kitfile'}: not YAML: {error}", path=place.path, advice="write it as plain YAML text"
         ) from error

@@ -30,6 +30,8 @@ def test_a_large_document_without_aliases_is_within_any_bound() -> None:
         "2026-02-30",
         "? [a]\n: b",
         "[a",
+        '"\\UFFFFFFFF"',
+        "1" + ":1" * 200 + ".5",
     ],
 )
 def test_what_has_no_value_is_a_value_error(text: str) -> None:
@@ -43,6 +45,7 @@ def test_what_has_no_value_is_a_value_error(text: str) -> None:
         ("a: &a " + "x" * 500 + "\nb: [" + ",".join(["*a"] * 50) + "]", "add more than 1000"),
         ("a: &a [*a]", "without end"),
         ("[" * 5000, "nested too deeply"),
+        ("a:\n- 1" + ":1" * 2048, "line 2: a number of 4097 letters"),
     ],
 )
 def test_what_grows_without_bound_is_refused(text: str, says: str) -> None:
