@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from airflow_kitops import operators
@@ -78,7 +78,8 @@ class _Chain:
     def __init__(self, given: Mapping[str, Step], conn_id: str) -> None:
         self._given = given
         self._conn_id = conn_id
-        self._last: Any = None
+        self._last: Sequence[Any] = ()
+        self._there: list[Any] = []
 
     def add(self, name: str, operator: str, about: Any, **arguments: Any) -> Any:
         """Put the task behind the last one, and return it; ``None`` where the step is left out."""
@@ -87,8 +88,6 @@ class _Chain:
             return None
         if callable(given):
             task = given(about)
-            if task is None:
-                raise _no_task(name, task, "return the task that it makes")
         elif isinstance(given, Mapping):
             kind = getattr(operators, operator)  # a DAG file pays for the operators that it uses
             task = kind(**{"task_id": name, "kitops_conn_id": self._conn_id, **arguments, **given})
@@ -97,10 +96,24 @@ class _Chain:
                 f"the step {name!r} is {type(given).__name__}",
                 advice="give a function that makes a task, a mapping of arguments, or None to leave it out",
             )
-        if self._last is not None:
-            self._last >> task
-        self._last = task
+        self._link(_nodes(name, task), name)
         return task
+
+    def _link(self, nodes: Sequence[Any], name: str) -> None:
+        """Put each behind each of the last ones: between two lists Airflow has no arrow, and from an empty one none."""
+        tasks = [task for node in nodes for task in _tasks(node)]
+        # By identity: `==` of two results of tasks is not asked for, and operators compare their arguments.
+        again = next((task for task in tasks if any(task is other for other in self._there)), None)
+        if again is not None:
+            raise KitOpsError(
+                f"the function of the step {name!r} returns {again.task_id!r}, which comes before it",
+                advice="return the task that it makes, or give None to leave the step out",
+            )
+        for before in self._last:
+            for node in nodes:
+                before >> node
+        self._last = nodes
+        self._there += tasks
 
     def output(self, name: str, operator: str, about: Any, left_out: Any, **arguments: Any) -> Any:
         """Add a step as :meth:`add` does, and return what the next ones are about: ``left_out`` where it is none."""
@@ -114,8 +127,34 @@ class _Chain:
         return task.output
 
 
-def _no_task(name: str, made: Any, advice: str) -> KitOpsError:
-    return KitOpsError(f"the function of the step {name!r} makes {type(made).__name__}", advice=advice)
+def _nodes(name: str, made: Any) -> Sequence[Any]:
+    """Return what a function made as the tasks, results of tasks and groups that arrows go to."""
+    several = isinstance(made, list | tuple)
+    nodes = list(made) if several else [made]
+    if not nodes:
+        raise KitOpsError(
+            f"the function of the step {name!r} makes an empty list",
+            advice="return the task that it makes, or give None to leave the step out",
+        )
+    for node in nodes:
+        if isinstance(node, type) or not (hasattr(node, "node_id") or hasattr(node, "iter_references")):
+            raise _no_task(name, node, "return the task that it makes, or a group or list of tasks", several)
+    return nodes
+
+
+def _tasks(node: Any) -> Iterator[Any]:
+    """Yield the operators of a task, of the result of one, or of a group."""
+    if hasattr(node, "iter_references"):
+        yield from (operator for operator, _ in node.iter_references())
+    elif hasattr(node, "iter_tasks"):
+        yield from node.iter_tasks()
+    else:
+        yield node
+
+
+def _no_task(name: str, made: Any, advice: str, is_in_list: bool = False) -> KitOpsError:
+    listed = "a list with " if is_in_list else ""
+    return KitOpsError(f"the function of the step {name!r} makes {listed}{type(made).__name__}", advice=advice)
 
 
 def _add_steps(

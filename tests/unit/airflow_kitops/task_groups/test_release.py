@@ -24,6 +24,17 @@ def release(**options: Any) -> tuple[DAG, list[str]]:
     return dag, [task.task_id for task in dag.topological_sort()]
 
 
+def one(name: str) -> BaseOperator:
+    return KitSignOperator(task_id=name, reference="team/other:v1")
+
+
+def group_of(name: str, *inner: str) -> TaskGroup:
+    with TaskGroup(name) as group:
+        for task_id in inner:
+            one(task_id)
+    return group
+
+
 def test_each_step_follows_the_one_before() -> None:
     dag, order = release(**ALL)
     assert order == [f"release.{step}" for step in STEPS]
@@ -90,6 +101,17 @@ def test_a_decorated_task_takes_the_place_of_a_step_that_says_what_the_next_ones
         ("promote", lambda _: TaskGroup("several"), "step 'promote' makes TaskGroup"),
         ("scan", lambda _: None, "'scan' makes NoneType"),
         ("scan", 5, "'scan' is int"),
+        *((step, lambda _: [], f"step '{step}' makes an empty list") for step in STEPS),
+        ("smoke_test", lambda _: (), "'smoke_test' makes an empty list"),
+        ("smoke_test", lambda _: "smoke", "'smoke_test' makes str"),
+        ("promote", lambda _: "promoted", "'promote' makes str"),
+        ("scan", lambda _: KitSignOperator, "'scan' makes BaseOperatorMeta"),
+        ("scan", lambda _: [one("a"), "b"], "'scan' makes a list with str"),
+        ("scan", lambda _: [[one("a")]], "'scan' makes a list with list"),
+        *((step, lambda about: about, f"'{step}' returns 'release.export', which") for step in STEPS[1:6]),
+        ("scan", lambda about: [one("a"), about], "'scan' returns 'release.export', which"),
+        ("sign", lambda about: about.operator, "'sign' returns 'release.export', which"),
+        ("notify", lambda about: about, "'notify' returns 'release.promote', which"),
     ],
 )
 def test_what_cannot_be_a_step_is_told_where_the_dag_is_read(step: str, given: Any, says: str) -> None:
@@ -108,6 +130,42 @@ def test_a_group_of_tasks_takes_the_place_of_a_step_that_nobody_waits_for_a_resu
     both = {"release.several.one", "release.several.two"}
     assert all(dag.get_task(name).upstream_task_ids == {"release.export"} for name in both)
     assert both <= dag.get_task("release.sign").upstream_task_ids
+
+
+def test_each_task_of_a_list_follows_each_of_the_list_before() -> None:
+    steps = {
+        "scan": lambda _: [one("scan_a"), one("scan_b")],
+        "sign": lambda _: (one("sign_a"), group_of("sign_more", "b", "c")),
+        "smoke_test": lambda _: [one("smoke")],
+    }
+    dag, _ = release(**ALL, steps=steps)
+    scanned = {"release.scan_a", "release.scan_b"}
+    signed = {"release.sign_a", "release.sign_more.b", "release.sign_more.c"}
+    assert all(dag.get_task(name).upstream_task_ids == {"release.export"} for name in scanned)
+    assert all(dag.get_task(name).upstream_task_ids == scanned for name in signed)
+    assert dag.get_task("release.smoke").upstream_task_ids == signed
+
+
+@pytest.mark.parametrize("empty", [1, 2, 3])
+def test_a_group_without_a_task_cuts_nothing_loose(empty: int) -> None:
+    replaced = ("scan", "sign", "smoke_test", "approve")[-empty:]
+    steps = {step: lambda _, step=step: group_of(step) for step in replaced}
+    dag, order = release(**ALL, steps=steps)
+    before = order[order.index("release.promote") - 1]
+    assert before == f"release.{STEPS[4 - empty]}"
+    assert before in dag.get_task("release.promote").upstream_task_ids
+
+
+def test_what_is_packed_outside_of_the_group_may_be_its_export() -> None:
+    @task
+    def train() -> dict[str, str]:
+        return {"reference": "team/wine:v1"}
+
+    with DAG("release_of_wine") as dag:
+        KitReleaseTaskGroup(
+            source=train(), push_to="team/wine:v1", stage="production", steps={"export": lambda source: source}
+        )
+    assert dag.get_task("release.scan").upstream_task_ids == {"train"}
 
 
 def test_a_step_that_there_is_not_is_an_error_where_the_dag_is_read() -> None:
