@@ -17,6 +17,7 @@ from dagster_kitops._compat import all_assets
 from dagster_kitops.event_log import RecordedModelKit
 
 _PAGE = 100
+_LOG_PAGE = 1000
 
 
 def require_no_red_check(
@@ -25,15 +26,17 @@ def require_no_red_check(
     """Raise :class:`dagster.Failure` when a blocking check is red for what shall be promoted, or has not looked at it.
 
     Which checks there are is read in the definitions: one that broke down, or whose answers somebody wiped, has not
-    looked.  Where the definitions are not known, it is those that ever said something.
+    looked.  Another code location may have more: those that ever said something are asked as well.  Where the asset
+    itself is defined here, one of them that has not looked at this ModelKit may have been removed, and stops nothing.
     """
-    for check in _blocking_checks(context, key):
+    defined, others, is_known = _blocking_checks(context, key)
+    for check in sorted(defined | others):
         answers = [*_answers(context.instance, check, recorded)]
         own = next((answer for answer in answers if _is_about(answer, recorded)), None)
-        if own is None:
+        if own is None and (check in defined or not is_known):
             said = "looked at another ModelKit than" if answers else "has not looked yet at"
             raise _refused(f"the blocking check {check.name} {said} {recorded.reference}: run it, and then promote")
-        if not own.passed and own.severity == dg.AssetCheckSeverity.ERROR:
+        if own is not None and not own.passed and own.severity == dg.AssetCheckSeverity.ERROR:
             why = own.description or "no reason given"
             raise _refused(f"the blocking check {check.name} is red for {recorded.reference}: {why}")
 
@@ -42,23 +45,39 @@ def _refused(description: str) -> dg.Failure:
     return dg.Failure(description=description, allow_retries=False)
 
 
-def _blocking_checks(context: Any, key: dg.AssetKey) -> list[dg.AssetCheckKey]:
+def _blocking_checks(context: Any, key: dg.AssetKey) -> tuple[set[dg.AssetCheckKey], set[dg.AssetCheckKey], bool]:
+    """Return the blocking checks of the definitions, those that the log has beside them, and whether we have the asset.
+
+    Of each asset that something depends on, Dagster makes an empty definition where there is none: that the graph has
+    the key says nothing about where its asset and checks are.
+    """
     graph, is_whole = all_assets(context)
-    keys = [check for check in graph.asset_check_keys if check.asset_key == key]
-    defined = {check for check in keys if graph.get_check_spec(check).blocking}
-    is_known = is_whole and graph.has(key)
-    return sorted(defined if is_known else defined | _checks_that_said_something(context.instance, key))
+    known = {check: graph.get_check_spec(check) for check in graph.asset_check_keys if check.asset_key == key}
+    defined = {check for check, spec in known.items() if spec.blocking}
+    is_known = is_whole and graph.has(key) and graph.get(key).is_executable
+    return defined, _checks_that_said_something(context.instance, key) - known.keys(), is_known
 
 
 def _checks_that_said_something(instance: dg.DagsterInstance, key: dg.AssetKey) -> set[dg.AssetCheckKey]:
-    """Return the blocking checks on the asset by the whole log: a red one is not to be buried under those of others."""
-    wanted = dg.EventRecordsFilter(event_type=DagsterEventType.ASSET_CHECK_EVALUATION)
-    found = set()
-    for record in instance.event_log_storage.get_event_records(wanted):
-        said = _evaluation(record.event_log_entry)
-        if said is not None and said.asset_key == key and said.blocking is not False:
-            found.add(said.asset_check_key)
-    return found
+    """Return the blocking checks on the asset by the whole log: a red one is not to be buried under those of others.
+
+    Dagster keeps no asset key beside these events, and its table of checks is asked by the check's name: so the log
+    is read, page by page, and not at once.
+    """
+    found: set[dg.AssetCheckKey] = set()
+    cursor = None
+    while True:
+        wanted = dg.EventRecordsFilter(event_type=DagsterEventType.ASSET_CHECK_EVALUATION, before_cursor=cursor)
+        page = instance.event_log_storage.get_event_records(wanted, limit=_LOG_PAGE)
+        answers = (_evaluation(record.event_log_entry) for record in page)
+        found |= {
+            said.asset_check_key
+            for said in answers
+            if said is not None and said.asset_key == key and said.blocking is not False
+        }
+        if len(page) < _LOG_PAGE:
+            return found
+        cursor = page[-1].storage_id
 
 
 def _answers(

@@ -24,6 +24,7 @@ from kitops_orchestration.oci.reference import folder_registry
 from kitops_orchestration.testing.builders import make_context_dir
 
 FOLDER, CHECKS = "CODE_LOCATION_FOLDER", "CODE_LOCATION_CHECKS"
+STAGES = ["staging", "production"]
 TINY, STAGING = dg.AssetKey("tiny"), dg.AssetKey(["tiny", "staging"])
 
 
@@ -35,15 +36,35 @@ def location() -> dg.RepositoryDefinition:
     def tiny():
         return folder / "context"
 
-    asked = [ModelKitCheck(name, "", lambda checked: Finding(True, "")) for name in os.environ[CHECKS].split()]
+    return defined([tiny, *build_promotion_assets(source=tiny, stages=STAGES)], checks_of(tiny))
+
+
+def stages_alone() -> dg.RepositoryDefinition:
+    """Another code location: it names the asset, and has neither it nor its checks."""
+    return defined(build_promotion_assets(source="tiny", stages=STAGES), [])
+
+
+def checks_of(asset: dg.AssetsDefinition) -> list[dg.AssetChecksDefinition]:
+    """The checks that there are: green, but for one that is called red; "?" after a name is one that blocks nothing."""
+    return [
+        check
+        for name in os.environ[CHECKS].split()
+        for check in build_modelkit_checks(
+            assets=[asset],
+            checks=[
+                ModelKitCheck(name.rstrip("?"), "", lambda checked, name=name: Finding("red" not in name, "drift"))
+            ],
+            blocking=not name.endswith("?"),
+        )
+    ]
+
+
+def defined(assets, checks) -> dg.RepositoryDefinition:
     made = dg.Definitions(
-        assets=[tiny, *build_promotion_assets(source=tiny, stages=["staging"])],
-        asset_checks=build_modelkit_checks(assets=[tiny], checks=asked, blocking=True) if asked else [],
-        jobs=[
-            build_promotion_job(source="tiny", stages=["staging"]),
-            build_rollback_job(source="tiny", stages=["staging"]),
-        ],
-        resources={"kitops": KitOpsResource(registry=folder_registry(folder / "registry"))},
+        assets=assets,
+        asset_checks=checks,
+        jobs=[build_promotion_job(source="tiny", stages=STAGES), build_rollback_job(source="tiny", stages=STAGES)],
+        resources={"kitops": KitOpsResource(registry=folder_registry(Path(os.environ[FOLDER]) / "registry"))},
         executor=dg.in_process_executor,
     )
     return made.get_repository_def()
@@ -61,11 +82,11 @@ def start(tmp_path, monkeypatch, instance):
     monkeypatch.setenv(FOLDER, str(tmp_path))
     make_context_dir(tmp_path / "context")
 
-    def run(job: str = "__ASSET_JOB", *, checks: str = "", config=None, **options) -> str:
+    def run(job: str = "__ASSET_JOB", *, of: str = "location", checks: str = "", config=None, **options) -> str:
         monkeypatch.setenv(CHECKS, checks)
         for cached in (ReconstructableJob.get_definition, ReconstructableJob.get_repository_definition):
             cached.cache_clear()  # another process has not loaded them before
-        made = ReconstructableRepository.for_file(__file__, "location").get_reconstructable_job(job)
+        made = ReconstructableRepository.for_file(__file__, of).get_reconstructable_job(job)
         run_config = dg.RunConfig(ops={f"{job}_op": config}).to_config_dict() if config else None
         with dg.execute_job(made, instance=instance, run_config=run_config, **options) as result:
             failed = [event for event in result.all_events if event.is_step_failure]
@@ -94,6 +115,38 @@ def test_checks_of_the_definitions_have_to_look_and_those_that_were_removed_do_n
 
     assert start(checks="", asset_selection=[STAGING]) == ""
     assert latest_modelkit(instance, STAGING).digest == latest_modelkit(instance, "tiny").digest
+
+
+@pytest.mark.parametrize("of", ["location", "stages_alone"])
+def test_a_red_check_of_another_code_location_stops_a_promotion(start, instance, of):
+    """The check is in no definition here; the asset is, or is known as what a stage depends on."""
+    start(checks="red", asset_selection=[TINY])
+    config = PromoteConfig(stage="staging", reason="now")
+    assert "the blocking check red is red" in start(of=of, asset_selection=[STAGING])
+    assert "the blocking check red is red" in start("promote_modelkit", of=of, config=config)
+    assert latest_modelkit(instance, STAGING) is None
+
+
+def test_where_the_asset_is_not_defined_every_check_that_ever_spoke_has_to_look(start, instance, tmp_path):
+    assert start(checks="green", asset_selection=[TINY]) == ""
+    (tmp_path / "context" / "model.bin").write_bytes(b"nobody has looked at this")
+    assert start(asset_selection=[TINY]) == ""
+    assert "the blocking check green looked at another" in start(of="stages_alone", asset_selection=[STAGING])
+    assert start(checks="green", asset_selection=[TINY]) == ""
+    assert start(of="stages_alone", asset_selection=[STAGING]) == ""
+
+
+def test_a_check_that_was_removed_does_not_stop_what_it_never_saw(start, instance, tmp_path):
+    start(checks="red", asset_selection=[TINY])
+    (tmp_path / "context" / "model.bin").write_bytes(b"the next version")
+    assert start(asset_selection=[TINY]) == ""
+    assert start(asset_selection=[STAGING]) == ""
+    assert latest_modelkit(instance, STAGING).digest == latest_modelkit(instance, "tiny").digest
+
+
+def test_a_check_that_blocks_no_more_by_its_definition_stops_nothing(start):
+    start(checks="red", asset_selection=[TINY])
+    assert start(checks="red?", asset_selection=[STAGING]) == ""
 
 
 def test_a_rollback_moves_no_tag_of_another_repository(start, instance, foreign):
