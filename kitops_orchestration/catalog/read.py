@@ -8,7 +8,7 @@ once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.lineage.answers.witnessed import WitnessedRepository
     from kitops_orchestration.oci.descriptor import Digest
     from kitops_orchestration.oci.repository import Repository
+    from kitops_orchestration.promotion.checkpoint.memory import CheckpointMemory
     from kitops_orchestration.promotion.overview import Overview
     from kitops_orchestration.promotion.plan import PromotionPlan
     from kitops_orchestration.promotion.records.history import StageHistory
@@ -104,6 +105,7 @@ class CatalogOptions(TypedDict, total=False):
 
     trust: TrustPolicy | None
     at: datetime | None
+    memory: CheckpointMemory | None
     limits: Limits
 
 
@@ -116,6 +118,8 @@ class _Asked:
     trust: TrustPolicy | None
     elsewhere: Elsewhere | None
     at: datetime | None
+    memory: CheckpointMemory | None
+    named: Collection[str]
     limits: Limits
 
 
@@ -129,6 +133,8 @@ def read_catalog(
     trust: TrustPolicy | None = None,
     elsewhere: Elsewhere | None = None,
     at: datetime | None = None,
+    memory: CheckpointMemory | None = None,
+    named: Collection[str] = (),
     limits: Limits = Limits(),
 ) -> Catalog:
     """Return what a site about the repositories ``places`` is made of; no layer is fetched.
@@ -144,9 +150,12 @@ def read_catalog(
         trust: whose signatures count; without one nothing is judged.
         elsewhere: the way to the repositories that versions were promoted to and from.
         at: the moment for which keys have to be valid.
+        memory: what was seen of checkpoints before; this machine's unless it is given.
+        named: names of the ``places`` that were asked for one by one: that one of them has no version is a problem,
+            and of a registry's other repositories it is none.
         limits: bounds the requests made at the same time.
     """
-    asked = _Asked(verbs, policy, trust, elsewhere, at, replace(limits, concurrency=1))
+    asked = _Asked(verbs, policy, trust, elsewhere, at, memory, named, replace(limits, concurrency=1))
     with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
         found = list(pool.map(lambda place: _model_or_problem(asked, place, limits), places))
     models = _told_apart([item for item in found if isinstance(item, Model)])
@@ -183,7 +192,7 @@ def _model(asked: _Asked, place: Reference, limits: Limits) -> Model | Problem |
     repository = asked.verbs.repository(place)
     names = [tag for tag in tags_if_there(repository) if not tag.startswith(POINTER)]
     if not names:
-        return _emptied(place, _checkpoints(asked, repository))  # it went away since, or never had a version
+        return _emptied(asked, place, repository)  # it went away since, or never had a version
     tags = tags_by_digest(repository, names, limits=limits)
     deployments = where_deployed(
         repository, trust=asked.trust, elsewhere=asked.elsewhere, at=asked.at, limits=asked.limits
@@ -193,7 +202,7 @@ def _model(asked: _Asked, place: Reference, limits: Limits) -> Model | Problem |
     releases = _with_courses([item for item in read if isinstance(item, Release)])
     unreadable = [item for item in read if isinstance(item, _Unreadable)]
     if not releases:
-        return _no_version(place, unreadable) or _emptied(place, _checkpoints(asked, repository))
+        return _no_version(place, unreadable) or _emptied(asked, place, repository)
     kept = [tag for release in releases for tag in release.tags]
     events = timeline(repository, tags=kept, trust=asked.trust, at=asked.at, limits=asked.limits).events
     stages = _stages(asked, place)
@@ -213,14 +222,20 @@ def _checkpoints(asked: _Asked, repository: Repository) -> tuple[WitnessedReposi
     return (
         ()
         if asked.trust is None
-        else witnessed_repository(repository, asked.trust, moment=asked.at, limits=asked.limits)
+        else witnessed_repository(repository, asked.trust, moment=asked.at, memory=asked.memory, limits=asked.limits)
     )
 
 
-def _emptied(place: Reference, checkpoints: Sequence[WitnessedRepository]) -> Problem | None:
-    """Return what is said of a repository that has no version, where a checkpoint knows of one."""
+def _emptied(asked: _Asked, place: Reference, repository: Repository) -> Problem | None:
+    """Return what is said of a repository that has no version, where somebody knows of one: a checkpoint, or a name."""
+    checkpoints = _checkpoints(asked, repository)
     told = [f"{item.name} lists {loss.words}" for item in checkpoints for loss in item.missing]
-    return Problem(place.repository, f"no version is here, and {told[0]}") if told else None
+    told += [f"{item.problem}" for item in checkpoints if item.is_put_back]
+    if told:
+        return Problem(place.repository, f"no version is here, and {told[0]}")
+    if place.name in asked.named:
+        return Problem(place.repository, "no version is here, and the repository was asked for by its name")
+    return None
 
 
 @dataclass(frozen=True, slots=True)

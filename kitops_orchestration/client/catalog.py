@@ -33,14 +33,20 @@ def catalog_of(
     """Return the catalog of ``place``, read through ``client``, a :class:`KitClient`, and write its site."""
     from kitops_orchestration.catalog.mlflow_pages import addresses_by_host
     from kitops_orchestration.catalog.read import read_catalog
+    from kitops_orchestration.promotion.checkpoint.memory import OneRun
 
     by_host = addresses_by_host(mlflow_urls)
     moment = now()
     once = OpenedOnce(lambda reference: Remembered(_path(reference), is_read=only_new))
     reader = client.reading_once(once)
     named = [place] if isinstance(place, str | Reference) or not isinstance(place, Sequence) else list(place)
-    places = {where.name: where.without_target() for item in named for where in reader.repositories(item)}
-    told = reader._hand(read_catalog, {"policy": policy, **options})
+    found_by = [(item, where.without_target()) for item in named for where in reader.repositories(item)]
+    places = {where.name: where for _, where in found_by}
+    one_by_one = {where.name for item, where in found_by if not _is_whole(reader, item)}
+    if only_new:
+        # Answers of the last run may have an older checkpoint, which nobody put back.
+        options["memory"] = OneRun()
+    told = reader._hand(read_catalog, {"policy": policy, "named": one_by_one, **options})
     found = read_catalog(_said(named), list(places.values()), reader, moment, **told)
     oldest = once.save(format_timestamp(moment))
     if only_new and oldest != found.as_of:
@@ -51,6 +57,11 @@ def catalog_of(
     from kitops_orchestration.catalog.publish import publish
 
     return replace(found, published=publish(found, into))
+
+
+def _is_whole(client: Any, item: Any) -> bool:
+    """Tell whether a registry is named, and not one repository."""
+    return item is None or (isinstance(item, str) and client.whole_registry(item) is not None)
 
 
 def _said(named: Sequence[Named]) -> str:

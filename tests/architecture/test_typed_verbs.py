@@ -54,6 +54,7 @@ GIVEN = {
     "tags",
     "stage_repository",
     "witnessed",
+    "named",
 }
 GIVEN |= {"source_tag", "rollback_of", "right_repository", "stage", "policy", "reason", "to", "limit", "until"}
 """What the client's methods give to the core themselves, by arguments of their own or by what is bound."""

@@ -10,7 +10,7 @@ from kitops_orchestration.catalog import addresses
 from kitops_orchestration.catalog.views.board import ToDo, page_of
 from kitops_orchestration.catalog.views.model import csv_text
 from kitops_orchestration.catalog.views.shared import EventRow, name_of
-from kitops_orchestration.catalog.words import counted, csv_cell, moment
+from kitops_orchestration.catalog.words import Look, counted, csv_cell, moment
 
 if TYPE_CHECKING:
     from kitops_orchestration.catalog.model import Catalog, Model
@@ -107,7 +107,9 @@ def _taken_away(model: Model) -> list[ToDo]:
             found.append(ToDo("bad", "Taken away", title, "", f"{item.name}: {loss.words}", item.issued_on, page))
         if item.problem is not None:
             told, page = f"{item.name}: {item.problem}", addresses.model_page(model.name)
-            found.append(ToDo("warn", "Not witnessed", model.name, "", told, item.issued_on, page))
+            look: Look = "bad" if item.is_put_back else "warn"
+            word = "Put back" if item.is_put_back and item.version is not None else "Not witnessed"
+            found.append(ToDo(look, word, model.name, "", told, item.issued_on, page))
     return found
 
 
@@ -121,10 +123,18 @@ def compared(site: Catalog) -> str:
     missing = sum(len(item.missing) for item in good)
     names = ", ".join(sorted({item.witness for item in good}))
     oldest = min(item.issued_on or "" for item in good)
+    unknown = sum(item.may_be_older for item in good)
+    older = (
+        f" Of {counted(unknown, 'checkpoint')} none by the same witness was seen here before, so an older one may have "
+        "been put back."
+        if unknown
+        else ""
+    )
     told = f"{counted(missing, 'thing')} that they list {'is' if missing == 1 else 'are'} not here." if missing else ""
     return (
         f"{counted(len(good), 'checkpoint')} by {names} compared, the oldest of {moment(oldest)} UTC. "
         f"{told or 'Everything that they list is here.'} What came later nobody witnessed yet."
+        f"{older}"
     )
 
 

@@ -32,7 +32,11 @@ class WitnessedRepository:
     issued_on: str | None = None
     missing: tuple[Missing, ...] = ()
     problem: str | None = None
-    """Why it counts for nothing: there is none, it expired, it is not the witness's."""
+    """Why it counts for nothing: there is none, it expired, it is not the witness's, a higher number was seen."""
+    is_put_back: bool = False
+    """True where another one of this witness was seen here before: it is gone, or an older one was put in its place."""
+    may_be_older: bool = False
+    """True where none of this witness was seen here before: nobody can tell then that it is not an older one."""
 
     @property
     def name(self) -> str:

@@ -4,7 +4,7 @@
 >>> KitClient("registry.example").checkpoint("team/iris").version  # doctest: +SKIP
 
 Used by ``catalog``, ``client``, ``promotion``, ``promotion.checks``, ``promotion.retention``: ``make`` (checkpoint,
-CheckpointOptions, CheckpointResult); ``memory`` (CheckpointMemory, FileMemory); ``removal`` (is_watched,
+CheckpointOptions, CheckpointResult); ``memory`` (CheckpointMemory, FileMemory, OneRun); ``removal`` (is_watched,
 require_remover, say_removed); ``verify`` (Asked, RecordedNumber, Verifier); ``witnessed`` (witnessed,
 witnessed_repository).
 """

@@ -94,6 +94,21 @@ class FileMemory:
             raise _unusable("find", "the folder of state", error) from error
 
 
+class OneRun:
+    """Memory that ends with the process: for who must not judge by what was seen before."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, str] = {}
+
+    def load(self, key: str) -> str | None:
+        """Return what this run saved."""
+        return self._kept.get(key)
+
+    def save(self, key: str, value: str) -> None:
+        """Keep it until the run ends."""
+        self._kept[key] = value
+
+
 def _unusable(verb: str, path: object, error: Exception) -> PromotionError:
     return PromotionError(
         f"cannot {verb} what was seen of checkpoints at {path}: {getattr(error, 'strerror', None) or error}",

@@ -149,9 +149,9 @@ class Verifier:
                 problems.append((str(error), was_there))
                 continue
             if held is None:
-                problems.append((_why_none(witness, seen, least), was_there))
+                problems.append((why_none(witness, seen, least), was_there))
                 continue
-            back = _why_back(held, known) or self._why_behind(held)
+            back = why_back(held, known) or self._why_behind(held)
             problem = back or self._why_not_now(held)
             if back is None:
                 remember(self.memory, repository.reference.name, witness.tag, held.seen)
@@ -234,7 +234,8 @@ def _place(held: Held) -> str:
     return f"{held.repository.reference.name}:{held.witness.tag}"
 
 
-def _why_none(witness: Witness, seen: Seen | None, least: RecordedNumber | None) -> str:
+def why_none(witness: Witness, seen: Seen | None, least: RecordedNumber | None = None) -> str:
+    """Return what is said where there is no checkpoint of a witness, by what is known of earlier ones."""
     if seen is not None:
         return f"checkpoint {seen.version} by {witness.identity} was there, and is gone"
     if least is not None:
@@ -242,7 +243,8 @@ def _why_none(witness: Witness, seen: Seen | None, least: RecordedNumber | None)
     return f"there is no checkpoint by {witness.identity}"
 
 
-def _why_back(held: Held, known: dict[str, Seen]) -> str | None:
+def why_back(held: Held, known: Mapping[str, Seen]) -> str | None:
+    """Return why a checkpoint is not the newest of its witness that was seen, or a second one of its number."""
     seen = known.get(held.witness.tag)
     if seen is None or held.said.version > seen.version:
         return None

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.lineage.answers.witnessed import Missing, Witnessed, WitnessedRepository
-from kitops_orchestration.promotion.checkpoint.held import Witness, read_checkpoint, witnesses
+from kitops_orchestration.promotion.checkpoint.held import Held, Witness, read_checkpoint, witnesses
+from kitops_orchestration.promotion.checkpoint.memory import CheckpointMemory, FileMemory, recall, remember
 from kitops_orchestration.promotion.checkpoint.shown import described, is_of_older_form, shown
+from kitops_orchestration.promotion.checkpoint.verify import why_back, why_none
 from kitops_orchestration.promotion.checkpoint.walk import gone_since, walk
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.timestamps import now, parse_timestamp
@@ -41,31 +43,67 @@ def witnessed_repository(
     trust: TrustPolicy,
     *,
     moment: datetime | None = None,
+    memory: CheckpointMemory | None = None,
     limits: Limits = Limits(),
 ) -> tuple[WitnessedRepository, ...]:
     """Return what each witness of the trust policy lists and the repository lacks: versions, statements, stages.
 
     All of the repository is read for that, as a witness reads it; nothing where the trust policy names no witness.
-    What somebody who may signed to remove is not missing.
+    What somebody who may signed to remove is not missing.  What was seen of checkpoints is asked of ``memory``, and
+    kept there: this machine's unless another is given.
     """
-    at = moment or now()
-    return tuple(_of_repository(repository, witness, trust, at, limits) for witness in witnesses(trust, at))
+    at, kept = moment or now(), FileMemory() if memory is None else memory
+    return tuple(_of_repository(repository, witness, trust, kept, at, limits) for witness in witnesses(trust, at))
 
 
 def _of_repository(
-    repository: Repository, witness: Witness, trust: TrustPolicy, moment: datetime, limits: Limits
+    repository: Repository,
+    witness: Witness,
+    trust: TrustPolicy,
+    memory: CheckpointMemory,
+    moment: datetime,
+    limits: Limits,
 ) -> WitnessedRepository:
     try:
-        held = read_checkpoint(repository, witness, trust, moment)
-        if held is None:
-            return WitnessedRepository(witness.identity, problem="there is no checkpoint of this witness")
-        said, listed = held.said, held.leaves()
-        seen = walk(repository, listed, policy=None, trust=trust, moment=moment, limits=limits)
-        gone = gone_since(repository, listed, seen, trust=trust, moment=moment, limits=limits)
+        known = recall(memory, repository.reference.name)
     except KitOpsError as error:
         return WitnessedRepository(witness.identity, problem=str(error))
-    missing = tuple(Missing(loss.words, loss.names) for loss in gone.lost)
-    return WitnessedRepository(witness.identity, said.version, said.issued_on, missing, _why_expired(said, moment))
+    seen = known.get(witness.tag)
+    try:
+        held = read_checkpoint(repository, witness, trust, moment)
+    except KitOpsError as error:
+        # One was there: that what is there now is none of the witness's is somebody's doing.
+        is_back = seen is not None and not error.transient
+        return WitnessedRepository(witness.identity, problem=str(error), is_put_back=is_back)
+    if held is None:
+        why = "there is no checkpoint of this witness" if seen is None else why_none(witness, seen)
+        return WitnessedRepository(witness.identity, problem=why, is_put_back=seen is not None)
+    back = why_back(held, known)
+    problem = back or _why_not_kept(held, memory) or _why_expired(held.said, moment)
+    try:
+        missing = _missing_of(held, trust, moment, limits)
+    except KitOpsError as error:
+        missing, problem = (), back or str(error)
+    said = held.said
+    return WitnessedRepository(
+        witness.identity, said.version, said.issued_on, missing, problem, back is not None, may_be_older=seen is None
+    )
+
+
+def _missing_of(held: Held, trust: TrustPolicy, moment: datetime, limits: Limits) -> tuple[Missing, ...]:
+    listed = held.leaves()
+    seen = walk(held.repository, listed, policy=None, trust=trust, moment=moment, limits=limits)
+    gone = gone_since(held.repository, listed, seen, trust=trust, moment=moment, limits=limits)
+    return tuple(Missing(loss.words, loss.names) for loss in gone.lost)
+
+
+def _why_not_kept(held: Held, memory: CheckpointMemory) -> str | None:
+    """Remember a checkpoint; return why that was not possible."""
+    try:
+        remember(memory, held.repository.reference.name, held.witness.tag, held.seen)
+    except KitOpsError as error:
+        return str(error)
+    return None
 
 
 def _why_expired(said: CheckpointStatement, moment: datetime) -> str | None:

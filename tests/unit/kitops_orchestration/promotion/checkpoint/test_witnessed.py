@@ -94,10 +94,11 @@ def test_the_audit_of_a_catalog_names_what_was_taken_away(watched):
     assert any("win" in str(item) for item in found if "Not witnessed" in str(item))
 
 
-def audited(watched, **options):
+def audited(watched, place="staging/iris", **options):
     from kitops_orchestration.catalog.views.audit import compared, not_in_order
 
-    site = watched.client.catalog(["staging/iris"], trust=watched.trust, **options)
+    options = {"memory": watched.of_client, "trust": watched.trust, **options}
+    site = watched.client.catalog([place], **options)
     return site, [item for item in not_in_order(site) if item.word == "Taken away"], compared(site)
 
 
@@ -130,6 +131,115 @@ def test_a_repository_of_which_nothing_is_left_is_a_problem_of_the_catalog(watch
     (problem,) = site.problems
     assert str(kit.digest) in problem.reason
     assert "no version is here, and checkpoint 1 by wes lists" in problem.reason
+
+
+def put_back_an_older_checkpoint(watched, kit):
+    """What a registry's owner does: the tag of the first one again, and the report that came later away."""
+    repository = watched.raw()
+    assert watched.witness().version == 1
+    first = repository.resolve(found_tag(watched))
+    watched.team.test_result(kit, result="FAILED")
+    assert watched.witness().version == 2
+    _, found, told = audited(watched)
+    assert found == []
+
+    repository.set_tag(found_tag(watched), first)
+    watched.hide(str(kit.digest), watched.events(kit, predicate_types.TEST_RESULT)[0])
+    return told
+
+
+def test_an_older_checkpoint_that_was_put_back_is_no_audit(watched):
+    from kitops_orchestration.catalog.views.audit import not_in_order
+
+    put_back_an_older_checkpoint(watched, watched.team.pack())
+    site, _, told = audited(watched)
+    assert "No checkpoint is compared" in told
+    (item,) = [item for item in not_in_order(site) if item.word == "Put back"]
+    assert item.look == "bad"
+    assert "checkpoint 1 by wes was put back: number 2 was seen before" in item.reason
+
+
+def test_who_saw_no_checkpoint_before_says_that_an_older_one_may_have_been_put_back(watched):
+    first = put_back_an_older_checkpoint(watched, watched.team.pack())
+    words = "Of 1 checkpoint none by the same witness was seen here before, so an older one may have been put back."
+    assert words in first
+    _, found, told = audited(watched, memory=type(watched.of_client)())
+    assert found == []
+    assert words in told
+
+
+def test_who_saw_it_before_says_nothing_of_older_ones(watched):
+    watched.team.pack()
+    watched.witness()
+    audited(watched)
+    _, _, told = audited(watched)
+    assert "Everything that they list is here." in told
+    assert "older one" not in told
+
+
+def test_a_catalog_of_the_last_answers_takes_the_checkpoint_in_them_for_none_that_was_put_back(watched, monkeypatch):
+    from kitops_orchestration.catalog.views.audit import not_in_order
+
+    kit = watched.team.pack()
+    watched.witness()
+    audited(watched)
+    watched.witness()
+    watched.promote(kit)  # sees the second one, and remembers it
+    site, _, told = audited(watched, only_new=True)
+    assert [item for item in not_in_order(site) if item.look == "bad"] == []
+    assert "1 checkpoint by wes compared" in told
+    assert "an older one may have been put back" in told
+
+
+def test_a_memory_that_cannot_be_read_or_written_is_told(watched, monkeypatch, tmp_path):
+    kit = watched.team.pack()
+    watched.team.test_result(kit, result="FAILED")
+    watched.witness()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KITOPS_ORCHESTRATION_STATE", str(tmp_path / "file"))
+    site, _, told = audited(watched, memory=None)
+    assert "what was seen of checkpoints" in str(site.models[0].checkpoints[0].problem)
+    assert "No checkpoint is compared" in told
+
+
+@ONLINE
+def test_a_checkpoint_that_was_seen_and_is_gone_is_not_in_order(watched):
+    from kitops_orchestration.catalog.views.audit import not_in_order
+
+    watched.team.pack()
+    watched.witness()
+    audited(watched)
+    repository = watched.raw()
+    repository.delete_manifest(repository.resolve(found_tag(watched)).digest)
+    site, _, _ = audited(watched)
+    (item,) = [item for item in not_in_order(site) if "wes" in item.reason]
+    assert (item.look, item.word) == ("bad", "Not witnessed")
+    assert "checkpoint 1 by wes was there, and is gone" in item.reason
+
+
+@ONLINE
+def test_a_repository_of_which_the_checkpoint_is_gone_as_well_is_a_problem(watched):
+    kit = watched.team.pack()
+    watched.witness()
+    audited(watched)
+    repository = watched.raw()
+    repository.delete_manifest(repository.resolve(found_tag(watched)).digest)
+    watched.wipe(kit)
+    (problem,) = audited(watched)[0].problems
+    assert problem.reason == "no version is here, and checkpoint 1 by wes was there, and is gone"
+
+
+@ONLINE
+def test_a_repository_that_is_named_and_has_nothing_is_a_problem_also_where_nothing_is_known_of_it(watched):
+    kit = watched.team.pack()
+    watched.wipe(kit)
+    for options in ({}, {"trust": None}):
+        (problem,) = audited(watched, **options)[0].problems
+        assert problem.repository == "staging/iris"
+        assert problem.reason == "no version is here, and the repository was asked for by its name"
+    (problem,) = audited(watched, place="staging/never")[0].problems
+    assert problem.repository == "staging/never"
+    assert audited(watched, place=None)[0].problems == ()
 
 
 def test_what_somebody_who_may_signed_to_remove_is_not_missing(watched):
