@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from kitops_orchestration._version import __version__
-from kitops_orchestration.lineage.projections.libraries import libraries, not_read
+from kitops_orchestration.lineage.projections.libraries import Libraries, libraries
 from kitops_orchestration.lineage.projections.licences import licence_of
 from kitops_orchestration.presentation.text import printable
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.answers.facts import PassportFacts
+    from kitops_orchestration.lineage.projections.requirement_lines import Library
     from kitops_orchestration.lineage.statements.dependencies import Dependency
 
 _SPEC_VERSION = "1.6"
@@ -24,8 +25,8 @@ _SPEC_VERSION = "1.6"
 
 def bill_of_materials(passport: PassportFacts) -> dict[str, Any]:
     """Return the document; attach it with ``attest(repository, target, "bom", document)``."""
-    model = _model(passport)
-    parts = [*_data(passport), *_base_models(passport), *_code(passport), *_libraries(passport)]
+    model, needed = _model(passport), libraries(passport)
+    parts = [*_data(passport), *_base_models(passport), *_code(passport), *_libraries(needed)]
     components = list({part["bom-ref"]: part for part in parts}.values())
     return {
         "$schema": f"http://cyclonedx.org/schema/bom-{_SPEC_VERSION}.schema.json",
@@ -36,7 +37,7 @@ def bill_of_materials(passport: PassportFacts) -> dict[str, Any]:
         "metadata": {
             "tools": {"components": [{"type": "application", "name": "kitops-orchestration", "version": __version__}]},
             "component": model,
-            **_not_read(passport),
+            **_not_read(needed),
         },
         "components": components,
         "dependencies": [
@@ -121,23 +122,26 @@ def _code(passport: PassportFacts) -> list[dict[str, Any]]:
     return [_component("application", "code", item) for item in passport.version.lineage.source]
 
 
-def _libraries(passport: PassportFacts) -> list[dict[str, Any]]:
-    return [
-        {
-            "type": "library",
-            "bom-ref": library.package_url,
-            "name": library.name,
-            **({"version": library.version} if library.version else {}),
-            "purl": library.package_url,
-            **({"properties": [{"name": "kitops:wanted", "value": library.wanted}]} if library.wanted else {}),
-        }
-        for library in libraries(passport)
-    ]
+def _libraries(needed: Libraries) -> list[dict[str, Any]]:
+    return [_library(library) for library in needed.named]
 
 
-def _not_read(passport: PassportFacts) -> dict[str, Any]:
+def _library(library: Library) -> dict[str, Any]:
+    component = {
+        "type": "library",
+        "bom-ref": library.identity,
+        "name": library.name,
+        "version": library.version,
+        "purl": library.package_url,
+        "externalReferences": [{"type": "distribution", "url": library.address}] if library.address else None,
+        "properties": [{"name": "kitops:wanted", "value": library.wanted}] if library.wanted else None,
+    }
+    return {key: value for key, value in component.items() if value}
+
+
+def _not_read(needed: Libraries) -> dict[str, Any]:
     """Say where libraries may be named that are not in this bill: a short list is not a complete one."""
-    told = [{"name": "kitops:not-read", "value": text} for text in not_read(passport)]
+    told = [{"name": "kitops:not-read", "value": text} for text in needed.not_read]
     return {"properties": told} if told else {}
 
 

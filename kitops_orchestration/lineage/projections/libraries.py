@@ -7,12 +7,13 @@ fetched for that.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import codecs
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
+from kitops_orchestration.lineage.projections.requirement_lines import Library, Passed, conda_items, pip_lines
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.presentation.text import printable
 
@@ -20,104 +21,113 @@ if TYPE_CHECKING:
     from kitops_orchestration.lineage.answers.facts import PassportFacts
 
 MOST = 2_000
-"""Libraries of one document; what is more is left out."""
-# PEP 508: name, extras, then versions; an address or a marker may follow.
-_LINE = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?)\s*(?:\[[A-Za-z0-9 ,._-]*\])?\s*([^;#]*)")
-_EXACT = re.compile(r"={2,3}\s*([A-Za-z0-9.!+_-]{1,64})")
-# Conda's match specification: channel::name, then versions, then =build; or name, version and build with spaces.
-_CONDA = re.compile(r"(?:[^\s:]{1,200}::)?([A-Za-z0-9_][A-Za-z0-9_.-]{0,99})\s*(.{0,200})")
-_CONDA_EXACT = re.compile(r"==\s*([A-Za-z0-9.!+_-]{1,64})|=([A-Za-z0-9.!+_-]{1,64})=[A-Za-z0-9._*-]{1,64}")
+"""Libraries of one document, and of one file; what is more is left out, and that is told."""
+_MOST_ENVIRONMENTS = 16
+_MOST_VALUES = 5_000  # of one conda environment: to read YAML takes long
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
-    """One line of requirements."""
+class Libraries:
+    """What is named, each once and by name, and which files and layers may name more, and why."""
 
-    name: str
-    """As package indexes spell it (PEP 503); of a conda package in small letters."""
-    version: str | None
-    """Where the line names exactly one."""
-    wanted: str
-    """What the line says of versions: ``>=1.2,<2``; empty where it says nothing."""
-    ecosystem: Literal["pypi", "conda"] = "pypi"
-
-    @property
-    def package_url(self) -> str:
-        """``pkg:pypi/name@version``."""
-        return f"pkg:{self.ecosystem}/{self.name}" + (f"@{quote(self.version, safe='')}" if self.version else "")
+    named: tuple[Library, ...]
+    not_read: tuple[str, ...]
 
 
-def libraries(passport: PassportFacts) -> tuple[Library, ...]:
-    """Return what the newest provenance and the ModelKit's own files name, each once, by name."""
-    found: dict[str, Library] = {}
-    for library in (*_of_provenance(passport), *_of_files(passport)):
-        found.setdefault(library.package_url, library)
-    return tuple(sorted(found.values(), key=lambda library: library.package_url)[:MOST])
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One file: the libraries that it names, and what it may name beyond them."""
+
+    path: str
+    named: tuple[Library, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
-def not_read(passport: PassportFacts) -> tuple[str, ...]:
-    """Return which files and layers may name more libraries, and why they were not read."""
-    problems = [(item.path, item.problem) for item in passport.requirements if item.problem is not None]
-    problems += [(path, told) for path, told in _unreadable(passport)]
-    return tuple(printable(f"{path}: {told}") for path, told in problems)
+def libraries(passport: PassportFacts) -> Libraries:
+    """Return what the newest provenance and the ModelKit's own files name; each file is read once.
+
+    Where there are too many, those of the provenance stay, and of the files each has its share: a long list of one
+    must not push out what the others name.
+    """
+    said, own = list(_of_provenance(passport)), list(_of_files(passport))
+    found = {library.identity: library for source in said for library in source.named}
+    for row in zip_longest(*(source.named for source in own)):
+        for library in row:
+            if library is not None:
+                found.setdefault(library.identity, library)
+    told = [f"{source.path}: {problem}" for source in (*said, *own) for problem in source.problems]
+    if len(found) > MOST:
+        told.append(f"{len(found) - MOST:,} libraries are left out: the list ends at {MOST:,}")
+    kept = list(found.values())[:MOST]
+    return Libraries(tuple(sorted(kept, key=lambda library: library.identity)), tuple(printable(text) for text in told))
 
 
-def _of_provenance(passport: PassportFacts) -> Iterator[Library]:
+def _of_provenance(passport: PassportFacts) -> Iterator[_Source]:
     build = passport.version.lineage.provenance
     for item in () if build is None else build.dependencies:
         # The digest is what the statement is about; text that differs from it is somebody's addition.
         if item.role == "environment" and item.content and Digest.of(item.content) == item.sha256:
-            yield from _pip_lines(item.content.decode("utf-8", "replace").splitlines())
+            yield _pip_source(f"{item.shown} of the provenance", item.content)
 
 
-def _of_files(passport: PassportFacts) -> Iterator[Library]:
+def _of_files(passport: PassportFacts) -> Iterator[_Source]:
+    environments = 0
     for item in passport.requirements:
-        if item.path.endswith(".txt"):
-            yield from _pip_lines(item.content.decode("utf-8", "replace").splitlines())
-        elif item.problem is None:
-            yield from _conda(_environment(item.content)[0])
+        if item.problem is not None:
+            yield _Source(item.path, problems=(item.problem,))
+        elif item.path.endswith(".txt"):
+            yield _pip_source(item.path, item.content)
+        elif environments == _MOST_ENVIRONMENTS:
+            yield _Source(item.path, problems=(f"not read: more than {_MOST_ENVIRONMENTS} conda environments",))
+        else:
+            environments += 1
+            yield _conda_source(item.path, item.content)
 
 
-def _unreadable(passport: PassportFacts) -> Iterator[tuple[str, str]]:
-    for item in passport.requirements:
-        if item.problem is None and not item.path.endswith(".txt"):
-            _, problem = _environment(item.content)
-            if problem is not None:
-                yield item.path, problem
+def _pip_source(path: str, content: bytes) -> _Source:
+    text, problems = _text(content)
+    passed = Passed()
+    return _source(path, pip_lines(text.splitlines(), passed), passed, problems)
 
 
-def _environment(content: bytes) -> tuple[list[Any], str | None]:
+def _conda_source(path: str, content: bytes) -> _Source:
+    text, problems = _text(content)
+    dependencies, problem = _environment(text)
+    passed = Passed()
+    return _source(path, conda_items(dependencies, passed), passed, [*problems, *([problem] if problem else [])])
+
+
+def _source(path: str, lines: Iterable[Library], passed: Passed, problems: list[str]) -> _Source:
+    named: dict[str, Library] = {}
+    left_out = 0
+    for library in lines:
+        if len(named) < MOST:
+            named.setdefault(library.identity, library)
+        else:
+            left_out += library.identity not in named
+    if left_out:
+        problems = [*problems, f"{left_out:,} lines are left out: it names more than {MOST:,} libraries"]
+    return _Source(path, tuple(named.values()), (*problems, *passed.told()))
+
+
+def _text(content: bytes) -> tuple[str, list[str]]:
+    """Return the text without a byte order mark, and whether all of it is text."""
+    text = content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
+    is_text = "\0" not in text and ("\ufffd" not in text or "\ufffd".encode() in content)
+    return text, [] if is_text else ["not all of it could be read: it is not UTF-8; save it as UTF-8"]
+
+
+def _environment(text: str) -> tuple[list[Any], str | None]:
     """Return the dependencies of a conda environment, or why there are none to read."""
-    from kitops_orchestration.signing.policy_text import read_policy_text
+    from kitops_orchestration.modelkit.kitfile.foreign_yaml import load_texts
 
     try:
-        value = read_policy_text(content)
+        value = load_texts(text, _MOST_VALUES)
     except ValueError as error:
         return [], f"could not be read: {error}"
-    named = value.get("dependencies") if isinstance(value, dict) else None
-    return (named, None) if isinstance(named, list) else ([], None)
-
-
-def _conda(dependencies: list[Any]) -> Iterator[Library]:
-    for item in dependencies:
-        if isinstance(item, str) and (found := _CONDA.fullmatch(item.strip())):
-            wanted = found[2].strip()
-            exact = _CONDA_EXACT.fullmatch(wanted)
-            version = (exact[1] or exact[2]) if exact and "*" not in wanted else None
-            if not wanted or re.match(r"[=<>!~0-9*]", wanted):
-                yield Library(found[1].lower(), version, wanted, "conda")
-        elif isinstance(item, dict) and isinstance(item.get("pip"), list):
-            yield from _pip_lines([line for line in item["pip"] if isinstance(line, str)])
-
-
-def _pip_lines(lines: list[str]) -> Iterator[Library]:
-    for line in lines:
-        found = _LINE.match(line.strip())
-        if found is None:  # an option, a comment, an address without a name
-            continue
-        wanted = re.split(r"\s--|\\", found[2], maxsplit=1)[0].strip()  # hashes, and the mark of a line that goes on
-        if wanted and not re.match(r"[=<>!~@(]", wanted):
-            continue
-        exact = _EXACT.fullmatch(wanted)
-        name = re.sub(r"[-_.]+", "-", found[1]).lower()
-        yield Library(name, exact[1] if exact and "*" not in wanted else None, "" if "@" in wanted else wanted)
+    if not isinstance(value, dict):
+        return [], None if value is None else "could not be read: it is no mapping"
+    named = value.get("dependencies", [])
+    if isinstance(named, list):
+        return named, None
+    return [], "could not be read: its dependencies are no list" if named else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kitops_orchestration._version import __version__
 from kitops_orchestration.lineage.projections.cyclonedx import package_url
-from kitops_orchestration.lineage.projections.libraries import libraries, not_read
+from kitops_orchestration.lineage.projections.libraries import Libraries, libraries
 from kitops_orchestration.lineage.projections.licences import licence_of
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.presentation.text import printable
@@ -40,13 +40,14 @@ def spdx_document(passport: PassportFacts) -> dict[str, Any]:
     }
     tool = _element("SoftwareAgent", f"{base}#tool", name=f"kitops-orchestration {__version__}")
     model, licences = _model(passport, base), _licences(passport, base)
-    parts = _parts(passport, base)
+    needed = libraries(passport)
+    parts = _parts(passport, needed, base)
     elements = [model, *licences, *(part for part, _ in parts)]
     elements += [*_licensed(model, parts, licences, base), *_used(model, parts, base)]
     document = _element(
         "SpdxDocument",
         f"{base}#document",
-        comment="; ".join(f"not read for libraries: {text}" for text in not_read(passport)),
+        comment="; ".join(f"not read for libraries: {text}" for text in needed.not_read),
         profileConformance=["core", "software", "ai", "dataset", "simpleLicensing", "expandedLicensing"],
         rootElement=[model["spdxId"]],
         element=[item["spdxId"] for item in (tool, *elements)],
@@ -124,21 +125,22 @@ def _licences(passport: PassportFacts, base: str) -> list[Element]:
     return [_element(kind, f"{base}#licence", **{name: written, "simplelicensing_customIdToUri": where}), words]
 
 
-def _parts(passport: PassportFacts, base: str) -> list[tuple[Element, str]]:
+def _parts(passport: PassportFacts, needed: Libraries, base: str) -> list[tuple[Element, str]]:
     """Return what went into the model, and how it is related to it."""
     # What only a base model learned from is no data of this run.
     found = [(_data(use.data, base), "dependsOn" if use.depth else "trainedOn") for use in passport.data.data]
     found += [(_package(item, base, "model"), "descendantOf") for item in passport.data.base_models]
     found += [(_package(item, base, "source"), "dependsOn") for item in passport.version.lineage.source]
-    for library in libraries(passport):
+    for library in needed.named:
         found.append(
             (
                 _element(
                     "software_Package",
-                    f"{base}#{_name('library', library.package_url)}",
+                    f"{base}#{_name('library', library.identity)}",
                     name=library.name,
                     software_packageVersion=library.version,
                     software_packageUrl=library.package_url,
+                    software_downloadLocation=library.address,
                     software_primaryPurpose="library",
                     comment=f"wanted: {library.wanted}" if library.wanted else None,
                 ),

@@ -36,12 +36,12 @@ def test_a_bill_names_what_requirements_and_conda_of_a_real_export_name(
 
     found = passport(repository, "v1", reads_requirements=True)
     assert found.version.lineage.provenance is None  # so it is the layer that is read
-    assert as_lines(libraries(found)) == wanted
+    assert as_lines(libraries(found).named) == wanted
     conda = (place / "conda.yaml").read_text()
-    (python,) = [item for item in libraries(found) if (item.ecosystem, item.name) == ("conda", "python")]
+    (python,) = [item for item in libraries(found).named if (item.ecosystem, item.name) == ("conda", "python")]
     assert python.wanted == re.search(r"python(=[0-9.]+)", conda)[1]
 
     export_run(run.info.run_id, repository, tag="v2", tracking_uri=tracking.uri)
     with_statement = passport(repository, "v2")
     assert with_statement.version.lineage.provenance is not None
-    assert as_lines(libraries(with_statement)) == wanted
+    assert as_lines(libraries(with_statement).named) == wanted
