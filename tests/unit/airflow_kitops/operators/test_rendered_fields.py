@@ -12,7 +12,9 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_kitops.hooks import KitOpsHook
 from airflow_kitops.operators import (
+    KitCatalogOperator,
     KitDiffOperator,
+    KitExportRunOperator,
     KitInspectOperator,
     KitPackOperator,
     KitPromoteOperator,
@@ -148,6 +150,62 @@ def test_a_mapping_that_a_template_made_text_of_is_told_as_that(pack, rendered, 
         with pytest.raises(AirflowFailException, match=rf"{field} is a mapping .*\n.*render_template_as_native_obj"):
             task.execute({})
     assert KitOpsHook().client.tags("team/iris") == ["dev"]
+
+
+TOKEN = "ghp_0123456789abcdefghij"
+
+
+def refused(task: Any) -> str:
+    with pytest.raises(AirflowFailException) as raised:
+        task.execute({})
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("rendered", RENDERED)
+def test_nothing_that_the_mapping_holds_is_in_the_message(rendered) -> None:
+    named = rendered({"token": TOKEN, TOKEN + " ": 1, "reference": "team/iris:dev", "more": {"inner": TOKEN}})
+    told = refused(KitUnpackOperator(task_id="t", reference=named, target_dir="there"))
+    assert "reference is a mapping that a template made text of: it has token, …, reference, more" in told
+    assert TOKEN not in told
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        f"{{'token': '{TOKEN}', 'reference': datetime.datetime(2026, 1, 1)}}",
+        f"{{'token': '{TOKEN}', 'reference': {'[' * 300}{']' * 300}}}",
+        f"{{'token': '{TOKEN}', 'reference': '{'x' * 200_000}'}}",
+    ],
+)
+def test_nor_of_one_that_cannot_be_read(broken: str) -> None:
+    told = refused(KitInspectOperator(task_id="t", reference=broken))
+    assert "reference is a mapping that a template made text of" in told
+    assert TOKEN not in told
+
+
+@pytest.mark.parametrize("rendered", RENDERED)
+def test_the_mapping_of_a_training_is_refused_where_a_reference_is_asked_for(rendered) -> None:
+    named = rendered({"modelUri": "models:/m-1", "token": TOKEN})
+    several = rendered([{"modelUri": TOKEN}, {"modelUri": TOKEN}])
+    tasks = {
+        "reference": KitInspectOperator(task_id="t", reference=named),
+        "source": KitExportRunOperator(task_id="t", source=named, push_to="team/iris:dev"),
+        "push_to": KitPackOperator(task_id="t", context_dir=".", push_to=named),
+        "left": KitDiffOperator(task_id="t", left=several, right="team/iris:dev"),
+        "places": KitCatalogOperator(task_id="t", places=["team/iris", named], into="there"),
+    }
+    for field, task in tasks.items():
+        told = refused(task)
+        assert f"{field} is a mapping that a template made text of: it has modelUri" in told
+        assert TOKEN not in told
+
+
+def test_a_text_in_another_field_may_look_like_a_mapping(pack) -> None:
+    facts = pack(annotations={"made.by": "{'modelUri': 'models:/m-1'}"})
+    assert facts["digest"]
+    told = refused(KitPackOperator(task_id="t", context_dir=".", push_to="a/b:c", annotations=f"{{'a': '{TOKEN}'}}"))
+    assert "annotations is no mapping, but str: it has a" in told
+    assert TOKEN not in told
 
 
 @pytest.mark.parametrize("rendered", RENDERED)
