@@ -79,10 +79,18 @@ def require_own_place(
         partition: of the ModelKit.
 
     Raises:
-        dagster.Failure: another repository; asking again does not help.
+        dagster.Failure: another repository, or no partition where the repository is made of it; asking again does not
+            help.
     """
-    if repository is None or (partition is None and PLACEHOLDER in repository):
+    if repository is None:
         return
+    if partition is None and PLACEHOLDER in repository:
+        raise dg.Failure(
+            description=f"whether {found} is a ModelKit of the asset {of.to_user_string()} cannot be known without its "
+            f"partition: the definition has each partition's in a repository of its own, {repository}",
+            metadata={"advice": "name the partition: in the job's configuration, or with the event that is reported"},
+            allow_retries=False,
+        )
     own = kitops.place(filled_repository(str(repository), partition))
     if found.name != own.name:
         raise dg.Failure(

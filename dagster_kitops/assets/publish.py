@@ -172,14 +172,21 @@ def content_of(value: Any) -> ModelKitContent:
 
 
 def require_own_labels(context: dg.AssetExecutionContext) -> None:
-    """Refuse what a body told of its output, where that would replace what the ModelKit is.
+    """Refuse what a body told of its output or its assets, where that would replace what the ModelKit is.
+
+    Dagster lays what was told of an asset, and of one of its partitions, over the metadata that the step returns.
 
     Raises:
         dagster.Failure: a label of ours; before anything is pushed.
     """
     step = step_of(context)
-    for name in context.op_execution_context.selected_output_names if step is not None else ():
+    if step is None:
+        return
+    for name in context.op_execution_context.selected_output_names:
         own_metadata(step.get_output_metadata(name) or {})
+    for key in context.assets_def.keys:
+        for partition in (None, partition_of(context)):
+            own_metadata(step.get_asset_metadata(key, partition) or {})
 
 
 def signature_metadata(signature: SignResult | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dagster_kitops import (
     KitOpsResource,
     ModelKitCheck,
     PromoteConfig,
+    PromotionStage,
     RollbackConfig,
     build_modelkit_checks,
     build_promotion_assets,
@@ -44,6 +45,20 @@ def stages_alone() -> dg.RepositoryDefinition:
     return defined(build_promotion_assets(source="tiny", stages=STAGES), [])
 
 
+LIVE, FINAL = PromotionStage("live", destination="prod/{partition}"), PromotionStage("final", destination="final/tiny")
+
+
+def regions() -> dg.RepositoryDefinition:
+    """Each partition has a repository of its own in a stage."""
+
+    @modelkit_asset(repository="team/tiny", partitions_def=dg.StaticPartitionsDefinition(["eu", "us"]))
+    def tiny():
+        return Path(os.environ[FOLDER]) / "context"
+
+    stages = [LIVE, FINAL]
+    return defined([tiny, *build_promotion_assets(source=tiny, stages=stages)], [], stages)
+
+
 def checks_of(asset: dg.AssetsDefinition) -> list[dg.AssetChecksDefinition]:
     """The checks that there are: green, but for one that is called red; "?" after a name is one that blocks nothing."""
     return [
@@ -59,11 +74,11 @@ def checks_of(asset: dg.AssetsDefinition) -> list[dg.AssetChecksDefinition]:
     ]
 
 
-def defined(assets, checks) -> dg.RepositoryDefinition:
+def defined(assets, checks, stages=STAGES) -> dg.RepositoryDefinition:
     made = dg.Definitions(
         assets=assets,
         asset_checks=checks,
-        jobs=[build_promotion_job(source="tiny", stages=STAGES), build_rollback_job(source="tiny", stages=STAGES)],
+        jobs=[build_promotion_job(source="tiny", stages=stages), build_rollback_job(source="tiny", stages=stages)],
         resources={"kitops": KitOpsResource(registry=folder_registry(Path(os.environ[FOLDER]) / "registry"))},
         executor=dg.in_process_executor,
     )
@@ -147,6 +162,17 @@ def test_a_check_that_was_removed_does_not_stop_what_it_never_saw(start, instanc
 def test_a_check_that_blocks_no_more_by_its_definition_stops_nothing(start):
     start(checks="red", asset_selection=[TINY])
     assert start(checks="red?", asset_selection=[STAGING]) == ""
+
+
+@pytest.mark.parametrize("partition", [None, "eu"])
+def test_leaving_the_partition_out_lets_nothing_foreign_in(start, instance, foreign, partition):
+    """Without one, what somebody named cannot be held against the repository that the definition has for it."""
+    config = PromoteConfig(stage="final", reason="trust me", reference=str(foreign), partition=partition)
+
+    said = start("promote_modelkit", of="regions", config=config)
+
+    assert ("is no ModelKit of the asset tiny/live" if partition else "cannot be known without its partition") in said
+    assert latest_modelkit(instance, ["tiny", "final"]) is None
 
 
 def test_a_rollback_moves_no_tag_of_another_repository(start, instance, foreign):

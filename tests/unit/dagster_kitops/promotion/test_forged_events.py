@@ -114,6 +114,20 @@ def test_labels_that_disagree_name_no_modelkit(run, tiny, kitops, instance, cont
     assert staged(kitops) == second.digest != first.digest
 
 
+@pytest.mark.parametrize("of_partition", [False, True], ids=["of the asset", "of its partition"])
+def test_what_a_body_says_of_its_asset_is_not_what_the_modelkit_is(run, instance, context_dir, foreign, of_partition):
+    """Dagster lays it over the metadata that the step returns."""
+
+    @modelkit_asset(repository="team/tiny", partitions_def=dg.StaticPartitionsDefinition(["eu"]))
+    def tiny(context: dg.AssetExecutionContext):
+        context.add_asset_metadata(labels(foreign), partition_key="eu" if of_partition else None)
+        return context_dir
+
+    said = failure(run([tiny], partition_key="eu", raise_on_error=False))
+    assert "the metadata kitops/digest, kitops/reference would replace" in said
+    assert latest_modelkit(instance, "tiny") is None
+
+
 @pytest.mark.parametrize("label", ["kitops/reference", "kitops/digest", "dagster/size_bytes"])
 def test_a_body_cannot_say_that_its_modelkit_is_another_one(run, kitops, instance, context_dir, foreign, label):
     said = {**labels(foreign), "dagster/size_bytes": 1}
