@@ -123,4 +123,5 @@ def csv_cell(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
     text = clean("" if value is None else value).replace("\n", " ")
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    # A spreadsheet may drop the spaces before a sign, and some of them were tabs and line ends.
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text

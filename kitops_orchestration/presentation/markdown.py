@@ -42,7 +42,8 @@ _NO_CODE = re.compile(r"[`|\\<>&]|^\s|\s$|^$")
 # backtick; the other signs left out here end a cell, or begin markup where a reader knows no code.
 _BY_ITSELF = re.compile(
     r"(?<![a-z])(?:[a-z][a-z0-9+.-]{1,30}://|www\.|mailto:|xmpp:)[^\s`|\\<>]*[^\s`|\\<>.,;:!?'\")]"
-    r"|(?<![^\W_])[\w.+-]{1,64}(?:@[\w-]{1,63}(?:\.[\w-]{1,63})+)+"
+    r"|(?<![:/])//[^\s`|\\<>/][^\s`|\\<>]*[^\s`|\\<>.,;:!?'\")]"
+    r"|(?<![\w.+-])[\w.+-]++(?:@[\w-]++(?:\.[\w-]++)+)+"
     r"|(?<![^\W_])@\w[\w/-]{0,80}",
     re.IGNORECASE,
 )
@@ -87,7 +88,10 @@ def _text(text: str) -> str:
         before = _escaped(text[end : found.start()])
         if before.endswith("`"):  # two of them beside each other are another mark
             before = before.removesuffix("\\`") + "&#96;"
-        shown += before + f"`{found[0]}`"
+        if shown and not before:  # two codes beside each other are one
+            shown = f"{shown[:-1]}{found[0]}`"
+        else:
+            shown += f"{before}`{found[0]}`"
         end = found.end()
     return shown + _escaped(text[end:])
 

@@ -36,8 +36,8 @@ def _lines(content: bytes) -> Iterator[tuple[str, int]]:
 
     try:
         root = yaml.compose(content, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
-        return  # JSON that YAML does not read (tabs): told without lines
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        return  # JSON that YAML does not read (tabs, lists in hundreds of lists): told without lines
     for key, value in _members(root):
         yield str(key.value), key.start_mark.line + 1
         if key.value == "sections":

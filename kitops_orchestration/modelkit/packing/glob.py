@@ -106,12 +106,13 @@ class _Places:
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        self._signs: list[tuple[int, re.Pattern[str]]] = []
+        # Numbers of places and not their bits: a bit is as long as its number, so all bits together are its square.
+        signs: dict[str, list[int]] = {}
         self._stars = self._rests = self._befores = self._insides = 0
         bit = 1
         for step in steps:
             if step.kind == "sign":
-                self._signs.append((bit, re.compile(step.regex, re.DOTALL)))
+                signs.setdefault(step.regex, []).append(bit.bit_length() - 1)
             elif step.kind == "star":
                 self._stars |= bit
             elif step.kind == "rest":
@@ -121,6 +122,7 @@ class _Places:
                 bit <<= 1
                 self._insides |= bit
             bit <<= 1
+        self._signs = [(re.compile(regex, re.DOTALL), places) for regex, places in signs.items()]
         self._end = bit
         self._known: dict[str, int] = {}
 
@@ -156,6 +158,6 @@ class _Places:
     def _taking(self, sign: str) -> int:
         found = self._known.get(sign)
         if found is None:
-            found = sum(bit for bit, regex in self._signs if regex.match(sign))
+            found = sum(1 << place for regex, places in self._signs if regex.match(sign) for place in places)
             self._known[sign] = found
         return found

@@ -18,6 +18,8 @@ FILE_NAME = ".kitignore"
 ALLOW_FILE_NAME = ".kitallow"
 ALWAYS = ("Kitfile", "kitfile", ".kitfile", FILE_NAME, ALLOW_FILE_NAME)
 """Files of the context's root that are never packed."""
+_MOST_LETTERS = 4096
+"""Of a pattern: no path of a file system is longer."""
 
 
 def read_patterns(text: str) -> list[str]:
@@ -81,6 +83,8 @@ class IgnoreRules:
             text = ""
         except OSError as error:
             raise ModelKitError(f"cannot read {path}: {error.strerror}") from error
+        for number, line in enumerate(text.split("\n"), 1):
+            _check_length(_pattern_of(line), f"{path}:{number}")
         extra = [pattern for line in more if (pattern := _pattern_of(line))]
         rules = cls([*read_patterns(text), *extra, *ALWAYS])
         rules._lines = {_pattern_of(line): number for number, line in enumerate(text.split("\n"), 1)}
@@ -126,7 +130,16 @@ class IgnoreRules:
         return bits
 
 
+def _check_length(pattern: str, where: str) -> None:
+    if len(pattern) > _MOST_LETTERS:
+        raise ModelKitError(
+            f"{where}: a pattern of {len(pattern):,} letters, more than {_MOST_LETTERS:,}",
+            advice="write several patterns, one in a line, or name the folder that holds the files",
+        )
+
+
 def _compile(pattern: str) -> _Pattern:
+    _check_length(pattern, FILE_NAME)
     text = _clean(pattern.strip())
     is_exclusion = text.startswith("!")
     if is_exclusion:

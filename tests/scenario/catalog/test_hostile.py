@@ -95,6 +95,13 @@ def test_no_cell_of_a_table_is_a_formula(evil) -> None:
     assert csv_cell(-0.5) == "-0.5"
 
 
+@pytest.mark.parametrize("sign", "=+-@")
+@pytest.mark.parametrize("before", ["\t", "\n", "\r", " ", " \n\t", "\u00a0", "\u200b", "\ufeff", "\0"])
+def test_what_stands_before_a_sign_makes_no_formula_of_it(before, sign) -> None:
+    assert csv_cell(f"{before}{sign}1").startswith("'")
+    assert csv_cell(f"a{before}{sign}1").startswith("a")
+
+
 def test_a_folder_with_the_name_of_no_repository_hides_no_other(evil) -> None:
     """Its name would be an attack; it is not listed, and what stands beside it is."""
     assert (evil.parent / "registry" / '"><img src=x onerror=alert(1)>' / "oci-layout").is_file()

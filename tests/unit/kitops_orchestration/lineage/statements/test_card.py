@@ -15,6 +15,7 @@ from kitops_orchestration.lineage.passport.passport import passport
 from kitops_orchestration.lineage.passport.statements import statements
 from kitops_orchestration.lineage.statements.attach import attest
 from kitops_orchestration.lineage.statements.card import MAX_LETTERS, SECTIONS, Card, card_of, card_problems, written
+from kitops_orchestration.lineage.statements.card_file import check_card_file
 from kitops_orchestration.lineage.statements.unknown_members import unknown_members
 from kitops_orchestration.signing import TrustPolicy
 from kitops_orchestration.signing.identities import Identity, TrustedKey
@@ -29,6 +30,13 @@ def card(**sections: str) -> dict:
 @pytest.fixture
 def approver(ada) -> TrustPolicy:
     return TrustPolicy((Identity("ada@example.com", (TrustedKey(ada.public_key),), frozenset({"approver"}), "Ada"),))
+
+
+def test_what_is_wrong_with_a_card_is_told_also_where_lists_are_too_deep_for_their_lines() -> None:
+    text = '{"sections": {"limitations": ""}, "x": ' + "[" * 900 + "]" * 900 + "}"
+
+    with pytest.raises(SignatureError, match=r"card\.json:1: sections\.limitations: .* is empty"):
+        check_card_file(json.loads(text), text.encode(), "card.json")
 
 
 def test_a_card_is_read_as_it_was_written() -> None:
