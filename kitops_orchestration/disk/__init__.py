@@ -17,8 +17,8 @@ Used by ``airflow_kitops``, ``airflow_kitops.decorators``, ``catalog``, ``cli``,
 ``oci.registry``, ``oci.transfer``, ``promotion.checkpoint``, ``promotion.stage_tag``, ``signing``, ``signing.keys``:
 ``bytecode`` (after_failure, MAY_BE_CUT, remove_cut_bytecode); ``hidden_folder`` (HiddenFolder, scratch_folder,
 throw_away); ``inside`` (inside); ``large_files`` (Room, write_at, WRITE_BYTES); ``leftovers`` (GRACE_SECONDS,
-is_held, is_left, sweep_now_and_then); ``lock`` (brief_machine_lock, file_lock, machine_lock); ``resumable``
-(ResumableFile); ``small_files`` (SmallFiles); ``sparse`` (HOLE_BYTES, is_hole); ``whole_folder``
+is_held, is_left, is_real_folder, sweep_now_and_then); ``lock`` (brief_machine_lock, file_lock, machine_lock);
+``resumable`` (ResumableFile); ``small_files`` (SmallFiles); ``sparse`` (HOLE_BYTES, is_hole); ``whole_folder``
 (write_whole_folder); ``write`` (advice_for, disk_errors, HiddenFile, link_whole, move_whole, whole_file,
 write_whole).
 """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from kitops_orchestration.disk.leftovers import is_left
+from kitops_orchestration.disk.leftovers import is_left, is_real_folder
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.layout import LayoutRepository
@@ -89,7 +89,7 @@ class _Sweep:
         used |= {digest for entry in stays for digest in self._content_of(entry)}
         gone = [descriptor.digest for entry in leaves if (descriptor := descriptor_of(entry))]
         blobs = [(digest, path) for digest, path in self._blob_files() if digest not in used and self._is_old(path)]
-        partial = [path for path in sorted((self._place.directory / UPLOADS).glob("*")) if self._is_left(path)]
+        partial = [path for path in self._uploads() if self._is_left(path)]
         self._files = [path for _, path in blobs] + partial
         self.result = PruneResult(
             tuple(dict.fromkeys(gone)),
@@ -166,6 +166,10 @@ class _Sweep:
             return path.stat().st_mtime < self._before
         except OSError:
             return False
+
+    def _uploads(self) -> list[Path]:
+        folder = self._place.directory / UPLOADS
+        return sorted(folder.glob("*")) if is_real_folder(folder) else []  # a link leads into another folder
 
     def _is_left(self, path: Path) -> bool:
         """Tell whether the writer of a partial file is gone: a living one holds the lock."""

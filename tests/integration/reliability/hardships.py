@@ -156,7 +156,8 @@ def make_old(folder: Path) -> None:
     """Let everything in a folder that a process left be of a month ago: the sweeper leaves alone what is young."""
     then = time.time() - _OLD_SECONDS
     for path in leftovers(folder):
-        os.utime(path, (then, then), follow_symlinks=False)
+        for inner in [*path.rglob("*"), path]:  # a folder is as young as the newest in it
+            os.utime(inner, (then, then), follow_symlinks=False)
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -82,7 +82,8 @@ def make_old(folder: Path, seconds: float = GRACE_SECONDS + 60) -> None:
     then = time.time() - seconds
     for path in folder.iterdir():
         if path.name.startswith("."):
-            os.utime(path, (then, then))
+            for inner in [*path.rglob("*"), path]:
+                os.utime(inner, (then, then), follow_symlinks=False)
 
 
 def hidden(folder: Path) -> list[str]:
@@ -236,6 +237,100 @@ def test_a_link_with_the_name_of_a_leftover_is_not_followed(tmp_path):
         os.utime(path, (0, 0), follow_symlinks=False)
     assert sweep(tmp_path) == []
     assert (tmp_path / "precious/file").exists()
+
+
+def test_a_folder_that_is_a_link_is_not_looked_through(tmp_path):
+    target = tmp_path / "elsewhere"
+    target.mkdir()
+    temporary_path(target, "of-another-program").touch()
+    make_old(target)
+    (tmp_path / "link").symlink_to(target)
+    assert sweep(tmp_path / "link") == []
+    sweep_now_and_then(tmp_path / "link")
+    assert len(hidden(target)) == 1
+
+
+def test_who_opens_or_prunes_a_layout_removes_nothing_where_its_uploads_lead(tmp_path):
+    from kitops_orchestration.oci.layout.prune import prune
+
+    layout = layout_at(tmp_path / "registry")
+    push_bytes(layout, b"x")
+    uploads = layout.directory / UPLOADS
+    for path in [*uploads.iterdir()]:
+        path.unlink()
+    uploads.rmdir()
+    target = tmp_path / "elsewhere"
+    target.mkdir()
+    temporary_path(target, "of-another-program").touch()
+    (target / "notes").touch()
+    for path in target.iterdir():
+        os.utime(path, (0, 0))
+    before = sorted(target.iterdir())
+    uploads.symlink_to(target)
+
+    layout_at(tmp_path / "registry")
+    prune(layout_at(tmp_path / "registry"), grace_seconds=0)
+
+    assert sorted(target.iterdir()) == before
+
+
+def test_the_note_of_a_download_stays_while_somebody_goes_on_with_it(tmp_path):
+    with ResumableFile(tmp_path / "blob", "0" * 16, 100) as file:
+        os.write(file.descriptor, b"x" * 50)
+        file.complete_to(20)
+        make_old(tmp_path, RESUMABLE_SECONDS + 3600)
+        assert sweep(tmp_path) == []
+        file.keep()
+    with ResumableFile(tmp_path / "blob", "0" * 16, 100) as file:
+        assert file.resumable() == 20
+
+
+def test_a_note_is_as_old_as_its_download(tmp_path):
+    with ResumableFile(tmp_path / "blob", "0" * 16, 100) as file:
+        os.write(file.descriptor, b"abc")
+        file.complete_to(3)
+        file.keep()
+    partial, note = sorted(tmp_path.iterdir())
+    os.utime(note, (0, 0))
+    assert sweep(tmp_path) == []
+    os.utime(note)
+    os.utime(partial, (0, 0))
+    assert sweep(tmp_path) == [partial, note]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_note_whose_download_was_published_goes_when_it_is_old(tmp_path):
+    path = resumable_path(tmp_path / "blob", "0" * 16)
+    note = path.with_name(path.name + ".end")
+    note.write_text("3")
+    assert sweep(tmp_path) == []
+    make_old(tmp_path, RESUMABLE_SECONDS + 3600)
+    assert sweep(tmp_path) == [note]
+
+
+@pytest.mark.parametrize("inner", ["content/deep", "content/deep/file"])
+def test_a_folder_is_as_young_as_the_newest_in_it(tmp_path, inner):
+    folder = temporary_path(tmp_path, "work")
+    (folder / "content/deep").mkdir(parents=True)
+    (folder / "content/deep/file").touch()
+    make_old(tmp_path)
+    os.utime(folder / inner)
+    assert sweep(tmp_path) == []
+    make_old(tmp_path)
+    then = time.time() + 1e6  # an archive may say so of a file
+    os.utime(folder / inner, (then, then))
+    assert sweep(tmp_path) == [folder]
+
+
+def test_of_a_folder_with_many_entries_only_some_are_asked(tmp_path):
+    folder = temporary_path(tmp_path, "work")
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep/file").touch()
+    for number in range(10_000):
+        (folder / str(number)).touch()
+    make_old(tmp_path)
+    os.utime(folder / "deep/file")
+    assert sweep(tmp_path) == [folder]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
