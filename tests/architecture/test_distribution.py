@@ -97,7 +97,8 @@ def test_an_environment_with_a_wheel_and_a_checkout_has_each_entry_point_once(
     uv("pip", "install", "--quiet", "--python", python, "--no-deps", "--editable", checkout)
     script = (
         "from importlib.metadata import entry_points\n"
-        "found = [(e.group, e.name) for e in entry_points() if 'kitops' in e.value or 'modelkit' in e.name]\n"
+        "every = (e for group in entry_points().groups for e in entry_points(group=group))\n"
+        "found = [(e.group, e.name) for e in every if 'kitops' in e.value or 'modelkit' in e.name]\n"
         "print(len(found), len(set(found)))"
     )
     found, distinct = run(python, "-c", script, cwd=tmp_path).split()

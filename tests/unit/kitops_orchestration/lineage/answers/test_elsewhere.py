@@ -87,7 +87,7 @@ def test_what_was_found_in_another_repository_says_in_which(client, digest) -> N
     [deployment] = found.deployments
     assert deployment.evidence.found_in == name(client, "production")
     assert found.to_json()["deployments"][0]["evidence"]["foundIn"] == name(client, "production")
-    assert f"production: eu-1/wine, in {name(client, 'production')}" in found.to_markdown()
+    assert f"production: eu-1/wine, in `{name(client, 'production')}`" in found.to_markdown()
     assert [item.evidence.found_in for item in client.lineage(f"production/wine@{digest}").deployments] == [None]
 
 
