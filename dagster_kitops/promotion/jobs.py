@@ -113,8 +113,10 @@ def build_promotion_job(
 ) -> dg.JobDefinition:
     """Return a job that promotes what a person names; the stage's asset gets the event and the reason.
 
-    A blocking check of the asset before has to have looked at this very ModelKit, and not be red; the stage's policy is
-    asked as well.  ``step_options`` are those of the job's step: ``op_tags``, ``pool``, ``retry_policy``.
+    A blocking check of the asset before has to have looked at this very ModelKit, and not be red; none of the source
+    or of an earlier stage may be red for it, and all have to have looked where it was not in the stage before.  The
+    stage's policy is asked as well.  ``step_options`` are those of the job's step: ``op_tags``, ``pool``,
+    ``retry_policy``.
     """
     places = _places(source, stages)
 
@@ -124,11 +126,7 @@ def build_promotion_job(
         stage, key, before = _place(places, config.stage)
         origin = _origin(context, kitops, config, before)
         partition = _partition(context, config.partition, before)
-        # Whoever names a ModelKit, or starts this by hand, is no way around a check that was red for it.
-        named = RecordedModelKit(origin, context.run_id, timestamp=0.0, partition=partition)
-        recorded = latest_modelkit(context.instance, before, partition=config.partition)
-        is_newest = recorded is not None and recorded.digest == named.digest
-        require_no_red_check(context, before, recorded if recorded is not None and is_newest else named)
+        _require_no_red_check(context, places, config.stage, origin, partition)
         if config.dry_run:
             _plan(context, kitops, stage, origin, partition)
             return
@@ -277,6 +275,36 @@ def _require_own(
             f"{', '.join(sorted(known))}",
             allow_retries=False,
         )
+
+
+def _require_no_red_check(
+    context: dg.OpExecutionContext,
+    places: Mapping[str, Place],
+    stage: str,
+    origin: Reference,
+    partition: str | None,
+) -> None:
+    """Ask the blocking checks of the asset before the stage, and of all before that one.
+
+    Whoever names a ModelKit, or starts this by hand, is no way around a check that was red for it, nor around the
+    stages that it should have been in.  Of one that was in the stage before, the earlier checks were asked by then: one
+    that is newer than that need not have looked at it.
+    """
+    keys = [before for _, _, before in places.values()][: [*places].index(stage) + 1]
+    events = {key: _event_of(context, key, origin, partition) for key in keys}
+    was_before = events[keys[-1]] is not None
+    named = RecordedModelKit(origin, context.run_id, timestamp=0.0, partition=partition)
+    for key, event in events.items():
+        must_have_looked = key == keys[-1] or not was_before
+        require_no_red_check(context, key, event or named, must_have_looked=must_have_looked)
+
+
+def _event_of(
+    context: dg.OpExecutionContext, key: dg.AssetKey, origin: Reference, partition: str | None
+) -> RecordedModelKit | None:
+    """Return the asset's newest event with this digest; checks that are not ours say which event they looked at."""
+    history = modelkit_history(context.instance, key, partition=partition)
+    return next((event for event in history if event.digest == str(origin.digest)), None)
 
 
 def _partition(context: dg.OpExecutionContext, text: str | None, before: dg.AssetKey) -> str | None:

@@ -21,19 +21,24 @@ _LOG_PAGE = 1000
 
 
 def require_no_red_check(
-    context: dg.AssetExecutionContext | dg.OpExecutionContext, key: dg.AssetKey, recorded: RecordedModelKit
+    context: dg.AssetExecutionContext | dg.OpExecutionContext,
+    key: dg.AssetKey,
+    recorded: RecordedModelKit,
+    *,
+    must_have_looked: bool = True,
 ) -> None:
     """Raise :class:`dagster.Failure` when a blocking check is red for what shall be promoted, or has not looked at it.
 
     Which checks there are is read in the definitions: one that broke down, or whose answers somebody wiped, has not
     looked.  Another code location may have more: those that ever said something are asked as well.  Where the asset
     itself is defined here, one of them that has not looked at this ModelKit may have been removed, and stops nothing.
+    Without ``must_have_looked`` only a red answer does.
     """
     defined, others, is_known = _blocking_checks(context, key)
     for check in sorted(defined | others):
         answers = [*_answers(context.instance, check, recorded)]
         own = next((answer for answer in answers if _is_about(answer, recorded)), None)
-        if own is None and (check in defined or not is_known):
+        if own is None and must_have_looked and (check in defined or not is_known):
             said = "looked at another ModelKit than" if answers else "has not looked yet at"
             raise _refused(f"the blocking check {check.name} {said} {recorded.reference}: run it, and then promote")
         if own is not None and not own.passed and own.severity == dg.AssetCheckSeverity.ERROR:

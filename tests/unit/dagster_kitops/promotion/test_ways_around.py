@@ -105,10 +105,10 @@ def test_a_stages_policy_is_asked_again_although_the_tag_is_there(run, tiny, kit
     assert "signature" in failure(result)
 
 
-def start(kitops, instance, **config):
+def start(kitops, instance, *, stage="staging", **config):
     """Start the promotion job, as a person in the Launchpad does."""
-    ops = {"promote_modelkit_op": PromoteConfig(stage="staging", reason="by hand", **config)}
-    job = build_promotion_job(source="tiny", stages=["staging"])
+    ops = {"promote_modelkit_op": PromoteConfig(stage=stage, reason="by hand", **config)}
+    job = build_promotion_job(source="tiny", stages=["staging", "production"])
     defined = dg.Definitions(jobs=[job], resources={"kitops": kitops}).resolve_job_def(job.name)
     return defined.execute_in_process(dg.RunConfig(ops=ops), instance=instance, raise_on_error=False)
 
@@ -126,6 +126,56 @@ def test_the_promotion_job_promotes_nothing_that_a_blocking_check_found_red(run,
 
     assert "the blocking check verdict is red" in failure(result)
     assert "staging" not in kitops.get_client().tags("team/tiny")
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [(True, "the blocking check verdict is red"), (False, "the blocking check verdict looked at another")],
+)
+def test_naming_a_digest_for_a_later_stage_is_no_way_around_the_stages_before(
+    run, tiny, instance, kitops, context_dir, looks, said
+):
+    """Let the source's check fail, or not look; then name the digest for production, and leave staging out."""
+    verdict = ModelKitCheck("verdict", "", lambda checked: Finding(not looks, "drift"))
+    checks = build_modelkit_checks(assets=[tiny], checks=[verdict], blocking=True)
+    run([tiny, *checks], raise_on_error=False)
+    if not looks:
+        (context_dir / "model.bin").write_bytes(b"nobody has looked at this")
+        run([tiny])
+    digest = latest_modelkit(instance, "tiny").digest
+
+    assert said in failure(start(kitops, instance))
+    assert said in failure(start(kitops, instance, stage="production", reference=f"team/tiny@{digest}"))
+    assert not {"staging", "production"} & {*kitops.get_client().tags("team/tiny")}
+
+
+def test_a_red_check_that_is_not_ours_is_found_for_an_older_version_that_is_named(
+    run, tiny, instance, kitops, context_dir
+):
+    """Let a check fail that knows no digest; make a newer version; then name the older one."""
+
+    @dg.asset_check(asset=tiny, blocking=True)
+    def verdict():
+        return dg.AssetCheckResult(passed=False, description="drift")
+
+    run([tiny, verdict], raise_on_error=False)
+    red = latest_modelkit(instance, "tiny").reference
+    (context_dir / "model.bin").write_bytes(b"the next version")
+    run([tiny])
+    assert "the blocking check verdict is red" in failure(start(kitops, instance, reference=str(red)))
+
+
+def test_what_is_in_the_stage_before_goes_on_although_a_newer_check_of_the_source_never_saw_it(
+    run, tiny, instance, kitops, context_dir
+):
+    run([tiny])
+    staged = latest_modelkit(instance, "tiny").digest
+    assert start(kitops, instance).success
+    newer = ModelKitCheck("newer", "", lambda checked: Finding(True, ""))
+    (context_dir / "model.bin").write_bytes(b"the next version")
+    run([tiny, *build_modelkit_checks(assets=[tiny], checks=[newer], blocking=True)])
+    assert start(kitops, instance, stage="production").success
+    assert str(kitops.get_client().resolve("team/tiny:production").digest) == staged
 
 
 def test_the_promotion_job_promotes_what_was_checked_or_nothing(run, tiny, instance, kitops, context_dir):
