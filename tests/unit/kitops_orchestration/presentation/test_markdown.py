@@ -103,6 +103,15 @@ def test_a_bare_address_becomes_no_link_in_a_reader_that_makes_links(page_full_o
     assert kinds(markdown) == kinds(render(page_full_of("word")))
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 65 + "@evil.example", "me@" + "b" * 64 + ".example", "me@evil." + "b" * 64, "me@evil.example//ben.example"],
+)
+def test_however_long_a_part_of_an_address_is_it_is_code(text: str) -> None:
+    """Not every reader that makes links knows a longest part, so the one above does not show it."""
+    assert cell(text) == f"`{text}`"
+
+
 @pytest.mark.parametrize("piece", ["a", "a.", "a@", "a@b", "a@b.", "a@b-", "//", "//.", "://", "_a", "@a/"])
 def test_words_that_are_almost_addresses_take_a_time_that_grows_with_them_alone(piece: str) -> None:
     """With a step back for each letter this would go on for longer than anybody waits."""
