@@ -281,7 +281,7 @@ def _read_release(
         tuple(item for item in deployments.running if item.reference.target == digest),
         (),
         None if trust is None else check_signatures(repository, digest, trust=trust, at=at, limits=limits),
-        () if trust is None else witnessed(repository, digest, trust, moment=at, limits=limits),
+        () if trust is None else witnessed(repository, digest, trust, moment=at, memory=asked.memory, limits=limits),
     )
     build = version.lineage.builds[-1] if version.lineage.builds else None
     made = format_timestamp(version.kit.created) if version.kit.created else None

@@ -237,7 +237,7 @@ class Bound:
         """Ask the checkpoints of a repository about a version."""
         from kitops_orchestration.promotion.checkpoint.witnessed import witnessed
 
-        return witnessed(repository, digest, trust, limits=self.limits)
+        return witnessed(repository, digest, trust, memory=self._memory, limits=self.limits)
 
     def _stamping(self, signer: Signer, trust: TrustPolicy | None) -> Signer:
         """Return the signer with a time-stamp on each signature, where the trust policy names whom to ask."""

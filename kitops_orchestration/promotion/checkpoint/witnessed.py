@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.lineage.answers.witnessed import Missing, Witnessed, WitnessedRepository
 from kitops_orchestration.promotion.checkpoint.held import Held, Witness, read_checkpoint, witnesses
-from kitops_orchestration.promotion.checkpoint.memory import CheckpointMemory, FileMemory, recall, remember
+from kitops_orchestration.promotion.checkpoint.memory import CheckpointMemory, FileMemory, Seen, recall, remember
 from kitops_orchestration.promotion.checkpoint.shown import described, is_of_older_form, shown
 from kitops_orchestration.promotion.checkpoint.verify import why_back, why_none
 from kitops_orchestration.promotion.checkpoint.walk import gone_since, walk
@@ -27,15 +27,16 @@ def witnessed(
     trust: TrustPolicy,
     *,
     moment: datetime | None = None,
+    memory: CheckpointMemory | None = None,
     limits: Limits = Limits(),
 ) -> tuple[Witnessed, ...]:
     """Return what each witness of the trust policy says of a version, also that one has no checkpoint here.
 
     ``moment`` is what counts as now.  A registry that does not answer is told, like every other problem: a page shows
-    what there is.
+    what there is.  A checkpoint counts for nothing where ``memory`` has a later one: this machine's, unless it is given.
     """
-    at = moment or now()
-    return tuple(_of(repository, digest, witness, trust, at, limits) for witness in witnesses(trust, at))
+    at, kept = moment or now(), FileMemory() if memory is None else memory
+    return tuple(_of(repository, digest, witness, trust, kept, at, limits) for witness in witnesses(trust, at))
 
 
 def witnessed_repository(
@@ -76,8 +77,7 @@ def _of_repository(
         is_back = seen is not None and not error.transient
         return WitnessedRepository(witness.identity, problem=str(error), is_put_back=is_back)
     if held is None:
-        why = "there is no checkpoint of this witness" if seen is None else why_none(witness, seen)
-        return WitnessedRepository(witness.identity, problem=why, is_put_back=seen is not None)
+        return WitnessedRepository(witness.identity, problem=_why_none(witness, seen), is_put_back=seen is not None)
     back = why_back(held, known)
     problem = back or _why_not_kept(held, memory) or _why_expired(held.said, moment)
     try:
@@ -88,6 +88,10 @@ def _of_repository(
     return WitnessedRepository(
         witness.identity, said.version, said.issued_on, missing, problem, back is not None, may_be_older=seen is None
     )
+
+
+def _why_none(witness: Witness, seen: Seen | None) -> str:
+    return "there is no checkpoint of this witness" if seen is None else why_none(witness, seen)
 
 
 def _missing_of(held: Held, trust: TrustPolicy, moment: datetime, limits: Limits) -> tuple[Missing, ...]:
@@ -111,12 +115,19 @@ def _why_expired(said: CheckpointStatement, moment: datetime) -> str | None:
 
 
 def _of(
-    repository: Repository, digest: str, witness: Witness, trust: TrustPolicy, moment: datetime, limits: Limits
+    repository: Repository,
+    digest: str,
+    witness: Witness,
+    trust: TrustPolicy,
+    memory: CheckpointMemory,
+    moment: datetime,
+    limits: Limits,
 ) -> Witnessed:
     try:
+        known = recall(memory, repository.reference.name)
         held = read_checkpoint(repository, witness, trust, moment)
         if held is None:
-            return Witnessed(witness.identity, problem="there is no checkpoint of this witness")
+            return Witnessed(witness.identity, problem=_why_none(witness, known.get(witness.tag)))
         said = held.said
         listed = held.evidence_of(digest)
         there = shown(repository, digest, limits=limits, has_older_forms=any(map(is_of_older_form, listed or ())))
@@ -131,5 +142,5 @@ def _of(
         held.stamped_by,
         listed is not None,
         tuple(described(repository, digest, name, trust, moment) for name in missing),
-        _why_expired(said, moment),
+        why_back(held, known) or _why_expired(said, moment),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kitops_orchestration.client import KitClient
 from kitops_orchestration.promotion.checkpoint.witnessed import witnessed
 from kitops_orchestration.signing import predicate_types
 
@@ -157,6 +158,20 @@ def test_an_older_checkpoint_that_was_put_back_is_no_audit(watched):
     (item,) = [item for item in not_in_order(site) if item.word == "Put back"]
     assert item.look == "bad"
     assert "checkpoint 1 by wes was put back: number 2 was seen before" in item.reason
+
+
+def test_nor_does_a_page_about_the_version_say_that_nothing_is_missing(watched):
+    kit = watched.team.pack()
+    put_back_an_older_checkpoint(watched, kit)
+    site, _, _ = audited(watched)
+    told = "checkpoint 1 by wes was put back: number 2 was seen before"
+    assert told in [item.problem for item in site.models[0].releases[0].passport.witnessed]
+
+    remembers = KitClient(watched.client.registry, memory=watched.of_client)
+    shown = remembers.passport(kit.reference, trust=watched.trust).to_markdown()
+    assert told in shown
+    assert "Nothing is missing" not in shown
+    assert "Nothing is missing" in passport(watched, kit).to_markdown()  # with the memory of a machine that saw none
 
 
 def test_who_saw_no_checkpoint_before_says_that_an_older_one_may_have_been_put_back(watched):
