@@ -33,7 +33,8 @@ def witnessed(
     """Return what each witness of the trust policy says of a version, also that one has no checkpoint here.
 
     ``moment`` is what counts as now.  A registry that does not answer is told, like every other problem: a page shows
-    what there is.  A checkpoint counts for nothing where ``memory`` has a later one: this machine's, unless it is given.
+    what there is.  A checkpoint counts for nothing where ``memory``, this machine's unless it is given, has a later
+    one.
     """
     at, kept = moment or now(), FileMemory() if memory is None else memory
     return tuple(_of(repository, digest, witness, trust, kept, at, limits) for witness in witnesses(trust, at))
