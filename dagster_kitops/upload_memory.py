@@ -53,12 +53,15 @@ class InstanceCheckpoint:
         _log.warning("the registry does not go on with an upload that broke off: all %d bytes are sent again", total)
 
     def _row(self, key: str) -> dict[str, Any]:
-        """Return what is known of the key's repository, without what is too old."""
+        """Return what is known of the key's repository, without what is too old: that is taken out of the storage."""
         name = _row_name(key)
         try:
             row = json.loads(self._storage.get_cursor_values({name}).get(name) or "{}")
             oldest = time.time() - _KEPT_SECONDS
-            return {each: saved for each, saved in row.items() if saved[1] > oldest}
+            kept = {each: saved for each, saved in row.items() if saved[1] > oldest}
+            if len(kept) < len(row):
+                self._write(key, kept)
+            return kept
         except Exception as error:  # noqa: BLE001 # of whatever storage a deployment has, and of what is written there
             _log.warning("the instance does not know of uploads (%s): all is sent", type(error).__name__)
             return {}

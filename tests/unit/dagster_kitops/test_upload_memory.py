@@ -74,3 +74,4 @@ def test_what_is_older_than_a_day_is_forgotten(instance):
     with instance.run_storage.connect() as connection:
         connection.exec_driver_sql("update kvs set value = ? where key like ?", (json.dumps(old), f"{PREFIX}%"))
     assert memory.load(KEY) is None
+    assert rows(instance) == ["{}"]  # nor is its address in the database any longer
