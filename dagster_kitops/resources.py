@@ -15,7 +15,7 @@ from dagster_kitops._errors import definition_error, failure, translated
 from dagster_kitops.checkpoint_memory import InstanceMemory
 from dagster_kitops.metadata import REPOSITORY_LABEL
 from dagster_kitops.mlflow_resource import MLflowResource
-from dagster_kitops.upload_memory import InstanceCheckpoint
+from dagster_kitops.upload_memory import InstanceCheckpoint, step_key
 from kitops_orchestration._version import __version__
 from kitops_orchestration.disk.hidden_folder import HiddenFolder, scratch_folder
 from kitops_orchestration.errors import InvalidReferenceError, KitOpsError, SignatureError
@@ -233,14 +233,19 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
     )
 
     _client: "KitClient | None" = PrivateAttr(default=None)
+    _client_step: str = PrivateAttr(default="")
 
     def get_client(self) -> "KitClient":
-        """Return the core's client for this registry; made once per instance.
+        """Return the core's client for this registry; made once per instance, and for each
+        step where it remembers uploads.
 
         It signs with the resource's ``signer`` and judges by its ``trust``.  Its verbs raise the core's own errors.
         """
-        if self._client is None:
+        step = step_key() if self.resumes_uploads else ""
+        if self._client is None or step != self._client_step:
             from kitops_orchestration.client import KitClient
+
+            self._client_step = step
 
             self._client = KitClient(
                 self.registry,
@@ -270,7 +275,7 @@ class KitOpsResource(dg.ConfigurableResource):  # type: ignore[type-arg] # the r
         run, instance = (context.run, context.instance) if context is not None else (None, None)
         if not self.resumes_uploads or run is None or instance is None:
             return None
-        return InstanceCheckpoint(instance, run)
+        return InstanceCheckpoint(instance, run, step_key())
 
     def _gate_rules(self) -> "GateRules":
         from kitops_orchestration.modelkit.packing.gate import GateRules

@@ -6,10 +6,9 @@ import hashlib
 import json
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import dagster as dg
+import dagster as dg
 
 PREFIX = "kitops/upload/"
 """Of the keys in the run storage; what follows is made of the repository, so that there are as many as repositories."""
@@ -19,15 +18,16 @@ _log = logging.getLogger(__name__)
 
 
 class InstanceCheckpoint:
-    """The core's ``Checkpoint`` in an instance, for a run and those that are its re-executions.
+    """The core's ``Checkpoint`` in an instance, for a step of a run and the same step of its re-executions.
 
-    Not for any other run: two that push the same bytes at a time would write to one upload.  A storage that does not
+    Not for any other run or step: two that push the same bytes at a time would write to one upload.  A partition
+    has a run of its own.  A storage that does not
     answer costs the going on, never the upload; what it says is not logged, for it may hold the address.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun, step: str = "") -> None:
         self._storage = instance.daemon_cursor_storage
-        self._root = run.root_run_id or run.run_id
+        self._owner = f"{run.root_run_id or run.run_id} {step}"
 
     def load(self, key: str) -> str | None:
         """Return what was saved under ``key`` by this run, or by one that it goes on with."""
@@ -73,8 +73,17 @@ class InstanceCheckpoint:
             _log.warning("the instance remembers no upload (%s): a retry sends all again", type(error).__name__)
 
     def _name(self, key: str) -> str:
-        return f"{self._root} {key.rpartition('@')[2]}"
+        return f"{self._owner} {key.rpartition('@')[2]}"
 
 
 def _row_name(key: str) -> str:
     return PREFIX + hashlib.sha256(key.rpartition("@")[0].encode()).hexdigest()[:32]
+
+
+def step_key() -> str:
+    """Return the key of the step whose body is running in this thread; nothing outside of one, as in an IO manager."""
+    try:
+        key: str = dg.OpExecutionContext.get().get_step_execution_context().step.key
+    except (AttributeError, dg.DagsterError):  # a context that was built for a direct call has no step
+        return ""
+    return key

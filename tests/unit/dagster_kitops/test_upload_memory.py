@@ -5,7 +5,9 @@ import json
 import dagster as dg
 import pytest
 
+from dagster_kitops import KitOpsResource
 from dagster_kitops.upload_memory import PREFIX, InstanceCheckpoint
+from kitops_orchestration.oci.reference import folder_registry
 
 KEY = "upload ghcr.io/team/big@sha256:abc"
 ADDRESS = "https://registry/upload/1"
@@ -33,6 +35,27 @@ def test_a_re_execution_has_what_its_first_run_saved_and_no_other_run_has(instan
     assert InstanceCheckpoint(instance, dg.DagsterRun(job_name="j")).load(KEY) is None
     InstanceCheckpoint(instance, again).clear(KEY)
     assert InstanceCheckpoint(instance, first).load(KEY) is None
+
+
+def test_two_steps_of_one_run_write_to_no_upload_of_each_other(instance, tmp_path):
+    """They may push the same bytes to one repository, each in a process of its own."""
+    found, clients = [], []
+
+    @dg.asset
+    def one(kitops: KitOpsResource):
+        clients.append(kitops.get_client())
+        kitops._checkpoint().save(KEY, ADDRESS)
+        found.append(kitops._checkpoint().load(KEY))
+
+    @dg.asset(deps=[one])
+    def two(kitops: KitOpsResource):
+        clients.append(kitops.get_client())
+        assert kitops.get_client() is clients[1] is not clients[0]  # it has the memory of its step
+        found.append(kitops._checkpoint().load(KEY))
+
+    kitops = KitOpsResource(registry=folder_registry(tmp_path), resumes_uploads=True)
+    dg.materialize([one, two], instance=instance, resources={"kitops": kitops})
+    assert found == [ADDRESS, None]
 
 
 def test_there_are_as_many_rows_as_repositories(instance):
