@@ -101,8 +101,11 @@ class Relay:
     def _copy(self, source: socket.socket, sink: socket.socket, port: int | None) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 20):
-                if port is not None and self._is_held(data):
-                    self.held_port = port
+                before = self._before_held(data) if port is not None else None
+                if before is not None:
+                    sink.sendall(before)
+                    self.sent += len(before)
+                    self.held_port = port or 0
                     self.held.set()
                     while source.recv(1 << 20):  # swallowed, until its sender is gone
                         pass
@@ -113,15 +116,20 @@ class Relay:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def _is_held(self, data: bytes) -> bool:
-        if not self._wanted or not data.startswith(self._wanted):
-            return False
+    def _before_held(self, data: bytes) -> bytes | None:
+        """Return what comes before the request that is held; ``None`` where none is.
+
+        It may follow the end of another one's body at once: on a busy machine both are read together.
+        """
+        at = data.find(self._wanted) if self._wanted else -1
+        if at < 0:
+            return None
         self._count -= 1
-        if self._count <= 0:
-            if not self._holds_all:
-                self._wanted = b""
-            return True
-        return False
+        if self._count > 0:
+            return None
+        if not self._holds_all:
+            self._wanted = b""
+        return data[:at]
 
 
 class Machines:

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from kitops_orchestration.errors import SignatureError
-from kitops_orchestration.lineage.statements.recorded import Recorded
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.timestamps import format_timestamp
+
+if TYPE_CHECKING:
+    from kitops_orchestration.lineage.statements.recorded import Recorded
 
 SECTIONS: Mapping[str, str] = {
     "intended-use": "Intended use",

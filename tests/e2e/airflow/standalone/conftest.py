@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,12 @@ class Airflow:
         return all((found.get(part) or {}).get("status") == "healthy" for part in parts)
 
     def wait(self, what: str, question: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
-        """Ask until the answer is true."""
+        """Ask until the answer is true; an API that is too busy to answer is asked again."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            answer = question()
+            answer = None
+            with suppress(requests.ReadTimeout):
+                answer = question()
             if answer:
                 return answer
             time.sleep(0.5)
