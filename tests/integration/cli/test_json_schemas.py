@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from kitops_orchestration.cli import main
 from kitops_orchestration.cli.main import VERBS, module_of
+from kitops_orchestration.lineage.statements.card import SECTIONS
 from tests.integration.cli.every_verb import Answers, Story, tell_all
 from tools import json_schemas
 
@@ -76,9 +77,8 @@ def test_a_schema_names_its_dialect_and_version(verb: str) -> None:
 
 def test_members_are_named_in_one_spelling() -> None:
     schemas = [json.loads(path.read_text()) for path in SCHEMAS.glob("*.json")]
-    assert {
-        name for schema in schemas for name in _members(schema) if not re.fullmatch("[a-z][a-zA-Z]*", name)
-    } == set()
+    odd = {name for schema in schemas for name in _members(schema) if not re.fullmatch("[a-z][a-zA-Z]*", name)}
+    assert odd <= {name for name in SECTIONS if "-" in name}  # which people write in a card, as policies name them
 
 
 @pytest.mark.parametrize("verb", sorted(set(json_schemas.ANSWERS) - OF_MLFLOW))
