@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import secrets
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ from tests.e2e.secrets_hunt import Hunt
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "dagster" / "hourly_checkpoint.py"
 POLICY = {"version": 1, "checkpoint": {"maxAgeHours": 24}, "stages": {"staging": {}}}
 
-PASSWORD = "stunden-geheim-1234"
+PASSWORD = secrets.token_urlsafe(16)  # new for each run: in an archive of these sources is none of its secrets
 
 
 @dataclass

@@ -36,10 +36,11 @@ def test_a_sample_of_faults_loses_nothing(table):
     seed = int(os.environ.get("KITOPS_TEST_SEED") or random.SystemRandom().randrange(10**6))
     print(f"KITOPS_TEST_SEED={seed}")
     order = random.Random(seed)
+    asking = [verb for verb in VERBS if table.requests(verb)]  # one that works in a folder sends none
     cells = [
         table.run(verb, fault, order.randrange(table.requests(verb)))
         for fault in FAULTS
-        for verb in order.sample(list(VERBS), OF_EACH)
+        for verb in order.sample(asking, OF_EACH)
     ]
 
     assert [cell for cell in cells if cell.outcome not in GOOD] == [], f"KITOPS_TEST_SEED={seed}"
