@@ -42,7 +42,7 @@ def machine() -> dict[str, str]:
     return {"home": os.environ["HOME"], "temporary": tempfile.gettempdir(), "working": str(Path.cwd())}
 
 
-@modelkit_asset(repository="team/road", tag="v1", io_manager_key="modelkits", op_tags=on("a"))
+@modelkit_asset(repository="crew/road", tag="v1", io_manager_key="modelkits", op_tags=on("a"))
 def road(context: dg.AssetExecutionContext) -> Path:
     context.add_output_metadata(machine())
     return kit("road", size=MIB)
@@ -50,7 +50,7 @@ def road(context: dg.AssetExecutionContext) -> Path:
 
 stages = build_promotion_assets(
     source=road,
-    stages=[PromotionStage("staging", destination="staging/road")],
+    stages=[PromotionStage("staging", destination="crew/staging/road")],
     io_manager_key="modelkits",
     op_tags=on("b"),
 )
@@ -69,7 +69,7 @@ def prepared() -> dg.MaterializeResult:
 
 # The policy is for a step that fails; of a worker that is gone nobody hears.
 @modelkit_asset(
-    repository="team/large", tag="v1", op_tags=on("any"), deps=[prepared], retry_policy=dg.RetryPolicy(max_retries=1)
+    repository="crew/large", tag="v1", op_tags=on("any"), deps=[prepared], retry_policy=dg.RetryPolicy(max_retries=1)
 )
 def large() -> Path:
     return kit("large", size=48 * MIB)

@@ -67,7 +67,7 @@ def test_the_whole_road_crosses_both_workers(cluster, client) -> None:
     packed, promoted = cluster.metadata(run, "road"), cluster.metadata(run, "road", "staging")
     served = cluster.metadata(run, "served")
     assert (worker_of(cluster, packed), worker_of(cluster, served)) == ("a", "b")
-    assert packed["kitops/digest"] == promoted["kitops/digest"] == client.resolve("staging/road:staging").digest
+    assert packed["kitops/digest"] == promoted["kitops/digest"] == client.resolve("crew/staging/road:staging").digest
     content = b"".join(hashlib.sha256(b"road 0").digest() for _ in range(MIB // 32))
     assert served["sha256"] == hashlib.sha256(content).hexdigest()
     own = str(cluster.home("worker-b"))
@@ -80,7 +80,7 @@ def test_the_whole_road_crosses_both_workers(cluster, client) -> None:
 def test_nothing_starts_a_step_again_whose_worker_was_killed_but_run_monitoring_does(
     cluster, client, relay, docker_registry_with_auth
 ) -> None:
-    relay.hold("PUT /v2/team/large/manifests/v1 ", and_all_after=True)
+    relay.hold("PUT /v2/crew/large/manifests/v1 ", and_all_after=True)
     run = cluster.launch(["prepared"], ["large"], max_runtime="45", max_retries="1")
     wait("everything is there but the tag", relay.held.is_set, seconds=90)
     first = next(name for name in ("a", "b") if (cluster.home(f"worker-{name}") / "work" / "large").exists())
@@ -88,7 +88,7 @@ def test_nothing_starts_a_step_again_whose_worker_was_killed_but_run_monitoring_
     sent_before = relay.sent
     assert (cluster.status(run), cluster.steps(run)["large"]) == ("STARTED", "IN_PROGRESS")
     with pytest.raises(NotFoundError):
-        client.resolve("team/large:v1")
+        client.resolve("crew/large:v1")
     relay.let_go()
     assert cluster.finish(run) == "FAILURE"
     assert "Exceeded maximum runtime of 45 seconds" in cluster.messages(run)
@@ -96,12 +96,12 @@ def test_nothing_starts_a_step_again_whose_worker_was_killed_but_run_monitoring_
     assert cluster.finish(again) == "SUCCESS", cluster.messages(again)[-4000:]
     assert cluster.steps(again) == {"large": "SUCCESS"}  # what was done is not done again
     large = cluster.metadata(again, "large")
-    assert large["kitops/digest"] == client.resolve("team/large:v1").digest
-    assert client.validate("team/large:v1").is_valid
+    assert large["kitops/digest"] == client.resolve("crew/large:v1").digest
+    assert client.validate("crew/large:v1").is_valid
     # The blobs were there; how much of one is sent until its digest is known depends on the machine.
     assert 48 * MIB <= sent_before < 49 * MIB
     assert relay.sent - sent_before < 49 * MIB
-    assert open_uploads(docker_registry_with_auth, "team/large") == []
+    assert open_uploads(docker_registry_with_auth, "crew/large") == []
     assert len([*cluster.place.glob("worker-*/*/large")]) == 2  # on either worker
 
 
@@ -127,6 +127,6 @@ def test_no_secret_is_in_the_database_in_redis_or_in_the_logs_of_all_runs(
     options = ["-h", "127.0.0.1", "-p", str(postgres), "-U", "kitops", "dagster"]
     kept = subprocess.run([dump, *options], check=True, capture_output=True, text=True).stdout
     logs = "".join(cluster.log_of(name) for name in ("worker-a", "worker-b", "code", "daemon", "web"))
-    assert "team/road" in kept
+    assert "crew/road" in kept
     assert "worker-a" in logs
     assert secrets_in("\n".join([kept, logs, messages(redis)]), docker_registry_with_auth) == []
