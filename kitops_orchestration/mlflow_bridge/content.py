@@ -17,7 +17,7 @@ from kitops_orchestration.mlflow_bridge.runs.origin_tags import ORIGIN_DIR
 from kitops_orchestration.mlflow_bridge.runs.record import RunRecord, to_bytes
 from kitops_orchestration.mlflow_bridge.runs.redaction import clean_value
 from kitops_orchestration.mlflow_bridge.runs.source import ResolvedSource
-from kitops_orchestration.mlflow_bridge.workspace import DatasetChoice, Workspace, chosen, without_meta
+from kitops_orchestration.mlflow_bridge.workspace import DatasetChoice, Workspace, chosen, without_traces
 from kitops_orchestration.modelkit.kitfile import Kitfile
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def fill(
         RunExportError: there is no model at its place, or nothing of what was asked for beside it.
     """
     model_store = ArtifactStore(str(resolved.artifact_uri), tracking_uri=client.tracking_uri)
-    files = without_meta(model_store.files())
+    files = without_traces(model_store.files())
     if not files:
         raise RunExportError(
             f"{clean_value(resolved.source.text)}: there is no model at {clean_value(str(resolved.artifact_uri))}",

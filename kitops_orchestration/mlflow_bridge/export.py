@@ -17,7 +17,6 @@ from kitops_orchestration.mlflow_bridge.best.choice import BEST_PARAMETER, BestC
 from kitops_orchestration.mlflow_bridge.content import Choices, fill
 from kitops_orchestration.mlflow_bridge.kitfile_parameters import facts_of_kitfile
 from kitops_orchestration.mlflow_bridge.modelkit_uri import ModelKitUri, is_plain
-from kitops_orchestration.mlflow_bridge.runs.artifacts import META_FILE
 from kitops_orchestration.mlflow_bridge.runs.beside_model import REGISTRY_PARAMETER, registry_state
 from kitops_orchestration.mlflow_bridge.runs.metric_points import History
 from kitops_orchestration.mlflow_bridge.runs.origin import RESTORED_PARAMETER, origin_of, restored_facts
@@ -27,7 +26,7 @@ from kitops_orchestration.mlflow_bridge.runs.registration import with_registrati
 from kitops_orchestration.mlflow_bridge.runs.session import connect
 from kitops_orchestration.mlflow_bridge.runs.snapshot import read_run
 from kitops_orchestration.mlflow_bridge.runs.source import ResolvedSource, parse_source, resolve, tracking_uri_of
-from kitops_orchestration.mlflow_bridge.workspace import DatasetChoice, Workspace, export_scratch
+from kitops_orchestration.mlflow_bridge.workspace import LEFT_BY_LOADING, DatasetChoice, Workspace, export_scratch
 from kitops_orchestration.mlflow_bridge.write_back import WriteBack
 from kitops_orchestration.mlflow_bridge.write_back import write_back as tag_in_mlflow
 from kitops_orchestration.modelkit.pack import PackResult, pack
@@ -292,7 +291,7 @@ def export_run(
             extra_tags=extra_tags,
             kitfile=kitfile,
             grafts=workspace.grafts,
-            exclude=(f"/{kit.MODEL_DIR}/{META_FILE}",),
+            exclude=LEFT_BY_LOADING,
             annotations={**created_from(_end_seconds(record)), **(annotations or {})},
             gate_rules=gate_rules,
             before_tag=said_before_tag,

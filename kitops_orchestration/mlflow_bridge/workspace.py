@@ -15,7 +15,7 @@ from kitops_orchestration.disk.hidden_folder import scratch_folder
 from kitops_orchestration.errors import KitOpsError, RunExportError, TransferCancelledError
 from kitops_orchestration.mlflow_bridge.kitfile_of_run import ARTIFACTS_DIR, MODEL_DIR, RECORD_DIR
 from kitops_orchestration.mlflow_bridge.runs import datasets
-from kitops_orchestration.mlflow_bridge.runs.artifacts import META_FILE, ArtifactEntry, ArtifactStore
+from kitops_orchestration.mlflow_bridge.runs.artifacts import COMPILED_FOLDER, META_FILE, ArtifactEntry, ArtifactStore
 from kitops_orchestration.mlflow_bridge.runs.record import DatasetRecord, to_bytes
 from kitops_orchestration.mlflow_bridge.runs.redaction import clean_content, clean_value
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
@@ -273,9 +273,15 @@ def _check_links(store: ArtifactStore, entries: Sequence[ArtifactEntry]) -> None
         )
 
 
-def without_meta(entries: Sequence[ArtifactEntry]) -> list[ArtifactEntry]:
-    """Return the files of a model directory without the one that loading a model leaves at its root."""
-    return [entry for entry in entries if entry.path != META_FILE]
+LEFT_BY_LOADING = (f"/{MODEL_DIR}/{META_FILE}", f"/{MODEL_DIR}/**/{COMPILED_FOLDER}/")
+"""Patterns of ``.kitignore`` for what :func:`without_traces` leaves out."""
+
+
+def without_traces(entries: Sequence[ArtifactEntry]) -> list[ArtifactEntry]:
+    """Return the files of a model directory without those that loading the model and using it leave there."""
+    return [
+        entry for entry in entries if entry.path != META_FILE and COMPILED_FOLDER not in PurePosixPath(entry.path).parts
+    ]
 
 
 def chosen(entries: Sequence[ArtifactEntry], patterns: Sequence[str], *, outside: str | None) -> list[ArtifactEntry]:

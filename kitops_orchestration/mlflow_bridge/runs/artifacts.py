@@ -22,6 +22,11 @@ from kitops_orchestration.progress import ProgressCallback, ProgressEvent, ignor
 
 META_FILE = "registered_model_meta"
 """Written into a model directory by MLflow <= 3.17 whenever somebody loads ``models:/…``: never content."""
+COMPILED_FOLDER = "__pycache__"
+"""Left in a model's ``code`` by Python where a model of a local store is used; MLflow logs none of it either.
+
+What is in it depends on the machine, and nothing can be imported from it without the source beside it.
+"""
 
 
 @dataclass(frozen=True, slots=True)

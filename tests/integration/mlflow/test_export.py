@@ -427,6 +427,30 @@ def test_files_that_a_context_would_hide_stay_in_the_model(
     assert set(files_in(repository, result, "model")) == {f"model/{name}" for name in names}
 
 
+@pytest.mark.parametrize("has_a_password", [False, True])  # then texts are packed without it, file by file
+def test_what_using_a_model_leaves_in_its_folder_is_no_part_of_it(
+    tracking: Any, export: Any, repository: LayoutRepository, tmp_path: Path, has_a_password: bool
+) -> None:
+    code = tmp_path / "weights" / "code"
+    code.mkdir(parents=True)
+    (tmp_path / "weights" / "MLmodel").write_text("{}")
+    (code / "adding.py").write_text("more = 1\n")
+    if has_a_password:
+        (tmp_path / "weights" / "requirements.txt").write_text(
+            "--index-url https://me:hunter2hunter2@x.example/simple\n"
+        )
+    model = tracking.client.create_logged_model(tracking.experiment_id, name="coded")
+    tracking.client.log_model_artifacts(model.model_id, str(tmp_path / "weights"))
+    tracking.client.finalize_logged_model(model.model_id, "READY")
+    before = export(f"models:/{model.model_id}")
+    (kept,) = (path.parent for path in tracking.artifact_dir.rglob("adding.py"))
+    for folder in (kept / "__pycache__", kept.parent / "__pycache__"):
+        folder.mkdir()
+        (folder / "adding.cpython-311.pyc").write_bytes(b"of this machine")
+    assert export(f"models:/{model.model_id}").digest == before.digest
+    assert "model/code/adding.py" in files_in(repository, before, "model")
+
+
 def test_a_model_whose_files_are_gone_is_said_so_and_nothing_is_pushed(
     run_id: str, export: Any, tracking: Any, repository: LayoutRepository
 ) -> None:
