@@ -93,6 +93,10 @@ class ReadOnce:
         """The repository itself."""
         return self._inner.reference
 
+    def met(self, node: Node) -> None:
+        """Take note of a manifest that the repository has just answered with: it is there, and is not asked for."""
+        self._known[str(node.digest)] = node.descriptor
+
     def tags(self) -> Iterator[str]:
         """Yield the tags; always asked for."""
         found: list[str] = self._once("tags", "", lambda: list(self._inner.tags()))

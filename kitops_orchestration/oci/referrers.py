@@ -17,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from kitops_orchestration.disk.lock import brief_machine_lock
@@ -25,7 +26,9 @@ from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.descriptor import EMPTY, BlobSource, Descriptor, Digest
 from kitops_orchestration.oci.manifest import Index, Manifest, Node
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.transfer.source import BytesSource
+from kitops_orchestration.oci.repository import at_once
+from kitops_orchestration.oci.transfer.source import BytesSource, NewBytes
+from kitops_orchestration.settings import Limits
 
 LEGACY_SUFFIXES = (".sig", ".att", ".sbom")
 ANCHOR_PREFIX = "kitops-stage-"
@@ -80,6 +83,50 @@ class AttachResult:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A manifest that refers to another, and the content that it is made of; nothing of it is pushed yet."""
+
+    manifest: Manifest
+    contents: tuple[tuple[Descriptor, BlobSource], ...]
+
+    @classmethod
+    def of(
+        cls,
+        subject: Descriptor,
+        *,
+        artifact_type: str,
+        layers: Sequence[tuple[bytes, str]],
+        annotations: Mapping[str, str] = EMPTY,
+        is_new: bool = False,
+    ) -> Draft:
+        """Make the manifest of ``layers``, content and media type of each.
+
+        ``is_new``: they were signed a moment ago, so that they are sent and nobody is asked whether they are there.
+        """
+        config = Descriptor(media_types.EMPTY_JSON, Digest.of(b"{}"), 2)
+        rest = [Descriptor(media_type, Digest.of(content), len(content)) for content, media_type in layers]
+        manifest = Manifest.build(
+            config=config,
+            layers=rest,
+            artifact_type=artifact_type,
+            subject=Descriptor(subject.media_type, subject.digest, subject.size),
+            annotations=annotations,
+        )
+        source = NewBytes if is_new else BytesSource
+        contents = [(blob, source(content)) for blob, (content, _) in zip(rest, layers, strict=True)]
+        return cls(manifest, ((config, BytesSource(b"{}")), *contents))
+
+
+def pushes(repository: Attachable, *drafts: Draft) -> list[Callable[[], object]]:
+    """Return the calls that store what drafts are made of, each blob once; they may be made in any order, and at once.
+
+    No manifest leads to a blob yet: what was stored for nothing counts for nothing.
+    """
+    blobs = {blob.digest: (blob, source) for draft in drafts for blob, source in draft.contents}
+    return [partial(repository.push_blob, blob, source) for blob, source in blobs.values()]
+
+
 def attach(
     repository: Attachable,
     subject: Descriptor,
@@ -88,6 +135,7 @@ def attach(
     layers: Sequence[tuple[bytes, str]],
     annotations: Mapping[str, str] = EMPTY,
     listed: Sequence[Descriptor] | None = None,
+    limits: Limits = Limits(),
 ) -> AttachResult:
     """Store ``layers`` (content and media type of each) as a manifest that refers to ``subject``.
 
@@ -95,25 +143,13 @@ def attach(
     Nothing in the manifest depends on when or where it is made, so attaching the same content again finds the
     same digest and adds nothing.  Put a creation time into ``annotations`` only if it belongs to the content.
     """
-    blobs = [(b"{}", media_types.EMPTY_JSON), *layers]
-    config, *rest = [Descriptor(media_type, Digest.of(content), len(content)) for content, media_type in blobs]
-    manifest = Manifest.build(
-        config=config,
-        layers=rest,
-        artifact_type=artifact_type,
-        subject=Descriptor(subject.media_type, subject.digest, subject.size),
-        annotations=annotations,
-    )
-    described = describe(manifest)
+    draft = Draft.of(subject, artifact_type=artifact_type, layers=layers, annotations=annotations)
+    described = describe(draft.manifest)
     listed = repository.referrers(subject.digest) if listed is None else listed
     if any(found.digest == described.digest for found in listed):
         return AttachResult(described, is_new=False)
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=2) as pool:  # the config and the statement: neither waits for the other
-        contents = [BytesSource(content) for content, _ in blobs]
-        list(pool.map(repository.push_blob, (config, *rest), contents))
-    repository.push_manifest(manifest)
+    at_once(limits, pushes(repository, draft))
+    repository.push_manifest(draft.manifest)
     return AttachResult(described, is_new=True)
 
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from kitops_orchestration.errors import KitOpsError, PromotionError
 from kitops_orchestration.lineage.statements import Approval
-from kitops_orchestration.lineage.statements.attach import Attached, attach, load_evidence
+from kitops_orchestration.lineage.statements.attach import Attached, contents_of, load_evidence, prepare
 from kitops_orchestration.lineage.statements.recorded import Recorded, read
 from kitops_orchestration.lineage.statements.standing import POSITIVE, event_of
 from kitops_orchestration.oci.copying.graph import copy
+from kitops_orchestration.oci.read_once import ReadOnce
+from kitops_orchestration.oci.repository import at_once
 from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.promotion.checks.approvals import policy_resource
+from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.timestamps import CLOCK_SKEW, format_timestamp, now, parse_timestamp
 from kitops_orchestration.signing.trust import TrustPolicy
@@ -43,6 +46,7 @@ class DecideOptions(TypedDict, total=False):
     ticket: str | None
     expires_in_days: float | None
     decided_on: str | None
+    limits: Limits
 
 
 def decide(
@@ -61,6 +65,7 @@ def decide(
     ticket: str | None = None,
     expires_in_days: float | None = None,
     decided_on: str | None = None,
+    limits: Limits = Limits(),
 ) -> Attached:
     """Attach a decision (``APPROVED``, ``REJECTED``, ``REVOKED``, ``OVERRULED``) about the digest at ``target``.
 
@@ -86,8 +91,12 @@ def decide(
         require_voice(trust, signer, decision, stage=stage, policy=policy)
     if decision == "OVERRULED" and not (comment and comment.strip()):
         raise PromotionError(f"to overrule a rejection for {stage} needs a comment", advice="say why")
-    digest = repository.resolve(target).digest
-    known = _known(repository, digest, stage, signer, trust, is_own=decision != "OVERRULED")
+    # One list for both, what the decision takes the place of and whether it is there already; it is asked for again
+    # when the decision is written.
+    before_it = cast("Repository", ReadOnce(repository))
+    subject = before_it.resolve(target)
+    digest = subject.digest
+    known = _known(before_it, digest, stage, signer, trust, limits, is_own=decision != "OVERRULED")
     moment = parse_timestamp(decided_on) if decided_on else _after_the_last(known)
     before = [item for item in known if _is_before(item, moment if decided_on else None)]
     statement = Approval(
@@ -102,7 +111,9 @@ def decide(
         expires_on=None if expires_in_days is None else _after_days(moment, expires_in_days),
         supersedes=tuple(sorted(event_of(item) for item in before if _takes_place_of(item, decision, role))),
     )
-    attached = attach(repository, digest, statement, signer=signer)
+    prepared = prepare(before_it, subject, statement, signer=signer, listed=before_it.referrers(digest))
+    at_once(limits, contents_of(repository, prepared))
+    attached = prepared.push(repository)
     _require_there(repository, digest, attached)
     if decision in ("REJECTED", "REVOKED") and stage_repository is not None:
         _say_where_the_stage_is(repository, digest, stage_repository, attached)
@@ -153,12 +164,19 @@ def require_voice(
 
 
 def _known(
-    repository: Repository, target: str, stage: str, signer: Signer, trust: TrustPolicy | None, *, is_own: bool
+    repository: Repository,
+    target: str,
+    stage: str,
+    signer: Signer,
+    trust: TrustPolicy | None,
+    limits: Limits,
+    *,
+    is_own: bool,
 ) -> list[Recorded[Approval]]:
     """The decisions about the stage that a new one may take the place of: one's own, or a "no" of anybody's."""
     whose = trust if trust is not None else TrustPolicy.for_key(signer.public_key)
     own = whose.judge(signer.public_key, predicate_types.APPROVAL).identity
-    evidence = load_evidence(repository, target, predicate_types={predicate_types.APPROVAL}, trust=whose)
+    evidence = load_evidence(repository, target, predicate_types={predicate_types.APPROVAL}, trust=whose, limits=limits)
     records, _ = read(evidence, Approval, predicate_types.APPROVAL)
     about = [item for item in records if item.predicate.environment == stage and item.evidence.signer]
     return [item for item in about if not is_own or (own is not None and item.evidence.signer == own.id)]

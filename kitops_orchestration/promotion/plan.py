@@ -242,6 +242,7 @@ def plan_promotion(
     source: Repository,
     target: str,
     destination: Repository,
+    once: OpenedOnce | None = None,
     *,
     stage: str,
     policy: PromotionPolicy | None = None,
@@ -261,7 +262,8 @@ def plan_promotion(
     ``open_stage`` gives the repository of another stage; by default that is one of the two repositories here.
     ``source_tag`` is how people call a ``target`` that is a digest; the destination keeps it.  ``is_fresh`` judges
     ages of evidence now, also where the ModelKit is in the stage already.  ``memory`` is where the numbers of
-    checkpoints are remembered, by default in a folder of this machine.
+    checkpoints are remembered, by default in a folder of this machine.  ``once`` keeps what was read, for a caller that
+    goes on with what was judged before anything is written.
 
     Raises:
         NotFoundError: there is nothing at ``target``.
@@ -269,7 +271,7 @@ def plan_promotion(
     """
     # The evidence that is judged has to be the evidence that is held against a checkpoint: a registry that is asked
     # twice can show two lists.
-    once = OpenedOnce()
+    once = once or OpenedOnce()
     source, destination = once(source), once(destination)
     rules = policy.stage(stage) if policy else Stage(stage, tag=stage)
     tag = tag or rules.tag

@@ -20,20 +20,23 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from kitops_orchestration.cancel import check_cancelled
 from kitops_orchestration.errors import IntegrityError, PromotionError, TagMovedError
 from kitops_orchestration.oci.copying.graph import CopyResult, copy
-from kitops_orchestration.oci.manifest import Manifest
+from kitops_orchestration.oci.manifest import Manifest, Node
+from kitops_orchestration.oci.read_once import OpenedOnce, ReadOnce
+from kitops_orchestration.oci.repository import at_once
 from kitops_orchestration.oci.resolve import resolve_or_none
-from kitops_orchestration.oci.tag_guard import allowing, check_tag
+from kitops_orchestration.oci.tag_guard import allowing, anchor_tag, check_tag
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.promotion.plan import PromotionPlan, plan_promotion
-from kitops_orchestration.promotion.record import Order, record, recorded_before
-from kitops_orchestration.promotion.stage_tag.anchor import own_tag
+from kitops_orchestration.promotion.record import Order, make_record, recorded_before
+from kitops_orchestration.promotion.stage_tag.anchor import anchor_of, ensure_anchor
 from kitops_orchestration.promotion.stage_tag.lock import promotion_lock
 from kitops_orchestration.promotion.version_name import version_name
 from kitops_orchestration.settings import Limits
@@ -41,7 +44,7 @@ from kitops_orchestration.signing.timestamps import now
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.statements import RunContext
-    from kitops_orchestration.lineage.statements.attach import Attached
+    from kitops_orchestration.lineage.statements.attach import Attached, Prepared
     from kitops_orchestration.oci.descriptor import Digest
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.oci.repository import Repository
@@ -160,10 +163,13 @@ def promote(
     if not is_own:
         check_tag(destination, getattr(destination, "guard", None), tag)
     with promotion_lock(destination.reference, tag), allowing(destination, *([tag] if is_own else [])):
+        # What was judged is what goes on, as long as nothing is written; after that everything is asked for anew.
+        once = OpenedOnce()
         found = plan_promotion(
             source,
             target,
             destination,
+            once,
             stage=stage,
             policy=policy,
             trust=trust,
@@ -182,7 +188,9 @@ def promote(
         # Whatever is there already: being done saves writes, and never checks.
         found.require_ready()
         order = Order(source, destination, found, policy, signer, run_context, reason, trust, limits, now(), cancel)
-        recorded = recorded_before(order)
+        judged = once(source)
+        recorded = recorded_before(replace(order, destination=once(destination)))
+        name = _version_name(order, judged) if recorded is None else None
         moved = copy(
             source,
             found.digest,
@@ -193,8 +201,12 @@ def promote(
             cancel=cancel,
             verb="copy",
         )
-        _verify(destination, found, limits)
-        attached = recorded or _record_and_move(order, is_own=is_own)
+        root = judged.fetch_manifest(found.digest)
+        if recorded is None:
+            attached = _record_and_move(order, root, name, is_own=is_own)
+        else:
+            _verify(destination, root, limits)
+            attached = recorded
         _record_at_source(order, attached)
     reference = found.destination.with_digest(found.digest)
     return PromotionResult(
@@ -242,16 +254,18 @@ def _require_no_older_checkpoint(approved: PromotionPlan, found: PromotionPlan) 
             )
 
 
-def _verify(destination: Repository, found: PromotionPlan, limits: Limits) -> None:
-    """The destination has the manifest with this digest, and every blob of it."""
-    node = destination.fetch_manifest(found.digest)
-    blobs = node.blobs if isinstance(node, Manifest) else ()
-    with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
-        there = list(pool.map(destination.has_blob, blobs))
-    missing = [blob.digest for blob, is_there in zip(blobs, there, strict=True) if not is_there]
+def _verify(destination: Repository, root: Node, limits: Limits, *beside: Callable[[], object]) -> None:
+    """The destination has the manifest, and every blob of it: it is asked, whatever was seen there before.
+
+    ``beside`` is asked at the same time.
+    """
+    blobs = root.blobs if isinstance(root, Manifest) else ()
+    asked = [partial(destination.has_blob, blob) for blob in blobs]
+    answers = at_once(limits, [partial(destination.fetch_manifest, root.digest), *asked, *beside])
+    missing = [blob.digest for blob, is_there in zip(blobs, answers[1:], strict=False) if not is_there]
     if missing:
         raise IntegrityError(
-            f"{destination.reference.name} lacks {missing[0]} of {found.digest} after the copy",
+            f"{destination.reference.name} lacks {missing[0]} of {root.digest} after the copy",
             advice="run the promotion again; if it stays so, the registry loses blobs",
         )
 
@@ -262,38 +276,66 @@ def _owns(policy: PromotionPolicy | None, stage: str, source: Repository, destin
     return owner is not None and owner.name == stage
 
 
-def _record_and_move(order: Order, *, is_own: bool) -> Attached:
-    _require_tag(order, order.plan.expected_current)  # the copy may have taken hours
-    attached = record(order)
+def _record_and_move(order: Order, root: Node, name: str | None, *, is_own: bool) -> Attached:
+    """Record the promotion of ``root``, give it the tag ``name`` of its own, and move the stage's tag last."""
+    place, digest, limits = order.destination, order.plan.digest, order.limits
+    now_ = ReadOnce(place)
+    anchor, at_anchor = anchor_of(order.tag), anchor_tag(order.tag)
+    questions: list[Callable[[], object]] = [
+        partial(_require_tag, order, order.plan.expected_current),  # the copy may have taken hours
+        partial(now_.referrers, digest),
+    ]
     if is_own:
-        own_tag(order.destination, order.plan.stage, order.tag, signer=order.signer)
-    _keep(order)
-    _move_tag(order)
+        questions += [partial(now_.referrers, anchor.digest), partial(resolve_or_none, now_, at_anchor)]
+    _verify(place, root, limits, *questions)
+    now_.met(root)
+    check_cancelled(order.cancel)
+    written = make_record(order, cast("Repository", now_), is_own=is_own)
+    at_once(limits, written.contents(place), cancel=order.cancel)
+    attached = written.promotion.push(place)
+    rest: list[Callable[[], object]] = [partial(_keep, order, root, name)]
+    if written.verification is not None:
+        rest.append(partial(written.verification.push, place))
+    if written.owner is not None:
+        is_anchored = resolve_or_none(cast("Repository", now_), at_anchor) == anchor.digest
+        rest.append(partial(_push_owner, order, written.owner, is_anchored=is_anchored))
+    at_once(limits, rest, cancel=order.cancel)
+    _move_tag(order, root)
     _require_listed(order, attached)
     return attached
 
 
-def _keep(order: Order) -> None:
+def _push_owner(order: Order, owner: Prepared, *, is_anchored: bool) -> None:
+    if not is_anchored:
+        ensure_anchor(order.destination, order.tag)
+    owner.push(order.destination)
+
+
+def _version_name(order: Order, judged: Repository) -> str | None:
+    """Return what the version is called: its own tag, through every stage."""
+    if judged.reference.name == order.destination.reference.name:
+        return order.plan.source.tag
+    return version_name(judged, order.plan.source, trust=order.trust, limits=order.limits)
+
+
+def _keep(order: Order, root: Node, name: str | None) -> None:
     """Give the digest a tag of its own at the destination: what has no tag, garbage collection may take.
 
-    The version's own tag, through every stage, unless it is one that moves: there is no ``staging`` in production.
+    The version's own ``name``, unless it is one that moves: there is no ``staging`` in production.
     """
     found = order.plan
-    name = found.source.tag
-    if order.source.reference.name != order.destination.reference.name:
-        name = version_name(order.source, found.source, trust=order.trust, limits=order.limits)
     moving = {"latest", order.tag, *(stage.tag for stage in (order.policy.stages.values() if order.policy else ()))}
     for tag in (name, f"{found.stage}-{found.digest.short}"):
         if tag is None or tag in moving:
             continue
         current = resolve_or_none(order.destination, tag)
         if current is None:
-            order.destination.set_tag(tag, order.destination.resolve(found.digest))
+            order.destination.push_manifest(root, tag=tag)
         if current in (None, found.digest):
             return
 
 
-def _move_tag(order: Order) -> None:
+def _move_tag(order: Order, root: Node) -> None:
     """Move the tag if it is still where the plan saw it, and look whether it stayed.
 
     Another machine that looked before this one moved may move the tag after it, and both would believe that they
@@ -304,9 +346,8 @@ def _move_tag(order: Order) -> None:
         return
     begun = time.monotonic()
     _require_tag(order, found.expected_current)
-    wanted = order.destination.resolve(found.digest)
     check_cancelled(order.cancel)
-    order.destination.set_tag(tag, wanted)
+    order.destination.push_manifest(root, tag=tag)
     _require_tag(order, found.digest)
     time.sleep(min(_LONGEST_LOOK_SECONDS, _PATIENCE * (time.monotonic() - begun)))
     _require_tag(order, found.digest)

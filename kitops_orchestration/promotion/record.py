@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kitops_orchestration.lineage.statements import Promotion, RunContext, VerificationResult
-from kitops_orchestration.lineage.statements.attach import Attached, attach
+from kitops_orchestration.lineage.statements.attach import Attached, Prepared, contents_of, prepare
 from kitops_orchestration.lineage.statements.verdict import CheckedFact, Verdict
 from kitops_orchestration.promotion.checks.approvals import policy_resource
 from kitops_orchestration.promotion.predicate_types import VERIFIER
 from kitops_orchestration.promotion.records.counting import policies_of
 from kitops_orchestration.promotion.records.history import HistoryEntry, events_of, into, recorded_promotions
+from kitops_orchestration.promotion.stage_tag.anchor import anchor_of, prepare_own_tag
 from kitops_orchestration.signing.timestamps import format_timestamp
 from kitops_orchestration.signing.trust import TrustPolicy
 
@@ -98,14 +100,42 @@ def _is_signed_with(order: Order, entry: HistoryEntry) -> bool:
     return any(item.event == entry.event and item.record.evidence.is_verified for item in found)
 
 
-def record(order: Order) -> Attached:
-    """Attach the promotion, and the verification result where there were checks; a re-run finds the same."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The statements of one promotion, made and not written; their content is what goes first."""
+
+    promotion: Prepared
+    verification: Prepared | None
+    """``None`` where nothing was checked."""
+    owner: Prepared | None
+    """Says that the tag is the stage's; ``None`` where the policy does not give it the tag."""
+
+    def contents(self, repository: Repository) -> list[Callable[[], object]]:
+        """Return the calls that store what they are made of; they may be made at once."""
+        parts = [item for item in (self.promotion, self.verification, self.owner) if item is not None]
+        return contents_of(repository, *parts)
+
+
+def make_record(order: Order, now_: Repository, *, is_own: bool) -> Written:
+    """Make the promotion, the verification result where there were checks, and who owns the tag; write nothing.
+
+    ``now_`` is the destination as it is now, after the copy: its lists are none that were read before.  A re-run finds
+    the same statements there, and has nothing to write.
+    """
+    order = replace(order, destination=now_)
     said = _promotion(order)
     said = _unfinished(order, said) or said
-    attached = attach(order.destination, order.plan.digest, said, signer=order.signer)
+    subject = now_.resolve(order.plan.digest)
+    listed = now_.referrers(order.plan.digest)
+    promotion = prepare(now_, subject, said, signer=order.signer, listed=listed)
+    verification = owner = None
     if order.policy is not None:
-        attach(order.destination, order.plan.digest, _verification(order, said), signer=order.signer)
-    return attached
+        checked = _verification(order, said)
+        verification = prepare(now_, subject, checked, signer=order.signer, listed=listed)
+    if is_own:
+        on_anchor = now_.referrers(anchor_of(order.tag).digest)
+        owner = prepare_own_tag(now_, order.plan.stage, order.tag, signer=order.signer, listed=on_anchor)
+    return Written(promotion, verification, owner)
 
 
 def _promotion(order: Order) -> Promotion:

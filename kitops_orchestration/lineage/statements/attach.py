@@ -7,15 +7,17 @@ attached as plain in-toto statements and every answer says that they are not sig
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from kitops_orchestration.errors import KitOpsError, SignatureError
 from kitops_orchestration.lineage.statements import Predicate, statement_about
-from kitops_orchestration.oci import media_types, referrers
+from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.descriptor import Descriptor
+from kitops_orchestration.oci.referrers import Draft, describe, pushes
+from kitops_orchestration.oci.repository import at_once
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.presentation.page import Code, Page, Paragraph
 from kitops_orchestration.settings import Limits
@@ -84,10 +86,16 @@ class AttachOptions(TypedDict, total=False):
     """What :func:`attach` takes by name and a client or an adapter hands through."""
 
     signer: Signer | None
+    limits: Limits
 
 
 def attach(
-    repository: Repository, target: str, statement: Statement | Predicate, *, signer: Signer | None = None
+    repository: Repository,
+    target: str,
+    statement: Statement | Predicate,
+    *,
+    signer: Signer | None = None,
+    limits: Limits = Limits(),
 ) -> Attached:
     """Attach a statement to the manifest at ``target``, signed when ``signer`` is given.
 
@@ -99,31 +107,69 @@ def attach(
         NotFoundError: there is nothing at ``target``.
     """
     subject = repository.resolve(target)
+    prepared = prepare(repository, subject, statement, signer=signer, listed=repository.referrers(subject.digest))
+    at_once(limits, contents_of(repository, prepared))
+    return prepared.push(repository)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement that is there already, or one that is made and not written yet."""
+
+    descriptor: Descriptor
+    draft: Draft | None
+    """``None`` where it is there."""
+    is_signed: bool
+
+    def push(self, repository: Repository) -> Attached:
+        """Write the manifest, whose content is there (:func:`contents_of`); from then on it is listed."""
+        if self.draft is not None:
+            repository.push_manifest(self.draft.manifest)
+        return Attached(self.descriptor, self.draft is not None, self.is_signed)
+
+
+def contents_of(repository: Repository, *prepared: Prepared) -> list[Callable[[], object]]:
+    """Return the calls that store what statements are made of, each blob once; they may be made at once."""
+    return pushes(repository, *(item.draft for item in prepared if item.draft is not None))
+
+
+def prepare(
+    repository: Repository,
+    subject: Descriptor,
+    statement: Statement | Predicate,
+    *,
+    signer: Signer | None,
+    listed: Sequence[Descriptor],
+) -> Prepared:
+    """Make a statement about ``subject``, unless the same one is among its referrers; nothing is written.
+
+    ``listed`` are its referrers as the repository tells them now.  Raises :class:`SignatureError` like :func:`attach`.
+    """
     if not isinstance(statement, Statement):
         statement = statement_about(subject.digest, statement)
     if not statement.is_about(subject.digest):
         raise SignatureError(
-            f"the statement is not about {subject.digest}, which {repository.reference.name} has at {target}",
+            f"the statement is not about {subject.digest}, in {repository.reference.name}",
             advice="build the statement for the digest that it is attached to",
         )
     event_id = _event_id(statement)
-    listed = repository.referrers(subject.digest)
     same = _find_same(repository, subject, listed, event_id, signer)
     if same is not None:
-        return Attached(same, is_new=False, is_signed=signer is not None)
+        return Prepared(same, None, signer is not None)
     if signer is None:
         content, media_type = statement.content, IN_TOTO
     else:
         content, media_type = sign_statement(statement, signer), BUNDLE
-    result = referrers.attach(
-        repository,
+    draft = Draft.of(
         subject,
         artifact_type=media_type,
         layers=[(content, media_type)],
         annotations=_annotations(statement, event_id, is_signed=signer is not None),
-        listed=listed,
+        is_new=signer is not None,
     )
-    return Attached(result.descriptor, result.is_new, signer is not None)
+    descriptor = describe(draft.manifest)
+    is_there = any(found.digest == descriptor.digest for found in listed)
+    return Prepared(descriptor, None if is_there else draft, signer is not None)
 
 
 def attest(
@@ -133,6 +179,7 @@ def attest(
     predicate: Mapping[str, Any],
     *,
     signer: Signer | None = None,
+    limits: Limits = Limits(),
 ) -> Attached:
     """Attach any report (a security scan, an evaluation, a data sheet) as a statement of ``predicate_type``.
 
@@ -154,7 +201,7 @@ def attest(
         Card.from_json(predicate)
     ordered = _sorted(with_superseded(repository, digest, kind, _sorted(predicate), signer))
     statement = Statement.build(digest, kind, ordered)
-    return attach(repository, digest, statement, signer=signer)
+    return attach(repository, digest, statement, signer=signer, limits=limits)
 
 
 def load_evidence(

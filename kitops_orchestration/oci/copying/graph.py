@@ -216,11 +216,18 @@ def _push_manifests(graph: _Graph, root: Node, tag: str | None, destination: Rep
         copier.check_cancelled()
         with on_side("destination"):
             known = {found.digest for found in destination.referrers(subject)}
-            # Listed, not merely present: a manifest that no list shows has to be pushed again.
-            missing = [node for node in nodes if node.digest not in known]
+            # Listed, not merely present: a manifest that no list shows has to be pushed again.  And a list at a tag may
+            # show what is gone.
+            missing = [node for node in nodes if node.digest not in known or _is_lost(destination, node)]
             _push_referrers(destination, subject, missing)
         copied += len(missing)
     return copied + _move_legacy_tags(graph, destination)
+
+
+def _is_lost(destination: Repository, node: Node) -> bool:
+    """Tell whether a referrer that is listed is not there; where an API makes the list of what is there, it is."""
+    is_at_tag = getattr(destination, "has_referrers_api", None) is False
+    return is_at_tag and resolve_or_none(destination, node.digest) is None
 
 
 def _push_referrers(destination: Repository, subject: Digest, nodes: Sequence[Node]) -> None:

@@ -22,6 +22,7 @@ from kitops_orchestration.oci.registry.session import Call, RegistrySession
 from kitops_orchestration.oci.registry.upload import BlobUpload
 from kitops_orchestration.oci.transfer.checkpoint import Checkpoint
 from kitops_orchestration.oci.transfer.push import PushedBlob, hash_source
+from kitops_orchestration.oci.transfer.source import NewBytes
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, ignore_progress
 from kitops_orchestration.settings import MIB
 
@@ -118,6 +119,8 @@ class RemoteBlobs:
     def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
         """Stream a blob from its source into the registry; False when it was there already.
 
+        :class:`~kitops_orchestration.oci.transfer.source.NewBytes` are sent without a question.
+
         Raises:
             DigestMismatchError: the source is not the content that the descriptor names.
         """
@@ -129,7 +132,7 @@ class RemoteBlobs:
         total = descriptor.size
         # A mount that was refused a moment ago has shown that the blob is not there.
         location = self._opened.pop(descriptor.digest, None)
-        if location is None:
+        if location is None and not isinstance(source, NewBytes):
             if self._is_there(descriptor):
                 self._tell(descriptor, "skipped", total)
                 return False

@@ -25,6 +25,13 @@ class BytesSource:
         return io.BytesIO(self._data)
 
 
+class NewBytes(BytesSource):
+    """Content that was signed a moment ago: it is sent, and nobody asks before whether it is there.
+
+    To send what is there already does no harm, and happens where the guess is wrong.
+    """
+
+
 class FileSource:
     """A file, or ``size`` bytes of it from ``offset``; read in place, never copied.
 

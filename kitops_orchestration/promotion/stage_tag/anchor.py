@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from kitops_orchestration.errors import SignatureError
-from kitops_orchestration.lineage.statements.attach import Attached, attach
+from kitops_orchestration.lineage.statements.attach import Prepared, prepare
 from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Manifest
@@ -23,7 +23,7 @@ from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.evidence import Evidence, read_evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from kitops_orchestration.oci.repository import Repository
     from kitops_orchestration.signing.keys import Signer
@@ -95,9 +95,15 @@ def at_anchor(
     return [item for item in found if item.predicate_type in predicate_types]
 
 
-def own_tag(repository: Repository, stage: str, tag: str, *, signer: Signer | None) -> Attached:
-    """Say that the tag is the stage's; said again it adds nothing."""
-    return attach(repository, ensure_anchor(repository, tag), StageTag(stage, tag), signer=signer)
+def prepare_own_tag(
+    repository: Repository, stage: str, tag: str, *, signer: Signer | None, listed: Sequence[Descriptor]
+) -> Prepared:
+    """Make the statement that the tag is the stage's, unless it hangs on the anchor already; nothing is written.
+
+    ``listed`` is what hangs there now, and not what did before: who owns a tag may have been said, or lost, meanwhile.
+    The anchor (:func:`ensure_anchor`) has to be there before the statement is pushed.
+    """
+    return prepare(repository, anchor_of(tag).descriptor, StageTag(stage, tag), signer=signer, listed=listed)
 
 
 def stages_of_tag(repository: Repository, tag: str, *, limits: Limits = Limits()) -> list[str]:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,8 @@ from kitops_orchestration.oci.auth.credentials import Credential, StaticCredenti
 from kitops_orchestration.oci.http.tls import TlsOptions
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.testing.registry import EmbeddedRegistry
+
+from .distant import ROLES, Distant, Place
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HOST = "registry.test"
@@ -152,3 +155,22 @@ def client(guarded: EmbeddedRegistry, way: Way, certificate: Path) -> KitClient:
         proxy=way.url,
         limits=Limits(retries=0, concurrency=3),
     )
+
+
+@pytest.fixture(scope="session")
+def keys() -> dict[str, Any]:
+    """A pair of keys for each of those who decide."""
+    from kitops_orchestration.signing.keys import generate_key_pair
+
+    return {name: generate_key_pair(key_format="pkcs8") for name in ROLES}
+
+
+@pytest.fixture(params=[True, False], ids=["referrers API", "fallback tags"])
+def place(
+    request: pytest.FixtureRequest, keys: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
+    """A ModelKit in a registry that has, or has not, a list of what refers to a manifest."""
+    monkeypatch.setenv("KITOPS_ORCHESTRATION_CACHE", str(tmp_path / "cache"))
+    with Distant() as registry:
+        registry.behaviour.referrers_api = request.param
+        yield Place(registry, keys, tmp_path, Limits())
