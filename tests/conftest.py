@@ -12,6 +12,7 @@ import py_compile
 import random
 import resource
 import runpy
+import secrets
 import shutil
 import socket
 import subprocess
@@ -168,6 +169,8 @@ class RunningRegistry:
     storage_dir: Path
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    secret: str = field(default="", repr=False)
+    """What it signs the addresses of uploads with."""
 
     def reference(self, text: str) -> Reference:
         """Return the reference of ``repository[:tag]`` in this registry."""
@@ -306,7 +309,8 @@ def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
 @pytest.fixture(scope="session")
 def docker_registry_with_auth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
     """The same with htpasswd: ``registry.username`` and ``registry.password``."""
-    yield from _run_registry(tmp_path_factory.mktemp("docker-registry-auth"), "tester", "contract-password")
+    password = secrets.token_urlsafe(24)
+    yield from _run_registry(tmp_path_factory.mktemp("docker-registry-auth"), "tester", password)
 
 
 def _run_registry(folder: Path, username: str | None = None, password: str | None = None) -> Iterator[RunningRegistry]:
@@ -317,12 +321,13 @@ def _run_registry(folder: Path, username: str | None = None, password: str | Non
             pytest.fail(message)
         pytest.skip(message)
     host = f"127.0.0.1:{_free_port()}"
-    config_path = _write_config(folder, host, username, password)
+    secret = secrets.token_urlsafe(24)
+    config_path = _write_config(folder, host, username, password, secret)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, "serve", str(config_path)], stdout=log, stderr=log)
         try:
             _wait_until_ready(host, process, folder / "log")
-            yield RunningRegistry(host, folder / "storage", username, password)
+            yield RunningRegistry(host, folder / "storage", username, password, secret)
         finally:
             process.terminate()
             process.wait(10)
@@ -334,7 +339,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _write_config(folder: Path, host: str, username: str | None, password: str | None) -> Path:
+def _write_config(folder: Path, host: str, username: str | None, password: str | None, secret: str) -> Path:
     auth = ""
     if username is not None and password is not None:
         import bcrypt
@@ -347,7 +352,7 @@ def _write_config(folder: Path, host: str, username: str | None, password: str |
         "version: 0.1\n"
         "log: {level: error, accesslog: {disabled: true}}\n"
         f"storage: {{filesystem: {{rootdirectory: {folder / 'storage'}}}, delete: {{enabled: true}}}}\n"
-        f"http: {{addr: '{host}', secret: contract}}\n{auth}"
+        f"http: {{addr: '{host}', secret: {secret}}}\n{auth}"
     )
     return path
 

@@ -316,7 +316,7 @@ def _stages(asked: _Asked, place: Reference) -> tuple[ModelStage, ...]:
     if asked.policy is None:
         histories: Sequence[StageHistory] = asked.verbs.overview(place, trust=asked.trust).stages
     else:
-        histories = asked.verbs.status(place, policy=asked.policy, trust=asked.trust)
+        histories = asked.verbs.status(place, policy=asked.policy, trust=asked.trust, is_complete=True)
     return tuple(_stage(asked, place, history) for history in histories)
 
 

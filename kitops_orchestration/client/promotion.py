@@ -216,15 +216,17 @@ class PromotionVerbs(Bound):
         policy: PromotionPolicy | None = None,
         destination: Named | None = None,
         limit: int | None = None,
+        is_complete: bool = False,
         **options: Unpack[HistoryOptions],
     ) -> StageHistory:
-        """Return the promotions of a stage, newest first, and what is recorded and not among them.
+        """Return the promotions of a stage, newest first; with a ``limit`` the newest so many.
 
-        With a ``limit`` the newest so many, and nothing is searched for beside the chain: what is read does not grow
-        with the versions in the repository.
+        What is read grows with the promotions that are returned, and not with the versions in the repository.  Only
+        ``is_complete`` also searches every version for promotions that are recorded and lead nowhere, and then every
+        promotion is returned: that is a request for each tag.
         """
         place = self.stage_reference(self.reference(repository), stage, policy, destination)
-        return self._chains(place, [stage], policy, limit, options)[0]
+        return self._chains(place, [stage], policy, limit, options, is_complete=is_complete)[0]
 
     @verb()
     def stage_verdict(
@@ -258,17 +260,23 @@ class PromotionVerbs(Bound):
         repository: Named,
         *,
         policy: PromotionPolicy,
-        limit: int | None = None,
+        limit: int | None = 1,
+        is_complete: bool = False,
         **options: Unpack[HistoryOptions],
     ) -> list[StageHistory]:
-        """Return what every stage of the policy holds, and how it came there; ``limit`` as in :meth:`history`."""
+        """Return what every stage of the policy holds, and the promotion that brought it there.
+
+        ``limit`` (``None`` for the whole chain) and ``is_complete`` are those of :meth:`history`.
+        """
         where = self.reference(repository)
         places: dict[Reference, list[str]] = {}
         for name in policy.stages:
             places.setdefault(self.stage_reference(where, name, policy), []).append(name)
         found: dict[str, StageHistory] = {}
         for place, names in places.items():
-            found |= {told.stage: told for told in self._chains(place, names, policy, limit, options)}
+            found |= {
+                told.stage: told for told in self._chains(place, names, policy, limit, options, is_complete=is_complete)
+            }
         return [found[name] for name in policy.stages]
 
     def _chains(
@@ -278,16 +286,18 @@ class PromotionVerbs(Bound):
         policy: PromotionPolicy | None,
         limit: int | None,
         options: HistoryOptions,
+        *,
+        is_complete: bool,
     ) -> list[StageHistory]:
-        """Return the history of stages that are in one place; without a limit, with what leads nowhere."""
+        """Return the history of stages that are in one place; the complete one with what leads nowhere."""
         from kitops_orchestration.promotion.records.history import MOST_ENTRIES, history
         from kitops_orchestration.promotion.records.lost_promotions import with_lost_promotions
 
         repository, told = self.repository(place), self._hand(history, options)
         tags = {stage: place.tag or (policy.stage(stage).tag if policy else stage) for stage in stages}
-        most = limit or MOST_ENTRIES
+        most = MOST_ENTRIES if is_complete or limit is None else limit
         chains = [history(repository, stage, tag=tag, limit=most, **told) for stage, tag in tags.items()]
-        found = chains if limit is not None else with_lost_promotions(repository, chains, **told)
+        found = with_lost_promotions(repository, chains, **told) if is_complete else chains
         return [self._with_checkpoint(repository, item, policy, told["trust"]) for item in found]
 
     def _with_checkpoint(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypedDict
 
-from kitops_orchestration.errors import PromotionError
+from kitops_orchestration.errors import PromotionError, RegistryError
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
@@ -14,6 +14,7 @@ from kitops_orchestration.promotion.records.history import history
 from kitops_orchestration.settings import Limits
 
 if TYPE_CHECKING:
+    from kitops_orchestration.lineage.statements import Promotion
     from kitops_orchestration.lineage.statements.run_context import RunContext
     from kitops_orchestration.oci.repository import Repository
     from kitops_orchestration.promotion.checkpoint.memory import CheckpointMemory
@@ -57,8 +58,12 @@ def rollback(
     ``to`` is ``previous``, a digest or a tag of the stage's repository.  The stage's checks hold, except those
     that its policy skips on rollback.
 
+    A second call finds what the first one did: where the stage has ``to`` by a rollback, and with ``previous`` where
+    it is this very run's for this reason, nothing is written, and the result is not new.
+
     Raises:
-        PromotionError: the stage is empty, has no previous ModelKit, or no reason was given.
+        PromotionError: the stage is empty, has no previous ModelKit, has ``to`` by a promotion that was no rollback,
+            or no reason was given.
     """
     if not reason.strip():
         raise PromotionError(f"a rollback of {stage} needs a reason", advice="say why, for those who look back")
@@ -68,26 +73,50 @@ def rollback(
         raise PromotionError(
             f"{repository.reference.name} has nothing in {stage} (no tag {tag!r})", advice="promote a ModelKit first"
         )
-    target = _previous(repository, stage, tag, trust) if to == PREVIOUS else repository.resolve(to).digest
-    if target == current:
-        raise PromotionError(f"{stage} has {current.short} already", advice="name the digest to go back to")
-    return promote(
-        repository,
-        target,
-        repository,
-        stage=stage,
-        tag=tag,
-        policy=policy,
-        trust=trust,
-        reason=reason,
-        rollback_of=current,
-        signer=signer,
-        run_context=run_context,
-        memory=memory,
-        limits=limits,
-        progress=progress,
-        cancel=cancel,
-    )
+    last = _last_rollback(repository, stage, tag, trust)
+    run = run_context.invocation_id if run_context else None
+    if to != PREVIOUS:
+        target = repository.resolve(to).digest
+    elif last is not None and run is not None and (last.builder_id, last.reason) == (run, reason):
+        target = current
+    else:
+        target = _previous(repository, stage, tag, trust)
+    if target == current and last is None:
+        raise PromotionError(
+            f"{stage} has {current.short} already, and by no rollback", advice="name the digest to go back to"
+        )
+    try:
+        return promote(
+            repository,
+            target,
+            repository,
+            stage=stage,
+            tag=tag,
+            policy=policy,
+            trust=trust,
+            reason=reason,
+            rollback_of=Digest(last.rollback_of) if target == current and last and last.rollback_of else current,
+            signer=signer,
+            run_context=run_context,
+            memory=memory,
+            limits=limits,
+            progress=progress,
+            cancel=cancel,
+        )
+    except RegistryError as error:
+        if to == PREVIOUS and run is None:
+            # Whether the tag moved is not known, and nobody can tell a second try from a second step.
+            once_more = (
+                f"to try again name the digest ({target}): {PREVIOUS} is one step further if the stage has moved"
+            )
+            error.advice = f"{error.advice}; {once_more}" if error.advice else once_more
+        raise
+
+
+def _last_rollback(repository: Repository, stage: str, tag: str, trust: TrustPolicy | None) -> Promotion | None:
+    """Return what is recorded of how the stage came to what it has, where that was a rollback."""
+    entries = history(repository, stage, tag=tag, trust=trust, limit=1).entries
+    return entries[0].record.predicate if entries and entries[0].record.predicate.rollback_of else None
 
 
 def _previous(repository: Repository, stage: str, tag: str, trust: TrustPolicy | None) -> Digest:

@@ -15,6 +15,7 @@ RUN = Path(__file__).parents[2] / ".ci" / "run"
 LONG = "======= 1 failed, 2375 passed, 4 skipped, 143 deselected in 332.42s (0:05:32) ======="
 SHORT = "========================= 47 passed in 10.91s ========================="
 SKIPPED = "========================= 1 skipped in 0.02s ========================="
+HUNTED = "secrets of the tests stand in what they left:"
 STOPPED = "!!!!!!!!!!!!!!!!!!!!!!!!!! KeyboardInterrupt !!!!!!!!!!!!!!!!!!!!!!!!!!"
 
 
@@ -127,6 +128,7 @@ def test_a_server_that_did_not_start_is_an_accident_too(tmp_path: Path) -> None:
         ([SERVER], {"servers": STOPPED}, False),
         ([SERVER], {"servers": "INTERNALERROR> boom\n===== 1 failed, 9 passed in 1.91s ====="}, False),
         ([SERVER], {"servers": "======= 1 failed, 9 passed, 1 error in 1.91s ======="}, False),
+        ([SERVER], {"servers": f"{HUNTED}\n======= 9 passed, 1 error in 1.91s ======="}, False),
         (["tests/e2e/airflow/test_b.py"], {"servers": "======= 9 passed, 1 error in 1.91s ======="}, False),
         ([OURS], {}, False),
         ([SERVER, OURS], {}, False),
@@ -142,6 +144,7 @@ def test_a_server_that_did_not_start_is_an_accident_too(tmp_path: Path) -> None:
         "no closing line",
         "pytest itself broke",
         "an error beside it",
+        "a secret was left",
         "a file that cannot be read",
         "a test of our own",
         "one of them of our own",

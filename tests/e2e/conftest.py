@@ -12,12 +12,14 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.oci.auth.credentials import Credential, StaticCredentials
 from tests.e2e.secrets_hunt import Hunt
+from tests.e2e.secrets_hunt import pytest_runtest_logreport as pytest_runtest_logreport
 from tests.e2e.secrets_hunt import secrets_hunt as secrets_hunt
 from tests.e2e.services import Relay, free_port, program
 
@@ -90,6 +92,15 @@ def postgres(place: Path) -> Iterator[int]:
             )
     finally:
         run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+@pytest.fixture(scope="session")
+def docker_registry_with_auth(docker_registry_with_auth: Any, secrets_hunt: Hunt) -> Any:
+    """The same registry; its secrets are looked for at the end."""
+    secrets_hunt.plant("docker-registry: password", docker_registry_with_auth.password)
+    own = ["docker-registry-auth0/config.yml"]
+    secrets_hunt.plant("docker-registry: secret of its uploads", docker_registry_with_auth.secret, may_be_in=own)
+    return docker_registry_with_auth
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.secrets_hunt import Hunt
+
 ROOT = Path(__file__).resolve().parents[2]
 UV = ROOT / ".ci" / "uv"
 
@@ -60,7 +62,7 @@ import os
 from kitops_orchestration import KitClient
 from kitops_orchestration.signing.keys import generate_key_pair
 
-pair = generate_key_pair("secret")
+pair = generate_key_pair(os.environ["KEY_PASSWORD"])
 kits = KitClient("file://" + os.getcwd() + "/models")
 packed = kits.pack("kit", "dev/iris:v1")
 kits.sign(packed.reference, pair.signer)
@@ -149,7 +151,11 @@ def environment_of(project: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_one_extra_alone_is_enough_for_what_it_promises(
-    case: Case, distributions: dict[str, Path], project: Path, installers_environment: Mapping[str, str]
+    case: Case,
+    distributions: dict[str, Path],
+    project: Path,
+    installers_environment: Mapping[str, str],
+    secrets_hunt: Hunt,
 ) -> None:
     venv = project / "venv"
     run(UV, "venv", "--quiet", "--python", sys.executable, venv, cwd=project, env=installers_environment)
@@ -161,7 +167,8 @@ def test_one_extra_alone_is_enough_for_what_it_promises(
 
     look = f"import importlib.util as u; print([m for m in {HEAVY} if u.find_spec(m)])"
     present = run(python, "-c", look, cwd=project).strip()
-    printed = run(python, "-c", case.script, cwd=project, env=environment_of(project))
+    own = {"KEY_PASSWORD": secrets_hunt.make("one extra alone: password of the signing key")}
+    printed = run(python, "-c", case.script, cwd=project, env=environment_of(project) | own)
     healthy = json.loads(run(venv / "bin" / "kitctl", "doctor", "--json", cwd=project, env=environment_of(project)))
 
     assert set(HEAVY) - set(case.may_have) == {name for name in HEAVY if name not in present}

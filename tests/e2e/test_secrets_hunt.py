@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import gzip
 import json
@@ -14,15 +15,17 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.e2e.secrets_hunt import PIECE_BYTES, Hunt
+from tests.e2e.secrets_hunt import KINDS, PIECE_BYTES, Hunt, is_name_of_a_secret
 
 SECRET = 'Blåer "See"/+7?-Ufer'
 ROOT = Path(__file__).parents[2]
+OWN = ("secrets_hunt.py", "test_secrets_hunt.py")
+SOURCES = [path for path in sorted((ROOT / "tests" / "e2e").rglob("*.py")) if path.name not in OWN]
 
 
 @pytest.fixture
 def hunt() -> Hunt:
-    found = Hunt()
+    found = Hunt(kinds=frozenset({"a password", "the same", "a key", "short"}))
     found.plant("a password", SECRET)
     return found
 
@@ -88,10 +91,9 @@ def test_what_a_person_put_somewhere_may_stand_there_alone(tmp_path: Path, hunt:
     ]
 
 
-def test_of_a_key_a_line_is_looked_for_and_a_short_word_is_refused(tmp_path: Path) -> None:
+def test_of_a_key_a_line_is_looked_for_and_a_short_word_is_refused(tmp_path: Path, hunt: Hunt) -> None:
     body = base64.b64encode(bytes(range(150))).decode()
     lines = [body[at : at + 64] for at in range(0, len(body), 64)]
-    hunt = Hunt()
     hunt.plant("a key", "\n".join(["-----BEGIN A KEY-----", *lines, "-----END A KEY-----"]))
     (tmp_path / "one-line").write_text("".join(lines))
     (tmp_path / "same-beginning").write_text(lines[0])
@@ -104,14 +106,135 @@ def test_of_a_key_a_line_is_looked_for_and_a_short_word_is_refused(tmp_path: Pat
     assert SECRET not in repr(hunt)
 
 
-@pytest.mark.parametrize(("written", "failed"), [("base64.b64encode(SECRET.encode()).decode()", 1), ("'nothing'", 0)])
-def test_a_session_that_leaves_a_secret_fails(tmp_path: Path, written: str, failed: int) -> None:
-    (tmp_path / "conftest.py").write_text("from tests.e2e.secrets_hunt import secrets_hunt as secrets_hunt\n")
+def test_two_secrets_of_one_kind_are_both_looked_for(tmp_path: Path) -> None:
+    hunt = Hunt()
+    first, second = (hunt.make("docker-registry: password") for _ in range(2))
+    (tmp_path / "log").write_text(first)
+    (tmp_path / "other").write_text(second)
+
+    hunt.look(tmp_path)
+
+    assert first != second
+    assert [hit.path.name for hit in hunt.found] == ["log", "other"]
+    with pytest.raises(ValueError, match="not in KINDS"):
+        hunt.make("a new one")
+
+
+def test_each_kind_of_secret_is_made_by_the_hunt_and_there_are_as_many_as_are_known() -> None:
+    made = [found for path in SOURCES for found in kinds_made(path.read_text(encoding="utf-8"))]
+
+    assert set(made) == KINDS
+    assert len(KINDS) == 22
+
+
+def test_no_secret_is_written_into_a_test_or_made_elsewhere() -> None:
+    found = [f"{path.relative_to(ROOT)}:{said}" for path in SOURCES for said in made_elsewhere(path.read_text("utf-8"))]
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "connect(password='written here')",
+        "given = {'signing_private_key': 'written here'}",
+        "API_TOKEN = 'written here'",
+        "login = {'password': f'{user}-password'}",
+        "pair = generate_key_pair(password)",
+        "pair = keys.generate_key_pair(password)",
+        "key = Fernet.generate_key()",
+        "word = secrets.token_urlsafe(8)",
+        "with EmbeddedRegistry(auth='basic') as server: pass",
+    ],
+)
+def test_a_secret_that_is_made_elsewhere_is_seen(line: str) -> None:
+    assert made_elsewhere(line) != []
+    assert made_elsewhere("connect(password=hunt.make('a'), password_file='/a/path/to', token='')") == []
+    assert made_elsewhere("key = Fernet.generate_key().decode()\nhunt.plant('a', key)") == []
+
+
+def kinds_made(text: str) -> list[str]:
+    """Return the kinds that a source names where it asks the hunt for a secret."""
+    return [
+        call.args[0].value
+        for call in ast.walk(ast.parse(text))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args
+        if call.func.attr in ("make", "key_pair", "plant") and isinstance(call.args[0], ast.Constant)
+    ]
+
+
+def made_elsewhere(text: str) -> list[str]:
+    """Return where a source writes a secret down, or makes one that the hunt is not told of."""
+    tree, found = ast.parse(text), []
+    planted = {
+        ast.unparse(call.args[1])
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(".plant")
+    }
+    for node in ast.walk(tree):
+        named: list[tuple[str, ast.expr | None]] = []
+        if isinstance(node, ast.Call):
+            named = [(keyword.arg or "", keyword.value) for keyword in node.keywords]
+            name = ast.unparse(node.func)
+            if name.rpartition(".")[2] in ("generate_key_pair", "token_urlsafe", "token_hex", "token_bytes"):
+                found.append(f"{node.lineno}: {name}")
+            own = {keyword.arg for keyword in node.keywords}
+            if name == "EmbeddedRegistry" and "auth" in own and "password" not in own:
+                found.append(f"{node.lineno}: {name}")
+        elif isinstance(node, ast.Dict):
+            keys = [key.value if isinstance(key, ast.Constant) else "" for key in node.keys]
+            named = list(zip(map(str, keys), node.values, strict=True))
+        elif isinstance(node, ast.Assign):
+            named = [(ast.unparse(target), node.value) for target in node.targets]
+            if "Fernet.generate_key" in ast.unparse(node.value) and not {name for name, _ in named} & planted:
+                found.append(f"{node.lineno}: Fernet")
+        found += [f"{node.lineno}: {name}" for name, value in named if is_written(name, value)]
+    return found
+
+
+def is_written(name: str, value: ast.expr | None) -> bool:
+    """Whether a text stands in the source under the name of a secret."""
+    is_text = isinstance(value, ast.JoinedStr) or (isinstance(value, ast.Constant) and isinstance(value.value, str))
+    if not is_text or not is_name_of_a_secret(name):
+        return False
+    return len(value.value) >= 6 if isinstance(value, ast.Constant) else True  # type: ignore[arg-type]  # a text
+
+
+LEAVES = {
+    "a secret in a log": ("log.write_text('sent ' + base64.b64encode(SECRET.encode()).decode())", "scheduler.log"),
+    "a secret that is printed": ("print(SECRET)", "test_leaves.py::test_it"),
+    "a secret in a traceback": ("assert SECRET == 'another'", "test_leaves.py::test_it"),
+    "a secret in a temporary file": (
+        "open(tempfile.mkstemp(prefix='left-by-a-program')[1], 'w').write(SECRET)",
+        "left-by-a-program",
+    ),
+    "a variable that nobody told of": ("monkeypatch.setenv('CI_PASSWORD', 'not-told-of')", "CI_PASSWORD"),
+    "a process that got what nobody told of": (
+        "subprocess.run(['true'], env={'AIRFLOW_CONN_A': json.dumps({'extra': {'api_token': 'not-told-of'}})})",
+        "AIRFLOW_CONN_A.extra.api_token",
+    ),
+    "a key that nobody told of": (
+        "subprocess.run(['true'], env={'RELEASE': '-----BEGIN PRIVATE KEY-----'})",
+        "RELEASE",
+    ),
+    "": ("monkeypatch.setenv('CI_PASSWORD', SECRET), monkeypatch.setenv('TOKEN_FILE', '/a/path/to/it')", ""),
+}
+
+
+@pytest.mark.parametrize("what", LEAVES, ids=lambda what: what or "nothing")
+def test_a_session_that_leaves_a_secret_or_does_not_tell_of_one_fails(tmp_path: Path, what: str) -> None:
+    line, said = LEAVES[what]
+    (tmp_path / "conftest.py").write_text(
+        "import pytest\n"
+        "from tests.e2e.secrets_hunt import secrets_hunt as secrets_hunt\n"
+        "from tests.e2e.secrets_hunt import pytest_runtest_logreport as pytest_runtest_logreport\n"
+        "@pytest.fixture(scope='session')\ndef installers_environment(): return {}\n"
+    )
     (tmp_path / "test_leaves.py").write_text(
-        "import base64\nSECRET = 'planted-in-this-session'\n"
-        "def test_it(tmp_path, secrets_hunt):\n"
-        "    secrets_hunt.plant('a password', SECRET)\n"
-        f"    (tmp_path / 'scheduler.log').write_text('sent ' + {written})\n"
+        "import base64, json, subprocess, tempfile\n"
+        "def test_it(tmp_path, secrets_hunt, monkeypatch):\n"
+        "    SECRET, log = secrets_hunt.make('docker-registry: password'), tmp_path / 'scheduler.log'\n"
+        f"    {line}\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", f"--rootdir={tmp_path}",
@@ -124,6 +247,7 @@ def test_a_session_that_leaves_a_secret_fails(tmp_path: Path, written: str, fail
         check=False,
     )  # fmt: skip
 
-    assert done.returncode == failed, done.stdout + done.stderr
-    assert ("scheduler.log" in done.stdout) == bool(failed)
-    assert ("secrets of the tests stand in what they left" in done.stdout) == bool(failed)
+    assert done.returncode == bool(what), done.stdout + done.stderr
+    _, is_told, told = done.stdout.partition("secrets of the tests stand in what they left")
+    assert bool(is_told) == bool(what)
+    assert said in told

@@ -78,7 +78,9 @@ class Transport:
         """
         named = Origin.of(request.url)
         watch = Watch(cancel, self._limits.silence_timeout_seconds, self._limits.least_bytes_per_second)
+        attempts = 0
         while True:
+            attempts += 1
             origin = self._spoken_to(named)
             pool, proxy = self._pool(origin), self._way_to(origin)
             connection = pool.take() or self._open(origin, proxy)
@@ -86,6 +88,7 @@ class Transport:
             try:
                 raw = self._exchange(connection, request, origin, proxy, watch)
                 response = Response(raw, request.url, connection, pool)
+                response.attempts = attempts
                 _check_length(response, request)
             except ssl.SSLCertVerificationError as error:
                 connection.close()

@@ -86,6 +86,8 @@ class Response:
         self.url = url
         self.content = b""
         """The body, after :meth:`load`."""
+        self.attempts = 1
+        """How often it was asked for: what an earlier one did, of which the answer was lost, is not known."""
         if raw.length == 0:  # an answer without a body is over; http.client notices when somebody reads it
             raw.close()
         if raw.isclosed():

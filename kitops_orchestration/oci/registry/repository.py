@@ -255,8 +255,8 @@ class RemoteRepository(RemoteBlobs):
 
     def _delete(self, target: str, operation: str, reason: str) -> None:
         response = self._control.manifest("DELETE", target, operation, cancel=self._cancel)
-        if response.status in (200, 202, 204):
-            return
+        if response.status in (200, 202, 204) or (response.status == 404 and response.attempts > 1):
+            return  # of what is gone at the second try the first one's answer was lost
         # Some registries look at the method before they look for the manifest.
         if response.status in UNSUPPORTED and not self._has_manifest(target):
             response.status = 404

@@ -160,10 +160,12 @@ class RegistrySession:
             AuthenticationError: a 401 that no credential or token could help.
             RegistryUnavailableError: failures that outlived the budget.
         """
-        budget = budget or RetryBudget(self.limits, cancel)
+        budget, attempts = budget or RetryBudget(self.limits, cancel), 0
         while True:
+            attempts += 1
             try:
                 response = self.once(call, cancel=cancel)
+                response.attempts += attempts - 1
                 if limit is not None:
                     response.load(limit)
             except RegistryUnavailableError as error:

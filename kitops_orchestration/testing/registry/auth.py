@@ -46,6 +46,11 @@ class Gate:
         with self._lock:
             self._tokens.clear()
 
+    def issued(self) -> tuple[str, ...]:
+        """Return every token that was issued and not made invalid."""
+        with self._lock:
+            return tuple(self._tokens)
+
     def admit(self, exchange: Exchange, repository: str | None) -> bool:
         """Return True, or answer 401 and return False."""
         is_write = exchange.method not in ("GET", "HEAD")

@@ -15,16 +15,16 @@ from kitops_orchestration.lineage.statements import DeploymentTarget
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.referrers import fallback_tag
 from kitops_orchestration.oci.schemes import open_repository
-from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.testing.builders import make_context_dir, push_random_modelkit
+from tests.e2e.secrets_hunt import Hunt
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "airflow"
 
 
 @pytest.fixture
-def registry(shared: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def registry(shared: Path, monkeypatch: pytest.MonkeyPatch, secrets_hunt: Hunt) -> str:
     """A folder registry as everybody's registry, and a key that may do everything."""
-    pair = generate_key_pair("geheim-1234")
+    pair, password = secrets_hunt.key_pair("Airflow's examples: signing key")
     (shared / "airflow.pub").write_text(pair.public_key.pem)
     (shared / "trust.yaml").write_text(
         "version: 1\n"
@@ -35,7 +35,7 @@ def registry(shared: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     )
     extra = {
         "signing_private_key": pair.private_pem.decode(),
-        "signing_private_key_password": "geheim-1234",
+        "signing_private_key_password": password,
         "trust_policy": str(shared / "trust.yaml"),
     }
     folder = os.environ["KITOPS_EXAMPLE_REGISTRY"]
@@ -114,15 +114,15 @@ def test_old_experiments_go_and_what_is_deployed_stays(run, registry: str, retur
 
 
 @pytest.fixture
-def witnessed(registry: str, shared: Path, monkeypatch: pytest.MonkeyPatch) -> KitClient:
+def witnessed(registry: str, shared: Path, monkeypatch: pytest.MonkeyPatch, secrets_hunt: Hunt) -> KitClient:
     """A signed version, and the first checkpoint of its repository by a witness, made by hand."""
-    pair = generate_key_pair("geheim-5678")
+    pair, password = secrets_hunt.key_pair("Airflow's examples: signing key of the witness")
     (shared / "witness.pub").write_text(pair.public_key.pem)
     with (shared / "trust.yaml").open("a") as file:
         file.write("  - {id: wes, roles: [witness], keys: [{publicKey: witness.pub}]}\n")
     extra = {
         "signing_private_key": pair.private_pem.decode(),
-        "signing_private_key_password": "geheim-5678",
+        "signing_private_key_password": password,
         "trust_policy": str(shared / "trust.yaml"),
     }
     connection = {"conn_type": "kitops", "host": registry, "extra": extra}

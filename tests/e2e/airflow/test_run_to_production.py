@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kitops_orchestration.signing.keys import generate_key_pair
+from tests.e2e.secrets_hunt import Hunt
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "airflow"
 
 
 def test_a_run_reaches_staging_and_answers_with_no_disk_shared_by_tasks(
-    example, shared, a_machine_per_task, returned, monkeypatch
+    example, shared, a_machine_per_task, returned, monkeypatch, secrets_hunt: Hunt
 ) -> None:
     run = example("run_to_production").run_to_production.test()
     assert str(run.state) == "success"
@@ -23,15 +23,16 @@ def test_a_run_reaches_staging_and_answers_with_no_disk_shared_by_tasks(
     assert promoted["digest"] == exported["digest"]
     assert promoted["tag"] == "staging"
     assert returned(run, "predict") == "virginica"
-    monkeypatch.setenv("AIRFLOW_CONN_KITOPS_DEFAULT", with_a_key(os.environ["AIRFLOW_CONN_KITOPS_DEFAULT"]))
+    connection = with_a_key(os.environ["AIRFLOW_CONN_KITOPS_DEFAULT"], secrets_hunt)
+    monkeypatch.setenv("AIRFLOW_CONN_KITOPS_DEFAULT", connection)
     released_in_one_line(example, returned, returned(run, "train"))
     handed_over = json.dumps([returned(run, task) for task in ("train", "export", "promote", "predict")])
     assert not [machine for machine in a_machine_per_task if str(machine) in handed_over]
 
 
-def with_a_key(connection: str) -> str:
-    pair = generate_key_pair("geheim-1234")
-    extra = {"signing_private_key": pair.private_pem.decode(), "signing_private_key_password": "geheim-1234"}
+def with_a_key(connection: str, hunt: Hunt) -> str:
+    pair, password = hunt.key_pair("Airflow, from run to production: signing key")
+    extra = {"signing_private_key": pair.private_pem.decode(), "signing_private_key_password": password}
     return json.dumps({**json.loads(connection), "extra": extra})
 
 

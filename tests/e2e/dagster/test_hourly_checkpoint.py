@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import secrets
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from kitops_orchestration.client import KitClient
 from kitops_orchestration.oci.reference import folder_registry
 from kitops_orchestration.oci.schemes import open_repository
 from kitops_orchestration.promotion import CheckpointResult
-from kitops_orchestration.signing.keys import generate_key_pair, load_private_key
+from kitops_orchestration.signing.keys import load_private_key
 from kitops_orchestration.signing.trust import TrustPolicy
 from kitops_orchestration.testing.builders import make_context_dir
 from tests.e2e.secrets_hunt import Hunt
@@ -34,21 +33,20 @@ from tests.e2e.secrets_hunt import Hunt
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "dagster" / "hourly_checkpoint.py"
 POLICY = {"version": 1, "checkpoint": {"maxAgeHours": 24}, "stages": {"staging": {}}}
 
-PASSWORD = secrets.token_urlsafe(16)  # new for each run: in an archive of these sources is none of its secrets
-
 
 @dataclass
 class Place:
     """A folder registry with one signed version, and the people's keys beside it."""
 
     folder: Path
+    passwords: dict[str, str] = field(repr=False)
 
     @property
     def registry(self) -> str:
         return folder_registry(self.folder / "registry")
 
     def client(self, name: str | None = None, **options: Any) -> KitClient:
-        signer = load_private_key(self.folder / f"{name}.key", PASSWORD) if name else None
+        signer = load_private_key(self.folder / f"{name}.key", self.passwords[name]) if name else None
         return KitClient(self.registry, signer=signer, trust=TrustPolicy.load(self.folder / "trust.yaml"), **options)
 
     def witness(self) -> CheckpointResult:
@@ -57,28 +55,31 @@ class Place:
     def resource(self, name: str) -> KitOpsResource:
         return KitOpsResource(
             registry=self.registry,
-            signer=ModelKitSignerResource(private_key_path=str(self.folder / f"{name}.key"), password=PASSWORD),
+            signer=ModelKitSignerResource(
+                private_key_path=str(self.folder / f"{name}.key"), password=self.passwords[name]
+            ),
             trust=TrustResource(policy_path=str(self.folder / "trust.yaml")),
         )
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secrets_hunt: Hunt) -> Place:
-    secrets_hunt.plant("the password of the witness's key", PASSWORD)
     people = {"rita": ["releaser"], "wes": ["witness"]}
+    passwords = {}
     for name in people:
-        generate_key_pair(PASSWORD).write(tmp_path / name)
+        pair, passwords[name] = secrets_hunt.key_pair("Dagster's people: signing key", may_be_in=[f"/{name}.key"])
+        pair.write(tmp_path / name)
     identities = [
         {"id": name, "roles": roles, "keys": [{"publicKey": f"{name}.pub"}]} for name, roles in people.items()
     ]
     (tmp_path / "trust.yaml").write_text(json.dumps({"version": 1, "identities": identities}))
     (tmp_path / "policy.yaml").write_text(json.dumps(POLICY))
-    found = Place(tmp_path)
+    found = Place(tmp_path, passwords)
     found.client().pack(make_context_dir(tmp_path / "context"), "wine:v1")
     found.client("rita").sign("wine:v1")
     monkeypatch.setenv("KITOPS_REGISTRY", found.registry)
     monkeypatch.setenv("KITOPS_WITNESS_KEY", str(tmp_path / "wes.key"))
-    monkeypatch.setenv("KITOPS_WITNESS_PASSWORD", PASSWORD)
+    monkeypatch.setenv("KITOPS_WITNESS_PASSWORD", passwords["wes"])
     monkeypatch.setenv("KITOPS_TRUST_POLICY", str(tmp_path / "trust.yaml"))
     # This machine forgets: what is remembered here is the instance's.
     monkeypatch.setenv("KITOPS_ORCHESTRATION_STATE", "/dev/null/nowhere")

@@ -11,13 +11,18 @@ import random
 
 import pytest
 
-from .faulty_way import FAULTS, FaultyWay
+from kitops_orchestration.errors import NotFoundError
+from kitops_orchestration.oci.resolve import resolve_or_none
+from kitops_orchestration.testing.builders import push_random_modelkit
+
+from .faulty_way import FAULTS, FaultyWay, Plan
 from .hardships import HARDSHIPS, leftovers, possible, run_child
 from .table import GOOD, Table
-from .verbs import VERBS
+from .verbs import VERBS, client_of
 
 pytest.importorskip("cryptography")
 
+LATE = 4
 OF_EACH = 2
 """Cells of each kind of fault of a request."""
 TO_DISK = ("pull", "unpack")
@@ -44,6 +49,35 @@ def test_a_sample_of_faults_loses_nothing(table):
     ]
 
     assert [cell for cell in cells if cell.outcome not in GOOD] == [], f"KITOPS_TEST_SEED={seed}"
+
+
+@pytest.mark.parametrize("verb", ["rollback", "rollback to the previous"])
+def test_a_rollback_that_was_refused_late_is_finished_by_the_second_call(table, verb):
+    """The stage's tag moves among the last requests: a second call finds it moved, and goes no step further."""
+    count = table.requests(verb)
+    cells = [table.run(verb, "status-403", at) for at in range(count - LATE, count)]
+
+    assert [cell for cell in cells if cell.outcome not in GOOD] == []
+    assert any(cell.outcome == "told, then done" for cell in cells)
+
+
+@pytest.mark.parametrize("what", ["tag", "manifest"])
+def test_what_is_gone_was_deleted_by_the_try_whose_answer_was_lost(embedded_registry, what):
+    direct = client_of(embedded_registry.host).repository("iris")
+    with FaultyWay(embedded_registry.host) as way:
+        for at in range(10):
+            digest = push_random_modelkit(direct, tag=f"v{at}", seed=at).descriptor.digest
+            repository = client_of(way.host).repository("iris")
+            call, target = (repository.delete_tag, f"v{at}") if what == "tag" else (repository.delete_manifest, digest)
+            way.plan = Plan("lose-answer", at)
+            call(target)
+            assert resolve_or_none(direct, target) is None
+            if not way.plan.is_met:
+                break
+            with pytest.raises(NotFoundError):
+                call(target)
+
+    assert 1 <= at < 9  # each request of it has met the fault
 
 
 @pytest.mark.parametrize("hardship", HARDSHIPS)

@@ -24,7 +24,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("name", MODELS)
 def test_the_board_says_what_status_and_verdict_say(sample, name) -> None:
     model = next(item for item in sample.catalog.models if item.name == name)
-    told = sample.client.status(name, policy=sample.policy, trust=sample.trust)
+    told = sample.client.status(name, policy=sample.policy, trust=sample.trust, is_complete=True)
     assert [stage.history for stage in model.stages] == told
     for stage in model.stages:
         verdict = sample.client.stage_verdict(name, stage=stage.name, policy=sample.policy, trust=sample.trust)

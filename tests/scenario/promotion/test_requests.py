@@ -75,7 +75,7 @@ def count(team, registry, kit, policy, verb) -> int:
     elif verb == "promote":
         team.client.promote(kit.reference, signer=team.signer("rita"), **rules)
     elif verb == "status":
-        team.client.status("staging/iris", policy=policy, trust=team.trust, limit=1)
+        team.client.status("staging/iris", policy=policy, trust=team.trust)
     else:
         assert team.client.stage_verdict("staging/iris", **rules).answer == "yes"
     return len(registry.requests) - before

@@ -63,9 +63,7 @@ def counts(watched, kit) -> dict[str, int]:
     verbs = {
         "plan": lambda: watched.plan(kit),
         "promote": lambda: watched.promote(kit),
-        "status": lambda: watched.client.status(
-            watched.repository, policy=watched.policy, trust=watched.trust, limit=1
-        ),
+        "status": lambda: watched.client.status(watched.repository, policy=watched.policy, trust=watched.trust),
         "gate": watched.strict,
     }
     found = {}

@@ -102,6 +102,6 @@ def _histories(
     is_complete: bool,
 ) -> list[StageHistory]:
     if stage is not None:
-        limit = None if is_complete else _SHOWN
-        return [client.history(where, stage=stage, policy=policy, trust=trust, limit=limit)]
-    return client.status(where, policy=policy, trust=trust, limit=None if is_complete else 1) if policy else []
+        told: dict[str, Any] = {"limit": _SHOWN, "is_complete": is_complete}
+        return [client.history(where, stage=stage, policy=policy, trust=trust, **told)]
+    return client.status(where, policy=policy, trust=trust, is_complete=is_complete) if policy else []

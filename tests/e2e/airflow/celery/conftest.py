@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import subprocess
@@ -13,8 +12,9 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography.fernet import Fernet
 
-from kitops_orchestration.signing.keys import generate_key_pair
+from tests.e2e.secrets_hunt import Hunt
 from tests.e2e.services import BIN, Machines, Relay, free_port, wait
 
 DAGS = Path(__file__).with_name("dags")
@@ -23,8 +23,9 @@ DAGS = Path(__file__).with_name("dags")
 class Cluster(Machines):
     """The processes of one Airflow, each with an AIRFLOW_HOME of its own, and its API."""
 
-    def __init__(self, place: Path, environment: dict[str, str], port: int) -> None:
+    def __init__(self, place: Path, environment: dict[str, str], port: int, hunt: Hunt) -> None:
         super().__init__(place, environment)
+        self._hunt = hunt
         self.url = f"http://127.0.0.1:{port}"
         self._token = ""
 
@@ -74,6 +75,7 @@ class Cluster(Machines):
     def call(self, method: str, path: str, *, ok: bool = True, **options: Any) -> Any:
         if not self._token:
             self._token = requests.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
+            self._hunt.plant("Airflow with Celery: token of a person", self._token)
         headers = {"Authorization": f"Bearer {self._token}"}
         answer = requests.request(method, f"{self.url}/api/v2{path}", headers=headers, timeout=60, **options)
         if not ok:
@@ -104,10 +106,13 @@ class Cluster(Machines):
 
 
 @pytest.fixture(scope="session")
-def cluster(place: Path, redis: int, postgres: int, relay: Relay, docker_registry_with_auth) -> Iterator[Cluster]:
+def cluster(
+    place: Path, redis: int, postgres: int, relay: Relay, docker_registry_with_auth, secrets_hunt: Hunt
+) -> Iterator[Cluster]:
     port = free_port()
-    connection = _connection(place, relay, docker_registry_with_auth)
-    found = Cluster(place, _environment(place, port, redis, postgres, connection), port)
+    connection = _connection(place, relay, docker_registry_with_auth, secrets_hunt)
+    settings = _environment(place, port, redis, postgres, connection, secrets_hunt)
+    found = Cluster(place, settings, port, secrets_hunt)
     environment = {**found.environment, "AIRFLOW_HOME": str(place / "setup"), "HOME": str(place / "setup")}
     subprocess.run([str(BIN / "airflow"), "db", "migrate"], env=environment, check=True, stdout=subprocess.DEVNULL)
     try:
@@ -128,8 +133,8 @@ def cluster(place: Path, redis: int, postgres: int, relay: Relay, docker_registr
         found.kill_all()
 
 
-def _connection(place: Path, relay: Relay, registry: Any) -> str:
-    pair = generate_key_pair("geheim-1234")
+def _connection(place: Path, relay: Relay, registry: Any, hunt: Hunt) -> str:
+    pair, password = hunt.key_pair("Airflow with Celery: signing key")
     (place / "airflow.pub").write_text(pair.public_key.pem)
     (place / "trust.yaml").write_text(
         "version: 1\nidentities:\n  - id: airflow\n    roles: [builder, releaser, deployer]\n"
@@ -137,23 +142,25 @@ def _connection(place: Path, relay: Relay, registry: Any) -> str:
     )
     extra = {
         "signing_private_key": pair.private_pem.decode(),
-        "signing_private_key_password": "geheim-1234",
+        "signing_private_key_password": password,
         "trust_policy": str(place / "trust.yaml"),
     }
     login = {"login": registry.username, "password": registry.password}
     return json.dumps({"conn_type": "kitops", "host": f"http://{relay.host}", **login, "extra": extra})
 
 
-def _environment(place: Path, port: int, redis: int, postgres: int, connection: str) -> dict[str, str]:
+def _environment(place: Path, port: int, redis: int, postgres: int, connection: str, hunt: Hunt) -> dict[str, str]:
     """Return what is the same for all processes; Airflow's waits are short, so that a dead worker is noticed soon."""
     url = f"http://127.0.0.1:{port}"
+    fernet_key = Fernet.generate_key().decode()
+    hunt.plant("Airflow with Celery: Fernet key", fernet_key)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "MLFLOW"))}
     settings = {
         "API__BASE_URL": url,
         "API__HOST": "127.0.0.1",
         "API__PORT": port,
         "API__WORKERS": 1,
-        "API_AUTH__JWT_SECRET": "celery-e2e-" * 8,
+        "API_AUTH__JWT_SECRET": 3 * hunt.make("Airflow with Celery: key of its tokens"),
         "CELERY__BROKER_URL": f"redis://127.0.0.1:{redis}/0",
         "CELERY__RESULT_BACKEND": f"redis://127.0.0.1:{redis}/1",
         "CELERY__SYNC_PARALLELISM": 1,
@@ -162,7 +169,7 @@ def _environment(place: Path, port: int, redis: int, postgres: int, connection: 
         "CORE__DAGS_FOLDER": DAGS,
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "CORE__EXECUTOR": "CeleryExecutor",
-        "CORE__FERNET_KEY": base64.urlsafe_b64encode(b"one key for every component, yes").decode(),
+        "CORE__FERNET_KEY": fernet_key,
         "CORE__LOAD_EXAMPLES": False,
         "CORE__PARALLELISM": 16,
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,

@@ -17,24 +17,27 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography.fernet import Fernet
 
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.oci.auth.credentials import Credential, StaticCredentials
-from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.testing.builders import make_context_dir
 from kitops_orchestration.testing.registry import EmbeddedRegistry
+from tests.e2e.secrets_hunt import Hunt
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "airflow"
 USERS = {"alice": "admin", "bob": "op", "carol": "viewer"}
 PATIENCE_SECONDS = 600
-WEBHOOK_SECRET = "webhooks-geheim-1234"
 
 
 class Airflow:
     """The processes of one Airflow, and its public API."""
 
-    def __init__(self, home: Path, environment: dict[str, str], port: int) -> None:
+    def __init__(
+        self, home: Path, environment: dict[str, str], port: int, passwords: dict[str, str], hunt: Hunt
+    ) -> None:
         self.home = home
+        self._passwords, self._hunt = passwords, hunt
         self.url = f"http://127.0.0.1:{port}"
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,9 +94,10 @@ class Airflow:
 
     def _headers(self, user: str) -> dict[str, str]:
         if user not in self._tokens:
-            login = {"username": user, "password": f"{user}-password"}
+            login = {"username": user, "password": self._passwords[user]}
             answer = requests.post(f"{self.url}/auth/token", json=login, timeout=30)
             self._tokens[user] = answer.json()["access_token"]
+            self._hunt.plant("standalone Airflow: token of a person", self._tokens[user])
         return {"Authorization": f"Bearer {self._tokens[user]}"}
 
     def page(self, path: str, *, user: str = "alice") -> str:
@@ -147,11 +151,16 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MLflow that sends webhooks; it starts while Airflow does, which takes longer."""
-    from cryptography.fernet import Fernet
+def webhook_secret(secrets_hunt: Hunt) -> str:
+    return secrets_hunt.make("MLflow: secret of the webhook")
 
+
+@pytest.fixture(scope="session")
+def mlflow_url(tmp_path_factory: pytest.TempPathFactory, secrets_hunt: Hunt) -> Iterator[str]:
+    """A real MLflow that sends webhooks; it starts while Airflow does, which takes longer."""
     root, port = tmp_path_factory.mktemp("mlflow"), free_port()
+    webhooks_key = Fernet.generate_key().decode()
+    secrets_hunt.plant("MLflow: key of its webhooks", webhooks_key)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     stores = ["--backend-store-uri", f"sqlite:///{root}/mlflow.db", "--artifacts-destination", str(root / "store")]
     environment = {
@@ -160,7 +169,7 @@ def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
         "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
         "MLFLOW_WEBHOOK_CACHE_TTL": "1",
-        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": webhooks_key,
     }
     with (root / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -174,7 +183,7 @@ def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def mlflow(mlflow_url: str, airflow: Airflow) -> Any:
+def mlflow(mlflow_url: str, airflow: Airflow, webhook_secret: str) -> Any:
     """A client of that MLflow, which has a webhook to this Airflow."""
     from mlflow import MlflowClient
 
@@ -182,7 +191,7 @@ def mlflow(mlflow_url: str, airflow: Airflow) -> Any:
     client = MlflowClient(mlflow_url)
     address = f"{airflow.url}/kitops/mlflow/webhook"
     events = ["model_version_alias.created", "model_version.created"]
-    client.create_webhook("airflow", address, events, secret=WEBHOOK_SECRET)
+    client.create_webhook("airflow", address, events, secret=webhook_secret)
     return client
 
 
@@ -194,9 +203,14 @@ def _answers(url: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRegistry]:
-    with EmbeddedRegistry(storage_dir=tmp_path_factory.mktemp("registry"), auth="token") as server:
+def registry(tmp_path_factory: pytest.TempPathFactory, secrets_hunt: Hunt) -> Iterator[EmbeddedRegistry]:
+    password = secrets_hunt.make("embedded registry: password")
+    folder = tmp_path_factory.mktemp("registry")
+    with EmbeddedRegistry(storage_dir=folder, auth="token", password=password) as server:
+        secrets_hunt.plant("embedded registry: identity token", server.identity_token)
         yield server
+        for token in server.tokens:
+            secrets_hunt.plant("embedded registry: token", token)
 
 
 @pytest.fixture(scope="session")
@@ -206,9 +220,11 @@ def client(registry: EmbeddedRegistry) -> KitClient:
 
 
 @pytest.fixture(scope="session")
-def connection(registry: EmbeddedRegistry, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def connection(
+    registry: EmbeddedRegistry, tmp_path_factory: pytest.TempPathFactory, secrets_hunt: Hunt
+) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("keys")
-    pair = generate_key_pair("geheim-1234")
+    pair, password = secrets_hunt.key_pair("standalone Airflow: signing key")
     (folder / "airflow.pub").write_text(pair.public_key.pem)
     roles = "[builder, evaluator, releaser, deployer, approver, risk]"
     (folder / "trust.yaml").write_text(
@@ -218,7 +234,7 @@ def connection(registry: EmbeddedRegistry, tmp_path_factory: pytest.TempPathFact
         "namespace": "team",
         "web_url_template": "http://{registry}/ui/{repository}@{digest}",
         "signing_private_key": pair.private_pem.decode(),
-        "signing_private_key_password": "geheim-1234",
+        "signing_private_key_password": password,
         "trust_policy": str(folder / "trust.yaml"),
     }
     host, _, port = registry.host.partition(":")
@@ -234,7 +250,12 @@ def connection(registry: EmbeddedRegistry, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def airflow(
-    registry: EmbeddedRegistry, connection: dict[str, Any], mlflow_url: str, tmp_path_factory: pytest.TempPathFactory
+    registry: EmbeddedRegistry,
+    connection: dict[str, Any],
+    mlflow_url: str,
+    webhook_secret: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    secrets_hunt: Hunt,
 ) -> Iterator[Airflow]:
     home = tmp_path_factory.mktemp("standalone")
     dags = home / "dags"
@@ -242,10 +263,18 @@ def airflow(
     examples = ("train_and_publish", "per_version", "approve_and_promote", "watch_production", "champion_to_production")
     for name in (*(f"{example}.py" for example in examples), "promotion.yaml", "release.yaml"):
         shutil.copy(EXAMPLES / name, dags / name)
-    (home / "passwords.json").write_text(json.dumps({user: f"{user}-password" for user in USERS}))
+    put = ["/passwords.json"]
+    passwords = {user: secrets_hunt.make("standalone Airflow: password of a person", may_be_in=put) for user in USERS}
+    (home / "passwords.json").write_text(json.dumps(passwords))
     port = free_port()
     large = make_context_dir(home / "large", model_bytes=64 * 1024 * 1024)
-    server = Airflow(home, _environment(home, port, registry, connection, large, mlflow_url), port)
+    environment = _environment(home, port, registry, connection, large)
+    with_mlflow = {"conn_type": "mlflow", "host": mlflow_url, "extra": {"webhook_secret": webhook_secret}}
+    environment |= {
+        "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(with_mlflow),
+        "AIRFLOW__API_AUTH__JWT_SECRET": 3 * secrets_hunt.make("standalone Airflow: key of its tokens"),
+    }
+    server = Airflow(home, environment, port, passwords, secrets_hunt)
     try:
         server.start()
         yield server
@@ -254,7 +283,7 @@ def airflow(
 
 
 def _environment(
-    home: Path, port: int, registry: EmbeddedRegistry, connection: dict[str, Any], large: Path, mlflow_url: str
+    home: Path, port: int, registry: EmbeddedRegistry, connection: dict[str, Any], large: Path
 ) -> dict[str, str]:
     url = f"http://127.0.0.1:{port}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "MLFLOW"))}
@@ -275,16 +304,12 @@ def _environment(
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__API_AUTH__JWT_SECRET": "e2e-" * 20,
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "e2e",
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
             {"type": "file", "log_file_path": str(home / "openlineage.jsonl"), "append": True}
         ),
         "AIRFLOW_CONN_KITOPS_DEFAULT": json.dumps(connection),
-        "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(
-            {"conn_type": "mlflow", "host": mlflow_url, "extra": {"webhook_secret": WEBHOOK_SECRET}}
-        ),
         "AIRFLOW__KITOPS__MLFLOW_WEBHOOK_CONN_ID": "mlflow_default",
         "AIRFLOW__KITOPS__PAGE_CONN_ID": "kitops_stored",  # in Airflow's database, as most people keep connections
         "KITOPS_EXAMPLE_REGISTRY": registry.host,

@@ -23,12 +23,13 @@ CARD = {"intended-use": None, "limitations": None}
 """Fields of the form that nobody filled in: Airflow refuses an answer without them."""
 
 
-def test_the_connection_form_has_our_fields_and_its_test_passes(airflow, connection) -> None:
+def test_the_connection_form_has_our_fields_and_its_test_passes(airflow, connection, secrets_hunt) -> None:
     (form,) = (item for item in airflow.call("GET", "/ui/connections/hook_meta") if item["connection_type"] == "kitops")
     assert {"auth_type", "namespace", "signing_private_key", "trust_policy"} <= set(form["extra_fields"])
     tried = {**connection, "connection_id": "tried", "extra": json.dumps(connection["extra"])}
     assert airflow.call("POST", "/connections/test", json=tried)["status"] is True
-    assert airflow.call("POST", "/connections/test", json={**tried, "password": "wrong-password"})["status"] is False
+    wrong = secrets_hunt.make("standalone Airflow: wrong password")
+    assert airflow.call("POST", "/connections/test", json={**tried, "password": wrong})["status"] is False
     airflow.call("POST", "/connections", json={**tried, "connection_id": "kitops_stored"})
 
 
@@ -73,7 +74,7 @@ def test_no_secret_is_in_a_tasks_log(airflow, connection) -> None:
     log = airflow.log("talkative", run, "say")
     assert "password: ***" in log
     assert connection["password"] not in log
-    assert "geheim-1234" not in log
+    assert connection["extra"]["signing_private_key_password"] not in log
     key = connection["extra"]["signing_private_key"].splitlines()[1:-1]
     assert [line for line in key if line in log] == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,13 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.secrets_hunt import Hunt
+
 ROOT = Path(__file__).resolve().parents[4]
 PAGE = ROOT / "docs" / "tutorials" / "airflow.md"
 PATIENCE_SECONDS = 900
 
 
 @pytest.mark.timeout(PATIENCE_SECONDS + 60)
-def test_the_reader_gets_an_approved_model_into_production(tmp_path: Path) -> None:
+def test_the_reader_gets_an_approved_model_into_production(tmp_path: Path, secrets_hunt: Hunt) -> None:
+    (password,) = re.findall(r'export COSIGN_PASSWORD="(.+)"', PAGE.read_text(encoding="utf-8"))
+    secrets_hunt.plant("Airflow's tutorial: password of the signing key", password)
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, str(ROOT / "tests" / "docs" / "run_page.py"), str(PAGE)]
     with (tmp_path / "said").open("w") as said:

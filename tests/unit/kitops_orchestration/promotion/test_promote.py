@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
+from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import (
     CheckFailedError,
     PromotionError,
+    RegistryError,
     RegistryUnavailableError,
     TagMovedError,
     TransferCancelledError,
 )
 from kitops_orchestration.lineage.answers.questions import lineage
+from kitops_orchestration.lineage.statements import RunContext
 from kitops_orchestration.lineage.statements.attach import load_evidence
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.promotion.plan import PromotionPlan, plan_promotion
 from kitops_orchestration.promotion.promote import promote
 from kitops_orchestration.signing import predicate_types
+from kitops_orchestration.testing.registry import Fault
 
 RISK = {"approvals": {"roles": ["risk"]}}
 
@@ -237,6 +242,46 @@ def test_rollback_goes_back_step_by_step_and_is_recorded(team):
     history = team.client.history("staging/iris", stage="production", policy=policy)
     assert [entry.record.predicate.rollback_of is not None for entry in history.entries] == [True] * 3 + [False] * 3
     assert history.entries[0].record.predicate.reason == "drift"
+
+
+def test_a_second_call_of_a_rollback_finds_what_the_first_one_did(team):
+    kits = [team.pack(f"1.0.{number}", f"content {number}") for number in range(3)]
+    for kit in kits:
+        team.client.promote(kit.reference, stage="production", destination="prod/iris")
+    run = RunContext("airflow", job="ops", task="back", run_id="1")
+
+    def back(**more):
+        return team.client.rollback("prod/iris", stage="production", **{"reason": "drift", **more})
+
+    first, again = (back(run_context=replace(run, try_number=number)) for number in (1, 2))
+    assert (first.digest, first.is_new) == (kits[1].digest, True)
+    assert (again.digest, again.is_new, again.is_moved) == (kits[1].digest, False, False)
+    assert again.record.descriptor == first.record.descriptor
+    named = back(to=str(kits[1].digest))
+    assert (named.digest, named.is_new) == (kits[1].digest, False)
+    assert len(team.client.history("prod/iris", stage="production").entries) == 4
+    # Another run, and another reason, is another act.
+    assert back(run_context=replace(run, run_id="2")).digest == kits[0].digest
+    team.client.promote(kits[2].reference, stage="production", destination="prod/iris")
+    with pytest.raises(PromotionError, match="already, and by no rollback"):
+        back(to=str(kits[2].digest))
+
+
+def test_who_cannot_be_told_from_another_is_told_to_name_the_digest(team, embedded_registry):
+    team.client = KitClient(embedded_registry.host)
+    kits = [team.pack(f"1.0.{number}", f"content {number}") for number in range(2)]
+    for kit in kits:
+        team.client.promote(kit.reference, stage="production", destination="prod/iris")
+
+    def advice(**more) -> str:
+        embedded_registry.add_fault(Fault("PUT", "/prod/iris/manifests/production", status=403, code="DENIED"))
+        with pytest.raises(RegistryError) as caught:
+            team.client.rollback("prod/iris", stage="production", reason="drift", **more)
+        return caught.value.advice or ""
+
+    assert f"name the digest ({kits[0].digest})" in advice()
+    assert "name the digest" not in advice(run_context=RunContext("airflow", run_id="1"))
+    assert "name the digest" not in advice(to="1.0.0")
 
 
 def test_a_rollback_is_checked_too_and_needs_a_reason_and_something_to_go_back_to(team):

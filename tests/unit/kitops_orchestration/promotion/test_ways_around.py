@@ -455,7 +455,7 @@ def test_a_promotion_that_lost_is_told_and_not_forgotten(team):
     lost = replace(winner, digest=str(kits[2].digest), src_ref=str(kits[2].reference))
     team.client.attach("prod/iris:1.0.2", lost)
 
-    found = team.client.history("prod/iris", stage="production")
+    found = team.client.history("prod/iris", stage="production", is_complete=True)
 
     assert [entry.digest for entry in found.entries] == [kits[1].digest, kits[0].digest]
     [gap] = found.gaps

@@ -34,10 +34,10 @@ sys.addaudithook(lambda event, told: opened.append(str(told[0])) if event == "op
 CALLS = {
     "inspect": lambda: client.inspect(f"{name}:1.0.7"),
     "lineage": lambda: client.lineage(f"{name}:1.0.7"),
-    "status": lambda: client.status(name, policy=policy, limit=1),
+    "status": lambda: client.status(name, policy=policy),
     "list": lambda: client.list(name),
     "unlisted": lambda: client.repository(name).unlisted(),
-    "status --all": lambda: client.status(name, policy=policy),
+    "status --all": lambda: client.status(name, policy=policy, is_complete=True),
     "retain": lambda: client.retain(name, RetentionRule("*", keep_last=1), dry_run=True),
 }
 found = {}
