@@ -194,10 +194,9 @@ def made_elsewhere(text: str) -> list[str]:
 
 def is_written(name: str, value: ast.expr | None) -> bool:
     """Whether a text stands in the source under the name of a secret."""
-    is_text = isinstance(value, ast.JoinedStr) or (isinstance(value, ast.Constant) and isinstance(value.value, str))
-    if not is_text or not is_name_of_a_secret(name):
-        return False
-    return len(value.value) >= 6 if isinstance(value, ast.Constant) else True  # type: ignore[arg-type]  # a text
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return len(value.value) >= 6 and is_name_of_a_secret(name)
+    return isinstance(value, ast.JoinedStr) and is_name_of_a_secret(name)
 
 
 LEAVES = {
