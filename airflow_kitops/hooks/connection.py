@@ -136,7 +136,7 @@ def _registry(connection: StoredConnection) -> tuple[str | None, str]:
         raise _path_refused(connection, path)
     if host.count(":") > 1 and not host.startswith("["):
         host = f"[{host}]"  # an IPv6 address: Airflow takes the brackets off when it reads a URI
-    return (f"{host}:{connection.port}" if connection.port else host), scheme.lower()
+    return (host if connection.port is None else f"{host}:{connection.port}"), scheme.lower()
 
 
 def _plain_http(connection: StoredConnection, extra: Mapping[str, Any], scheme: str) -> bool | None:

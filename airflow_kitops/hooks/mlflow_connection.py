@@ -11,6 +11,7 @@ from airflow_kitops.hooks.connection_fields import StoredConnection, boolean_fie
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.mlflow_bridge.runs.tracking_server import TrackingServer
 from kitops_orchestration.oci.http.url import is_loopback
+from kitops_orchestration.oci.port import PORT_ADVICE, port_of
 
 AUTH_TYPES = ("auto", "basic", "token", "anonymous")
 _SCHEMES = ("http", "https", "sqlite", "file")
@@ -67,8 +68,9 @@ def _uri(connection: StoredConnection) -> str:
         scheme = below if below in ("http", "https") else "http" if is_loopback(name) else "https"
     below = "" if below in ("http", "https") else below
     place, slash, path = rest.partition("/")
-    if _parts(place).port is None and connection.port:
+    if _parts(place).port is None and connection.port is not None:
         place = f"{place}:{connection.port}"
+        _parts(place)
     return f"{scheme.lower()}://{place}{slash}{path}" + (f"/{below}" if below else "")
 
 
@@ -79,9 +81,9 @@ def _parts(place: str) -> SplitResult:
     except ValueError as error:
         raise KitOpsError("the host is no name or address", advice="write [::1] with both brackets") from error
     try:
-        parts.port  # noqa: B018 - reading it is what fails
+        port_of(parts.netloc)
     except ValueError as error:
-        raise KitOpsError("the port in the host is no number up to 65535", advice="write host:5000") from error
+        raise KitOpsError("the port in the host is none", advice=f"write host:5000; {PORT_ADVICE}") from error
     return parts
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.oci.port import port_of
 
 _RUN = re.compile(r"mlflow://([^/?#@\s]+)/experiments/([0-9A-Za-z_-]{1,64})/runs/([0-9A-Za-z_-]{1,64})")
 
@@ -25,7 +26,8 @@ def addresses_by_host(urls: Sequence[str]) -> dict[str, str]:
     for url in urls:
         try:
             parts = urlsplit(url)
-            is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            port_of(parts.netloc)
+            is_good = parts.scheme in ("http", "https") and parts.hostname
         except ValueError:
             parts, is_good = urlsplit(""), False
         if not is_good or "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\"'<>\\]", url):

@@ -75,9 +75,9 @@ class Verbs(Protocol):
         ...
 
     def status(
-        self, repository: Reference, /, *, policy: PromotionPolicy, trust: TrustPolicy | None
+        self, repository: Reference, /, *, policy: PromotionPolicy, trust: TrustPolicy | None, is_complete: bool
     ) -> list[StageHistory]:
-        """Return the promotions of every stage."""
+        """Return the promotions of every stage; the complete ones with those that lead nowhere."""
         ...
 
     def stage_verdict(

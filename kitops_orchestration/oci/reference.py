@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from kitops_orchestration.errors import InvalidReferenceError
 from kitops_orchestration.oci.descriptor import Digest
+from kitops_orchestration.oci.port import PORT_ADVICE, port_of
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
@@ -267,5 +268,12 @@ def _check_registry(registry: str, text: str) -> None:
         raise InvalidReferenceError(f"a folder registry needs an absolute path: {text!r}", advice=_ADVICE)
     if "@" in registry:
         raise _with_userinfo()
+    host, _, port = registry.rpartition(":")
+    if (not port or port.isdigit()) and host and "]" not in port and _HOST.fullmatch(host):
+        try:
+            port_of(registry)
+        except ValueError as error:
+            shown = f"{port[:20]!r}{'…' if len(port) > 20 else ''}"
+            raise InvalidReferenceError(f"not a port: {shown} behind {host}", advice=PORT_ADVICE) from error
     if not _HOST.fullmatch(registry) or not _is_bracketed_address(registry):
         raise InvalidReferenceError(f"not a registry host: {registry!r} in {text!r}", advice=_ADVICE)

@@ -26,6 +26,7 @@ from urllib.parse import unquote, urlsplit
 from kitops_orchestration.errors import MissingExtraError, OptionError, RunExportError, TrackingUnavailableError
 from kitops_orchestration.mlflow_bridge.runs.failures import translated
 from kitops_orchestration.mlflow_bridge.runs.redaction import clean_value
+from kitops_orchestration.oci.port import PORT_ADVICE, port_of
 
 Origin = tuple[str, str, int]
 _P = ParamSpec("_P")
@@ -190,9 +191,10 @@ def origin_of(uri: str) -> Origin | None:
     """Return scheme, host and port of a server's address; ``None`` for a database or a folder."""
     try:
         parts = urlsplit(uri)
-        port = parts.port
+        port = port_of(parts.netloc) if parts.scheme in ("http", "https") else None
     except ValueError as error:
-        raise OptionError(f"{clean_value(uri)} is no address", advice="write https://host[:port]") from error
+        advice = f"write https://host[:port]; {PORT_ADVICE}"
+        raise OptionError(f"{clean_value(uri)} is no address", advice=advice) from error
     if parts.scheme not in ("http", "https"):
         return None
     if not parts.hostname:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from kitops_orchestration.errors import AuthenticationError, RegistryError
 from kitops_orchestration.oci.http.url import Origin, is_loopback, redacted
+from kitops_orchestration.oci.port import PORT_ADVICE, port_of
 
 WANTS_CREDENTIALS = 407
 
@@ -56,10 +57,11 @@ def parse_proxy(url: str) -> Proxy:
     """
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
-        port = parts.port or 80
+        port = port_of(parts.netloc) or 80
     except ValueError as error:
         raise RegistryError(
-            "the proxy's address cannot be read", advice="give it as http://host:port, a password percent-encoded"
+            "the proxy's address cannot be read",
+            advice=f"give it as http://host:port, a password percent-encoded; {PORT_ADVICE}",
         ) from error
     if parts.scheme != "http" or not parts.hostname:
         raise RegistryError(

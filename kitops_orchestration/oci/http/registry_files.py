@@ -13,6 +13,7 @@ from typing import Any
 from kitops_orchestration import settings
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.oci.http.tls import TlsOptions
+from kitops_orchestration.oci.port import PORT_ADVICE, port_of
 
 _MOST_BYTES = 1024 * 1024
 _DOCKER_HUB = ("index.docker.io", "registry-1.docker.io")
@@ -133,6 +134,10 @@ def _location(path: Path, prefix: str, item: Mapping[str, Any]) -> str | None:
         return None
     if not isinstance(location, str) or "://" in location or not location.strip("/"):
         raise _unusable(path, prefix, f"the location {location!r} is no registry", "write host[:port][/path]")
+    try:
+        port_of(location.partition("/")[0])
+    except ValueError as error:
+        raise _unusable(path, prefix, f"the port of the location {location!r} is none", PORT_ADVICE) from error
     return location.rstrip("/")
 
 

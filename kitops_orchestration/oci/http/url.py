@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
 from kitops_orchestration.errors import RegistryError
+from kitops_orchestration.oci.port import port_of
 
 _UPLOAD = re.compile(r"(?<=/uploads/)[^/]+$")
 _START = re.compile(r"https?://[^/?#@]+(?=[/?#]|\Z)")
@@ -71,7 +72,7 @@ class Origin:
 def _parsed(url: str) -> Origin:
     try:
         parts = urlsplit(url)
-        port = parts.port
+        port = port_of(parts.netloc.removesuffix(":"))  # a server may give such an address: the scheme's port
     except ValueError as error:
         # What cannot be taken apart may have a password anywhere: not a letter of it is shown.
         raise RegistryError(f"not an address: {redacted(url) or 'its host or port cannot be read'}") from error

@@ -6,6 +6,7 @@ import pytest
 from airflow.sdk import Connection
 
 from airflow_kitops.hooks.connection import read_connection
+from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.oci.reference import Reference
 
@@ -177,3 +178,10 @@ def test_other_registries_have_blocks_of_their_own(as_text: bool) -> None:
         "a.example:5000": RegistryOptions(plain_http=True),
         "b.example": RegistryOptions(tls=TlsOptions(ca_bundle=Path("/b.pem")), proxy="http://p:1"),
     }
+
+
+@pytest.mark.parametrize(("host", "port"), [("models.test", 0), ("models.test", 99999999), ("models.test:70000", None)])
+def test_a_port_that_is_none_is_told_and_not_left_out(host, port):
+    with pytest.raises(KitOpsError, match="not a port"):
+        connection = Connection(conn_id="kitops_default", conn_type="kitops", host=host, port=port)
+        KitClient(read_connection(connection, {}).registry).reference("team/iris:v1")

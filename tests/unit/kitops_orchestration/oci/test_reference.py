@@ -92,7 +92,7 @@ def test_the_digest_is_the_target_where_there_is_one():
         _ = reference.without_target().target
 
 
-_HOSTS = st.from_regex(r"[a-z]{1,8}\.[a-z]{2,3}(:[0-9]{2,5})?", fullmatch=True)
+_HOSTS = st.from_regex(r"[a-z]{1,8}\.[a-z]{2,3}(:[1-9][0-9]{0,3}|:[1-5][0-9]{4})?", fullmatch=True)
 _NAMES = st.from_regex(r"[a-z0-9]{1,9}([._-][a-z0-9]{1,5}){0,2}(/[a-z0-9]{1,6}){0,3}", fullmatch=True)
 _TAGS = st.none() | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", fullmatch=True)
 
