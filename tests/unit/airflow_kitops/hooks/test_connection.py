@@ -182,6 +182,6 @@ def test_other_registries_have_blocks_of_their_own(as_text: bool) -> None:
 
 @pytest.mark.parametrize(("host", "port"), [("models.test", 0), ("models.test", 99999999), ("models.test:70000", None)])
 def test_a_port_that_is_none_is_told_and_not_left_out(host, port):
+    connection = Connection(conn_id="kitops_default", conn_type="kitops", host=host, port=port)
     with pytest.raises(KitOpsError, match="not a port"):
-        connection = Connection(conn_id="kitops_default", conn_type="kitops", host=host, port=port)
         KitClient(read_connection(connection, {}).registry).reference("team/iris:v1")

@@ -56,7 +56,7 @@ def test_an_address_that_a_server_gives_has_a_port_or_ends_after_the_colon(port)
 
 
 def test_the_message_says_which_port_and_what_one_is():
-    with pytest.raises(InvalidReferenceError, match="not a port: '99999999' behind host.test") as caught:
+    with pytest.raises(InvalidReferenceError, match=r"not a port: '99999999' behind host\.test") as caught:
         Reference.parse("host.test:99999999/team/iris:v1")
     assert caught.value.advice == "a port is a number from 1 to 65535"
 
