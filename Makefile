@@ -40,6 +40,7 @@ help: ## Show this list
 	@touch $@
 
 $(STAMP): requirements.lock pyproject.toml .tools/uv-$(UV_VERSION).dist-info/METADATA
+	@echo "setting up $(VENV) from requirements.lock; the first time that takes half a minute and more" >&2
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
@@ -182,20 +183,36 @@ docs: $(STAMP) ## Build the documentation into site/; a broken link fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet # ADR 9 says what comes after it
 	@echo "site/index.html"
 
+# Each version lies in a folder of its own in the branch DOCS_BRANCH of this repository, which is the whole site: nothing is pushed,
+# and no host is needed. Not in the lock: mike is put beside the environment, and nothing else needs it (ADR 9).
+MIKE_VERSION := 2.2.0
+DOCS_BRANCH ?= pages
+MIKE := PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH="$(abspath .tools/mike)" DOCS_VERSIONS=mike NO_MKDOCS_2_WARNING=1 $(BIN)/python .tools/mike/bin/mike
+.PHONY: docs-version
+docs-version: $(STAMP) ## Add this version of the documentation to the branch of the site; `make docs-version DOCS=dev` as "dev"
+	@$(UV) pip install --quiet --python $(BIN)/python --target .tools/mike --no-deps mike==$(MIKE_VERSION) verspec==0.2.1 inversion==1.0.1
+	@version=$${DOCS:-$$($(BIN)/python tools/release.py --version)}; latest=$$([ -n "$$DOCS" ] || echo latest); \
+		$(MIKE) --quiet deploy --branch $(DOCS_BRANCH) --alias-type redirect --update-aliases --allow-empty $$version $$latest
+	@$(MIKE) --quiet set-default --branch $(DOCS_BRANCH) --allow-undefined --allow-empty latest
+	@git ls-tree --name-only $(DOCS_BRANCH)
+
 .PHONY: dist
 dist: $(STAMP) ## Build the wheel and the source distribution into dist/
 	@rm -rf dist
 	@$(UV) build --quiet --python $(BIN)/python --out-dir dist .
 	@ls dist
 
-# Not in the lock: it runs in an environment of its own, and nothing else needs it.
+# What a release brings along: the wheel with all extras, in an environment of its own, on the lock's versions. The program that
+# writes the bill is not in the lock, because nothing else needs it.
+BILL_VENV := .tools/bill-environment
 .PHONY: sbom
-sbom: $(STAMP) ## Write the bill of materials of a release, dist/*.cdx.json, from requirements.lock
-	@mkdir -p dist
-	@$(UV) tool run --quiet --python $(BIN)/python --from cyclonedx-bom==$(CYCLONEDX_VERSION) cyclonedx-py requirements \
-		requirements.lock --pyproject pyproject.toml --mc-type library --output-reproducible \
-		--output-file dist/kitops-orchestration-$$($(BIN)/python tools/release.py --version).cdx.json
-	@ls dist
+sbom: dist ## Write the bill of materials of a release, dist/*.cdx.json
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(BILL_VENV)
+	@$(UV) pip install --quiet --python $(BILL_VENV)/bin/python --constraint requirements.lock "$$(ls dist/*.whl)[all]"
+	@$(UV) tool run --quiet --python $(BIN)/python --from cyclonedx-bom==$(CYCLONEDX_VERSION) cyclonedx-py environment \
+		$(BILL_VENV)/bin/python --pyproject pyproject.toml --mc-type library --output-reproducible --output-file .tools/bill.json
+	@$(BIN)/python tools/bill.py .tools/bill.json dist
+	@ls dist/*.cdx.json
 
 # `TAG=v1.2.3 make release-check`
 .PHONY: release-check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tools import release
+from tools import bill, release
 
 WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / ".github" / "workflows").glob("*.yml"))
 
@@ -98,3 +99,30 @@ def test_the_matrix_is_what_the_classifiers_say(root: Path) -> None:
     assert in_run
     asked = workflow["jobs"]["environments"]["strategy"]["matrix"]["environment"]
     assert sorted([*asked, *in_run[1].split()]) == sorted(extras[1].split())
+
+
+def test_the_bill_of_materials_names_the_release_and_its_bytes(tmp_path: Path) -> None:
+    published = [tmp_path / "a-1.2.3-py3-none-any.whl", tmp_path / "a-1.2.3.tar.gz"]
+    for path in published:
+        path.write_bytes(path.name.encode())
+    written = {"metadata": {"component": {"name": "kitops-orchestration"}}, "components": []}
+    subject = bill.completed(written, "1.2.3", published)["metadata"]["component"]
+    assert (subject["version"], subject["purl"]) == ("1.2.3", "pkg:pypi/kitops-orchestration@1.2.3")
+    assert {each["url"]: each["hashes"][0]["content"] for each in subject["externalReferences"]} == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in published
+    }
+
+
+def test_a_bill_of_materials_is_about_files_that_are_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "kitops_orchestration-0.0.9-py3-none-any.whl").touch()
+    assert bill.main(str(tmp_path / "no-bill.json"), str(tmp_path)) == 1
+    assert "make dist" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.cdx.json"))
+
+
+def test_what_the_readme_has_people_make_is_not_taken_for_a_change(root: Path) -> None:
+    made = re.findall(r"python3 -m venv (\S+)", (root / "README.md").read_text())
+    assert made
+    for name in made:
+        asked = subprocess.run(["git", "check-ignore", "--quiet", f"{name}/pyvenv.cfg"], cwd=root, check=False)
+        assert asked.returncode == 0, f".gitignore does not have {name}/"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -34,6 +35,15 @@ class Place:
     def reference(self, tag: str = "v1") -> Reference:
         """Return a tag in a repository that nobody used before."""
         return Reference.parse(f"{self.repository()}:{tag}")
+
+    def must_answer(self) -> None:
+        """Ask the registry for tags that are not there.
+
+        Raises:
+            RegistryError: it cannot be reached, or does not let us in.
+        """
+        with suppress(NotFoundError):
+            self.client.tags(Reference.parse(f"{self.prefix}/{self.run_id}-any"))
 
     def path(self) -> Path:
         """Return a path where nothing is."""

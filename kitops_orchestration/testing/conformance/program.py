@@ -41,9 +41,13 @@ class Program:
                 timeout=SECONDS,
                 env={**settings.environment_of_interpreter(), **self.variables},
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except OSError as error:
             raise ProgramError(
-                f"{self.command} {arguments[0]}: {error}", advice="check the path of the program"
+                f"{self.command} cannot be started: {error.strerror}", advice="give the path of the program"
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise ProgramError(
+                f"{self.command} {arguments[0]} did not end within {SECONDS:.0f} s", advice="run it alone, and look"
             ) from error
         return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,44 @@ def test_a_program_that_is_not_there_is_named() -> None:
     done = subprocess.run([*MODULE, "--kit", "/no/such/kit"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "/no/such/kit" in done.stderr
+
+
+def test_an_address_is_taken_with_its_scheme_and_without_a_path(embedded_registry: EmbeddedRegistry) -> None:
+    status, report = conformance("--registry", f"http://{embedded_registry.host}/", "--only", "moves")
+    assert (status, broken(report), report["counts"]["kept"]) == (0, [], 1)
+    assert report["against"]["registry"] == f"{embedded_registry.host}/conformance"
+    assert {name.split("/")[0] for name in embedded_registry.storage.repositories()} == {"conformance"}
+
+
+def test_a_folder_is_tried(tmp_path: Path) -> None:
+    status, report = conformance("--registry", f"file://{tmp_path}/registry", "--only", "round trip: one file")
+    assert (status, broken(report), report["counts"]["kept"]) == (0, [], 1)
+
+
+def test_a_registry_that_is_not_there_is_no_broken_promise() -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{nobody_listens.getsockname()[1]}/team"
+        done = subprocess.run([*MODULE, "--json", "--registry", where], capture_output=True, text=True, check=False)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["error"], said["transient"]) == (1, "RegistryUnavailableError", True)
+    assert "cases" not in said
+    assert done.stderr.count("connection refused") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--registry", "/a/folder"], "file:///FOLDER"),
+        (["--registry", "ftp://elsewhere.example/team"], "HOST/PATH"),
+        (["--registry", "file:///a/folder", "--kit", "kit"], "speak to no folder"),
+        (["--only", "no such words"], "'no such words'"),
+    ],
+)
+def test_a_wrong_command_line_is_told_before_anything_is_tried(arguments: list[str], said: str) -> None:
+    done = subprocess.run([*MODULE, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
 
 
 def test_nothing_tried_is_not_conformant() -> None:
