@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import dagster as dg
-import numpy as np
 import pytest
 
 from dagster_kitops import ModelKitContent, ModelKitIOManager, latest_modelkit, modelkit_asset
@@ -40,6 +39,7 @@ def attempt(run, kitops, instance):
 
 @WAYS
 def test_numbers_of_numpy_are_numbers(attempt, context_dir, make):
+    np = pytest.importorskip("numpy")
     said = {
         "accuracy": np.float32(0.5),
         "rows": np.int64(7),
