@@ -88,7 +88,7 @@ test-random: $(STAMP) programs ## Run the suite in three random orders, one afte
 
 .PHONY: soak
 soak: test-random ## Run what takes a night: random orders, every case where a sample suffices, all environments
-	@$(PYTEST) -n 2 --dist loadfile --soak $(wildcard tests/unit)
+	@$(PYTEST) -n 2 --dist loadfile --soak $(wildcard tests/unit tests/integration/registry/test_many_files.py)
 	@$(BIN)/python tools/reliability.py --minutes 40
 	@.ci/extras
 

@@ -81,7 +81,7 @@ def _row_name(key: str) -> str:
 
 
 def step_key() -> str:
-    """Return the key of the step whose body is running in this thread; nothing outside of one, as in an IO manager."""
+    """Return the key of the step that this thread works for, its IO managers included; nothing outside of one."""
     try:
         key: str = dg.OpExecutionContext.get().get_step_execution_context().step.key
     except (AttributeError, dg.DagsterError):  # a context that was built for a direct call has no step

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 
-from dagster_kitops import KitOpsResource, modelkit_asset
+from dagster_kitops import KitOpsResource, ModelKitIOManager, modelkit_asset
 from dagster_kitops.upload_memory import PREFIX
 from kitops_orchestration.settings import MIB
 from kitops_orchestration.testing.registry import EmbeddedRegistry, Fault
@@ -89,6 +89,31 @@ def test_a_run_that_goes_on_with_another_sends_only_what_is_missing(registry, in
     said = printed.out + printed.err + caplog.text + "".join(events)
     assert f"{BREAKS_AT} of " in said
     assert address.rpartition("/")[2] not in said
+
+
+def test_two_steps_of_an_io_manager_write_to_no_upload_of_each_other(registry, instance):
+    """One run, one repository, the same bytes: only the step that left an upload goes on with it."""
+
+    def stored(name: str):
+        @dg.asset(name=name, metadata={"kitops/repository": "team/big", "kitops/tag": name}, io_manager_key="modelkits")
+        def asset() -> Path:
+            return Path(os.environ[FOLDER])
+
+        return asset
+
+    kitops = KitOpsResource(registry=registry.host, retries=0, resumes_uploads=True)
+    result = dg.materialize(
+        [stored("one"), stored("two")],
+        resources={"kitops": kitops, "modelkits": ModelKitIOManager(kitops=kitops)},
+        instance=instance,
+        raise_on_error=False,
+    )
+
+    ended = {event.step_key: event.is_step_success for event in result.all_events if event.is_step_success}
+    ended |= {event.step_key: False for event in result.all_events if event.is_step_failure}
+    assert sorted(ended.values()) == [False, True]
+    assert len(saved(instance)) == 1, "what the other step left is still its own"
+    assert sent(registry, since=0) > SIZE + BREAKS_AT
 
 
 def test_a_run_of_its_own_writes_to_no_upload_of_another(registry, instance):
