@@ -96,6 +96,7 @@ class ReadOnce:
     def met(self, node: Node) -> None:
         """Take note of a manifest that the repository has just answered with: it is there, and is not asked for."""
         self._known[str(node.digest)] = node.descriptor
+        self._once("manifest", str(node.digest), lambda: node)
 
     def tags(self) -> Iterator[str]:
         """Yield the tags; always asked for."""

@@ -159,6 +159,11 @@ def fallback_tag(digest: str) -> str:
     return f"{checked.algorithm[:32]}-{checked.hex[:64]}"
 
 
+def older_tags(digest: str) -> list[str]:
+    """Return the tags of cosign's older forms for a manifest."""
+    return [fallback_tag(digest) + suffix for suffix in LEGACY_SUFFIXES]
+
+
 def is_referrer_tag(tag: str) -> bool:
     """Tell whether a tag only carries referrers, or signatures in cosign's older form (``.sig .att .sbom``)."""
     return _REFERRER_TAG.fullmatch(tag) is not None

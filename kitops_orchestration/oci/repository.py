@@ -7,7 +7,7 @@ The narrow parts are protocols of their own; ask for the smallest one that does.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from kitops_orchestration.cancel import check_cancelled
@@ -131,6 +131,19 @@ class ReferrersWriter(Protocol):
 
     def push_referrers(self, manifests: Sequence[Node]) -> None:
         """Store manifests, all of which refer to the same subject; their blobs are there."""
+        ...
+
+
+@runtime_checkable
+class TellsItsTags(Protocol):
+    """A repository that can tell in one answer which tags carry evidence."""
+
+    def evidence_tags(self) -> frozenset[str] | None:
+        """Return all tags that hold referrers or older signatures; ``None`` where one answer does not tell."""
+        ...
+
+    def referrers(self, digest: str, *, tags: Collection[str] | None = None) -> list[Descriptor]:
+        """Return what refers to a digest; a fallback tag that is not among ``tags`` is not asked for."""
         ...
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -23,9 +22,12 @@ from kitops_orchestration.errors import (
     TagOwnedError,
 )
 from kitops_orchestration.lineage.statements.verdict import SeenCheckpoint
+from kitops_orchestration.modelkit.inspect import inspect
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.read_once import OpenedOnce
 from kitops_orchestration.oci.reference import Reference
+from kitops_orchestration.oci.referrers import older_tags
+from kitops_orchestration.oci.repository import at_once
 from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.presentation.page import Chip, Code, Page, Paragraph, Strong, Table
@@ -41,6 +43,8 @@ from kitops_orchestration.promotion.way_back import way_back
 from kitops_orchestration.promotion.way_in import check_way_in
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.attestation_tag import attestation_tag
+from kitops_orchestration.signing.evidence import fetch_attached
+from kitops_orchestration.signing.legacy import signature_tag
 from kitops_orchestration.signing.timestamps import format_timestamp, now
 
 if TYPE_CHECKING:
@@ -271,7 +275,7 @@ def plan_promotion(
     """
     # The evidence that is judged has to be the evidence that is held against a checkpoint: a registry that is asked
     # twice can show two lists.
-    once = once or OpenedOnce()
+    is_copied, once = once is not None, once or OpenedOnce()
     source, destination = once(source), once(destination)
     rules = policy.stage(stage) if policy else Stage(stage, tag=stage)
     tag = tag or rules.tag
@@ -281,7 +285,10 @@ def plan_promotion(
     place = destination.reference.with_tag(tag)
     current = resolve_or_none(destination, tag)
     if policy is not None:
-        _ask_ahead(limits, *_needed(source, descriptor.digest, destination, is_there=current == descriptor.digest))
+        is_there = current == descriptor.digest
+        tags = older_tags(descriptor.digest) if is_copied else _tags_needed(rules, descriptor.digest)
+        _ask_ahead(limits, *_needed(source, descriptor.digest, destination, tags, is_there=is_there))
+        _ask_ahead(limits, *_contents_needed(source, descriptor.digest, destination, tags, is_there=is_there))
     entered = None
     if current == descriptor.digest:
         wanted = Rules.of(stage, place, policy=policy, trust=trust, is_unsigned_enough=trust is None)
@@ -335,8 +342,14 @@ def plan_promotion(
     )
 
 
+def _tags_needed(stage: Stage, digest: Digest) -> list[str]:
+    """Return the tags of older evidence that the checks of a stage ask for."""
+    is_signature_asked = any(spec.kind == "signature" for spec in stage.checks)
+    return [attestation_tag(digest), *([signature_tag(digest)] if is_signature_asked else [])]
+
+
 def _needed(
-    source: Repository, digest: Digest, destination: Repository, *, is_there: bool
+    source: Repository, digest: Digest, destination: Repository, tags: Sequence[str], *, is_there: bool
 ) -> Iterator[Callable[[], object]]:
     """Yield what every plan under a policy asks about a digest, whatever the answers to the others are.
 
@@ -344,12 +357,25 @@ def _needed(
     """
     yield partial(source.fetch_manifest, digest)
     yield partial(source.referrers, digest)
-    yield partial(source.resolve, attestation_tag(digest))
+    yield from (partial(source.resolve, tag) for tag in tags)
     if source.reference.name != destination.reference.name:
         yield partial(destination.resolve, digest)
         if is_there:
             yield partial(destination.referrers, digest)
             yield partial(destination.resolve, attestation_tag(digest))
+
+
+def _contents_needed(
+    source: Repository, digest: Digest, destination: Repository, tags: Sequence[str], *, is_there: bool
+) -> Iterator[Callable[[], object]]:
+    """Yield what is read next, and does not depend on each other: the Kitfile, every statement, older signatures."""
+    yield partial(inspect, source, digest)
+    places = [source, destination] if is_there and source.reference.name != destination.reference.name else [source]
+    for place in places:
+        with contextlib.suppress(KitOpsError):  # it is raised again for whoever needs the list
+            yield from (partial(fetch_attached, place, digest, item) for item in place.referrers(digest))
+    if signature_tag(digest) in tags:
+        yield partial(source.fetch_manifest, signature_tag(digest))
 
 
 def _ask_ahead(limits: Limits, *questions: Callable[[], object]) -> None:
@@ -360,8 +386,7 @@ def _ask_ahead(limits: Limits, *questions: Callable[[], object]) -> None:
             question()
 
     if limits.concurrency > 1:
-        with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
-            list(pool.map(ask, questions))
+        at_once(limits, [partial(ask, question) for question in questions])
 
 
 def require_own_tag(

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from kitops_orchestration.cancel import check_cancelled
 from kitops_orchestration.errors import IntegrityError, PromotionError, TagMovedError
-from kitops_orchestration.oci.copying.graph import CopyResult, copy
+from kitops_orchestration.oci.copying.graph import CopyResult, Judged, copy
 from kitops_orchestration.oci.manifest import Manifest, Node
 from kitops_orchestration.oci.read_once import OpenedOnce, ReadOnce
 from kitops_orchestration.oci.repository import at_once
@@ -35,7 +35,7 @@ from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.oci.tag_guard import allowing, anchor_tag, check_tag
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.promotion.plan import PromotionPlan, plan_promotion
-from kitops_orchestration.promotion.record import Order, make_record, recorded_before
+from kitops_orchestration.promotion.record import Order, Written, make_record, recorded_before
 from kitops_orchestration.promotion.stage_tag.anchor import anchor_of, ensure_anchor
 from kitops_orchestration.promotion.stage_tag.lock import promotion_lock
 from kitops_orchestration.promotion.version_name import version_name
@@ -188,13 +188,14 @@ def promote(
         # Whatever is there already: being done saves writes, and never checks.
         found.require_ready()
         order = Order(source, destination, found, policy, signer, run_context, reason, trust, limits, now(), cancel)
-        judged = once(source)
-        recorded = recorded_before(replace(order, destination=once(destination)))
+        judged, before = once(source), once(destination)
+        recorded = recorded_before(replace(order, destination=before))
         name = _version_name(order, judged) if recorded is None else None
         moved = copy(
             source,
             found.digest,
             destination,
+            Judged(found.digest, judged, before, is_new=resolve_or_none(before, found.digest) is None),
             referrers=True,
             limits=limits,
             progress=progress,
@@ -205,9 +206,11 @@ def promote(
         if recorded is None:
             attached = _record_and_move(order, root, name, is_own=is_own)
         else:
-            _verify(destination, root, limits)
             attached = recorded
-        _record_at_source(order, attached)
+            if source.reference == destination.reference or moved.blobs_copied or moved.blobs_mounted:
+                _verify(destination, root, limits)  # else the copy has just asked for each of them
+            if all(item.digest != attached.descriptor.digest for item in judged.referrers(found.digest)):
+                _record_at_source(order, attached)
     reference = found.destination.with_digest(found.digest)
     return PromotionResult(
         reference, found.digest, stage, found.expected_current, found, moved, attached, recorded is None
@@ -301,7 +304,7 @@ def _record_and_move(order: Order, root: Node, name: str | None, *, is_own: bool
         rest.append(partial(_push_owner, order, written.owner, is_anchored=is_anchored))
     at_once(limits, rest, cancel=order.cancel)
     _move_tag(order, root)
-    _require_listed(order, attached)
+    at_once(limits, [partial(_require_listed, order, attached), partial(_record_at_source, order, attached, written)])
     return attached
 
 
@@ -375,10 +378,20 @@ def _require_listed(order: Order, attached: Attached) -> None:
         order.destination.push_manifest(order.destination.fetch_manifest(attached.descriptor.digest))
 
 
-def _record_at_source(order: Order, recorded: Attached) -> None:
-    """Say at the source, too, where the ModelKit went; the same statement, by the same digest."""
-    if order.source.reference == order.destination.reference:
+def _record_at_source(order: Order, recorded: Attached, written: Written | None = None) -> None:
+    """Say at the source, too, where the ModelKit went; the same statement, by the same digest.
+
+    ``written`` is what has just been made of it: what is new is at the destination alone.
+    """
+    place, source, digest = order.destination, order.source, recorded.descriptor.digest
+    if source.reference == place.reference:
         return
-    known = {listed.digest for listed in order.source.referrers(order.plan.digest)}
-    if recorded.descriptor.digest not in known:
-        copy(order.destination, recorded.descriptor.digest, order.source, limits=order.limits)
+    draft = written.promotion.draft if written is not None else None
+    if draft is None:
+        if all(item.digest != digest for item in source.referrers(order.plan.digest)):
+            copy(place, digest, source, limits=order.limits)
+        return
+    known = ReadOnce(place)
+    known.met(draft.manifest)
+    judged = Judged(digest, cast("Repository", known), source, is_new=True)
+    copy(place, digest, source, judged, limits=order.limits)

@@ -15,10 +15,10 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast, runtime_checkable
 
 from kitops_orchestration.cancel import LinkedEvent, check_cancelled
 from kitops_orchestration.errors import AuthenticationError, RegistryError, Side
@@ -29,6 +29,15 @@ from kitops_orchestration.oci.transfer.download import download_blob
 from kitops_orchestration.oci.verified import Check
 from kitops_orchestration.progress import ProgressCallback, ProgressEvent, State, Verb
 from kitops_orchestration.settings import Limits
+
+
+@runtime_checkable
+class TakesBack(Protocol):
+    """A repository in which a refused mount opens an upload."""
+
+    def take_back(self, descriptor: Descriptor) -> None:
+        """Close the upload that was opened for a blob, where nobody used it."""
+        ...
 
 
 class BlobCopier:
@@ -54,10 +63,16 @@ class BlobCopier:
         self._can_mount = source.reference.registry == destination.reference.registry or (
             source.reference.is_folder and destination.reference.is_folder
         )
+        self._mounts_first = False
         self.copied = self.mounted = self.skipped = self.bytes_moved = 0
 
-    def copy_all(self, blobs: Sequence[Descriptor]) -> None:
-        """Copy each blob once, ``limits.concurrency`` at a time; the first failure stops the others."""
+    def copy_all(self, blobs: Sequence[Descriptor], *, are_new: bool = False) -> None:
+        """Copy each blob once, ``limits.concurrency`` at a time; the first failure stops the others.
+
+        ``are_new``: the destination has hardly any of them, so that it is asked to take each over before it is asked
+        whether it has it.  After one refusal it is asked as always.
+        """
+        self._mounts_first = are_new and self._can_mount
         unique = list({blob.digest: blob for blob in blobs}.values())
         if not unique:
             return
@@ -72,6 +87,8 @@ class BlobCopier:
                 for future in futures:
                     future.cancel()
                 raise
+            finally:
+                self._take_back(unique, futures)
 
     def check_cancelled(self) -> None:
         """Raise :class:`TransferCancelledError` when the caller asked for a stop, or another blob failed."""
@@ -88,9 +105,14 @@ class BlobCopier:
     def _copy_one(self, blob: Descriptor) -> None:
         self.check_cancelled()
         with on_side("destination"):
+            is_asked = self._mounts_first
+            if is_asked:
+                if self._mount(blob):
+                    return self._count("mounted", blob)
+                self._mounts_first = False
             if self._destination.has_blob(blob):
                 return self._count("skipped", blob)
-            if self._can_mount and self._mount(blob):
+            if self._can_mount and not is_asked and self._mount(blob):
                 return self._count("mounted", blob)
         self.report(blob, "started")
         try:
@@ -99,6 +121,13 @@ class BlobCopier:
             self.report(blob, "failed")
             raise
         return self._count("finished" if is_new else "skipped", blob)
+
+    def _take_back(self, blobs: Sequence[Descriptor], futures: Sequence[Future[None]]) -> None:
+        """Close uploads that refused mounts opened and that were not used, because something stopped the copy."""
+        wait(futures)
+        if isinstance(self._destination, TakesBack):
+            for blob in blobs:
+                self._destination.take_back(blob)
 
     def _mount(self, blob: Descriptor) -> bool:
         try:

@@ -18,18 +18,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypedDict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypedDict
 
 from kitops_orchestration.cancel import stopped_by
-from kitops_orchestration.errors import NotFoundError, UnsupportedModelKitError
+from kitops_orchestration.errors import NotFoundError, RegistryError, UnsupportedModelKitError
 from kitops_orchestration.oci.copying.blobs import BlobCopier, on_side
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Index, Node
-from kitops_orchestration.oci.referrers import LEGACY_SUFFIXES, fallback_tag
-from kitops_orchestration.oci.repository import ReferrersWriter, Repository
+from kitops_orchestration.oci.referrers import fallback_tag, older_tags
+from kitops_orchestration.oci.repository import ReferrersWriter, Repository, TellsItsTags, at_once
 from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.progress import ProgressCallback, Verb, ignore_progress
 from kitops_orchestration.settings import Limits
@@ -64,6 +64,7 @@ def copy(
     source: Repository,
     target: str,
     destination: Repository,
+    judged: Judged | None = None,
     *,
     tag: str | None = None,
     referrers: bool = False,
@@ -79,6 +80,7 @@ def copy(
     manifests, then the manifest, then its referrers (``referrers=True``: theirs too, and cosign's legacy
     signature tags), and the tag last: whoever sees the tag finds everything.  Every byte is verified.  A copy
     that failed or was cancelled leaves unreferenced blobs at most, and a second call moves only what is missing.
+    ``judged`` is what the caller has read of it before anything was written.
 
     Raises:
         NotFoundError, RegistryError: with ``side`` telling which end.
@@ -87,28 +89,150 @@ def copy(
     """
     source, destination = stopped_by(source, cancel), stopped_by(destination, cancel)
     with on_side("source"):
-        root = source.fetch_manifest(target)
-    graph = _Graph(source, limits)
+        root = (source if judged is None else judged.source).fetch_manifest(target)
+    graph = _Graph(source)
     graph.add(root)
     if referrers:
-        graph.add_referrers()
+        graph.add_referrers(Attached(source, limits, judged))
     copier = BlobCopier(source, destination, limits=limits, progress=progress, cancel=cancel, verb=verb)
     if source.reference != destination.reference:
-        copier.copy_all([blob for node in graph.nodes for blob in _blobs(node)])
+        is_new = judged is not None and judged.is_new
+        copier.copy_all([blob for node in graph.nodes for blob in _blobs(node)], are_new=is_new)
     copier.check_cancelled()
-    copied = _push_manifests(graph, root, tag, destination, copier)
+    copied = _Push(graph, root, destination, copier, limits, judged).manifests(tag)
     _move_tag(destination, root, tag)
     return CopyResult(
         root.descriptor, copier.copied, copier.mounted, copier.skipped, copier.bytes_moved, referrers_copied=copied
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a caller has read of what it copies, before it wrote anything: what was judged is what is copied.
+
+    Both answer for the manifest itself, what refers to it, and its older tags; the rest is asked for.
+    """
+
+    digest: Digest
+    source: Repository
+    destination: Repository
+    is_new: bool
+    """The destination had not got the manifest: its blobs are taken over without a question, which does no harm."""
+
+
+@dataclass(slots=True)
+class Step:
+    """The answers of one step."""
+
+    nodes: dict[Digest, Node | None] = field(default_factory=dict)
+    listed: dict[Digest, list[Descriptor]] = field(default_factory=dict)
+    at_tags: dict[str, Node] = field(default_factory=dict)
+    """Manifests at older tags that are there."""
+
+
+class Attached:
+    """Reads what is attached to the manifests of one copy: lists of referrers, and tags of cosign's older forms.
+
+    Evidence may have evidence of its own, a signature on a statement.  It is brought along, and hardly ever there: of
+    what lies below the manifest itself a repository is asked once which tags it has, and then only for those.
+    """
+
+    def __init__(self, source: Repository, limits: Limits, judged: Judged | None = None) -> None:
+        self._source = source
+        self._limits = limits
+        self._judged = judged
+        self._is_first = True
+        self._telling = source if isinstance(source, TellsItsTags) else None
+        self._met: set[str] = set()
+
+    def read(self, subjects: Sequence[Digest], unread: Iterable[Digest]) -> Step:
+        """Read the manifests ``unread``, and what is attached to the subjects, in as few rounds as there can be."""
+        step = Step()
+        reads: list[Callable[[], Any]] = [partial(self._read, step, digest) for digest in unread]
+        telling = self._telling
+        if self._is_first or telling is None:
+            place = self._judged.source if self._is_first and self._judged is not None else self._source
+            self._is_first = False
+            at_once(self._limits, [*reads, *self._questions(step, place, subjects)])
+            self._meet(step)
+            return step
+        reads += [partial(self._list_by_api, step, telling, digest) for digest in subjects]
+        tags, *_ = at_once(self._limits, [partial(self._all_tags, telling), *reads])
+        at_once(self._limits, self._tagged(step, subjects, tags))
+        return step
+
+    def _meet(self, step: Step) -> None:
+        """Remember tags that are there: a list of tags that leaves them out is not believed."""
+        self._met.update(step.at_tags)
+        if getattr(self._source, "has_referrers_api", None) is False:
+            self._met.update(fallback_tag(digest) for digest, items in step.listed.items() if items)
+
+    def _all_tags(self, telling: TellsItsTags) -> Collection[str] | None:
+        """Return the tags of evidence, or ``None`` where each has to be asked for.
+
+        A registry may keep such tags from its list.  One is believed that shows those that were met, and one at least.
+        """
+        try:
+            found = telling.evidence_tags()
+        except RegistryError:
+            return None  # it saves requests, and nothing else: whoever may not list tags asks for each
+        return found if found and self._met.issubset(found) else None
+
+    def _tagged(self, step: Step, subjects: Sequence[Digest], tags: Collection[str] | None) -> list[Callable[[], Any]]:
+        """Return the questions for the tags that are there; where that is not known, for all that may be."""
+        calls: list[Callable[[], Any]] = []
+        for digest in subjects:
+            if tags is None or fallback_tag(digest) in tags:
+                calls.append(partial(self._list, step, self._source, digest))
+            older = [tag for tag in older_tags(digest) if tags is None or tag in tags]
+            calls += [partial(self._at_tag, step, self._source, tag) for tag in older]
+        return calls
+
+    def _questions(self, step: Step, place: Repository, subjects: Sequence[Digest]) -> list[Callable[[], Any]]:
+        calls: list[Callable[[], Any]] = [partial(self._list, step, place, digest) for digest in subjects]
+        return [*calls, *(partial(self._at_tag, step, place, tag) for digest in subjects for tag in older_tags(digest))]
+
+    def _list(self, step: Step, place: Repository, subject: Digest) -> None:
+        with on_side("source"):
+            step.listed[subject] = place.referrers(subject)
+
+    def _list_by_api(self, step: Step, telling: TellsItsTags, subject: Digest) -> None:
+        with on_side("source"):
+            step.listed[subject] = telling.referrers(subject, tags=())
+
+    def _read(self, step: Step, digest: Digest) -> None:
+        try:
+            with on_side("source"):
+                step.nodes[digest] = self._reader(digest).fetch_manifest(digest)
+        except NotFoundError:
+            step.nodes[digest] = None
+
+    def _reader(self, digest: Digest) -> Repository:
+        """Return who is asked for evidence: the registry, because a list at a tag may name what was deleted.
+
+        What both ends list by an API is at both, and is not pushed: for a look at its blobs its bytes may come from
+        this machine.
+        """
+        is_listed_by_api = getattr(self._source, "has_referrers_api", None) is True
+        if self._judged is None or self._judged.is_new or not is_listed_by_api:
+            return self._source
+        with on_side("destination"):
+            there = {item.digest for item in self._judged.destination.referrers(self._judged.digest)}
+        return self._judged.source if digest in there else self._source
+
+    def _at_tag(self, step: Step, place: Repository, tag: str) -> None:
+        try:
+            with on_side("source"):
+                step.at_tags[tag] = place.fetch_manifest(tag)
+        except NotFoundError:
+            return
+
+
 class _Graph:
     """The nodes to copy: children before the index that lists them, subjects before their referrers."""
 
-    def __init__(self, source: Repository, limits: Limits) -> None:
+    def __init__(self, source: Repository) -> None:
         self._source = source
-        self._limits = limits
         self._nodes: dict[Digest, Node] = {}
         self.referrers: dict[Digest, Digest] = {}
         """Referrer → the subject it was found by."""
@@ -134,36 +258,29 @@ class _Graph:
                 self.add(self._fetch(child.digest), depth + 1)
         self._nodes[node.digest] = node
 
-    def add_referrers(self) -> None:
-        """Find what refers to the nodes, and to that again: level by level, and all of one level side by side."""
+    def add_referrers(self, attached: Attached) -> None:
+        """Find what refers to the nodes, and to that again: step by step, and all of one step side by side.
+
+        A manifest that a list names is read in the same step as what is attached to it.
+        """
         seen: set[Digest] = set()
-        with ThreadPoolExecutor(max_workers=self._limits.concurrency) as pool:
-            while level := [digest for digest in self._nodes if digest not in seen]:
-                seen.update(level)
-                tags = [fallback_tag(subject) + suffix for subject in level for suffix in LEGACY_SUFFIXES]
-                legacy = pool.map(self._fetch_or_none, tags)
-                listed = list(pool.map(self._listed, level))
-                digests = list(dict.fromkeys(item.digest for items in listed for item in items))
-                found = dict(zip(digests, pool.map(self._fetch_or_none, digests), strict=True))
-                at_tags = dict(zip(tags, legacy, strict=True))
-                for subject, items in zip(level, listed, strict=True):
-                    for item in items:
-                        node = found[item.digest]
-                        if node is None:
-                            continue  # a list may name what was deleted: there is nothing to take along
-                        self._add_evidence(node, subject)
+        unread: dict[Digest, Digest] = {}
+        while level := [digest for digest in (*unread, *self._nodes) if digest not in seen]:
+            seen.update(level)
+            step = attached.read(level, unread)
+            for digest, subject in unread.items():
+                node = step.nodes[digest]
+                if node is not None:  # a list may name what was deleted: there is nothing to take along
+                    self._add_evidence(node, subject)
+                    self.referrers.setdefault(digest, subject)
+            unread = {}
+            for subject in (digest for digest in level if digest in self._nodes):
+                self._add_legacy(subject, step.at_tags)
+                for item in step.listed.get(subject, ()):
+                    if item.digest in self._nodes:
                         self.referrers.setdefault(item.digest, subject)
-                    self._add_legacy(subject, at_tags)
-
-    def _listed(self, subject: Digest) -> list[Descriptor]:
-        with on_side("source"):
-            return self._source.referrers(subject)
-
-    def _fetch_or_none(self, target: str) -> Node | None:
-        try:
-            return self._fetch(target)
-        except NotFoundError:
-            return None
+                    elif item.digest not in seen:
+                        unread.setdefault(item.digest, subject)
 
     def _add_evidence(self, node: Node, subject: Digest) -> None:
         try:
@@ -176,10 +293,9 @@ class _Graph:
                 advice="delete it or push what is missing; or copy without referrers",
             ) from error
 
-    def _add_legacy(self, subject: Digest, at_tags: Mapping[str, Node | None]) -> None:
-        for suffix in LEGACY_SUFFIXES:
-            tag = fallback_tag(subject) + suffix
-            node = at_tags[tag]
+    def _add_legacy(self, subject: Digest, at_tags: Mapping[str, Node]) -> None:
+        for tag in older_tags(subject):
+            node = at_tags.get(tag)
             if node is not None:
                 self.add(node)
                 self.legacy_tags[tag] = node.digest
@@ -196,32 +312,83 @@ def _blobs(node: Node) -> tuple[Descriptor, ...]:
     return () if isinstance(node, Index) else node.blobs
 
 
-def _push_manifests(graph: _Graph, root: Node, tag: str | None, destination: Repository, copier: BlobCopier) -> int:
-    """Push all manifests without a tag; return how many referrers were new at the destination."""
-    # What an index lists has to be there before it, also where it is a referrer as well.
-    children = {child.digest for node in graph.nodes if isinstance(node, Index) for child in node.manifests}
-    by_subject: dict[Digest, list[Node]] = {}
-    for node in graph.nodes:
-        copier.check_cancelled()
-        subject = graph.referrers.get(node.digest)
-        if subject is not None:
-            by_subject.setdefault(subject, []).append(node)
-        # Without referrers the move of the tag is the push, and the only one.
-        is_moved_later = node is root and tag is not None and not graph.has_referrers
-        if (subject is None and not is_moved_later) or node.digest in children:
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """Pushes the manifests of a graph, all but the move of a tag."""
+
+    graph: _Graph
+    root: Node
+    destination: Repository
+    copier: BlobCopier
+    limits: Limits
+    judged: Judged | None
+
+    def manifests(self, tag: str | None) -> int:
+        """Push everything without a tag; return how many referrers were new at the destination."""
+        by_subject: dict[Digest, list[Node]] = {}
+        for node in self.graph.nodes:
+            if node.digest in self.graph.referrers:
+                by_subject.setdefault(self.graph.referrers[node.digest], []).append(node)
+        # What an index lists has to be there before it, also where it is a referrer as well.
+        children = {child.digest for node in self.graph.nodes if isinstance(node, Index) for child in node.manifests}
+        first = [
+            node for node in self.graph.nodes if node.digest in children or self._comes_first(node, tag, by_subject)
+        ]
+        older = list(self.graph.legacy_tags)
+        calls: list[Callable[[], Any]] = [partial(self._in_order, first)]
+        _, *there = at_once(self.limits, [*calls, *(partial(self._resolve, name) for name in older)])
+        # A destination that has signatures of its own at such a tag keeps them.
+        wanted = [name for name, found in zip(older, there, strict=True) if found is None]
+        calls = [partial(self._referrers, by_subject), *(partial(self._older, name) for name in wanted)]
+        copied, *_ = at_once(self.limits, calls)
+        return int(copied) + len(wanted)
+
+    def _comes_first(self, node: Node, tag: str | None, by_subject: Mapping[Digest, Sequence[Node]]) -> bool:
+        if node is self.root:
+            # Without referrers the move of the tag is the push, and the only one.
+            return tag is None or self.graph.has_referrers
+        # Older signatures are pushed with their tag; those that something refers to are there before it.
+        is_older = node.digest in self.graph.legacy_tags.values() and node.digest not in by_subject
+        return node.digest not in self.graph.referrers and not is_older
+
+    def _in_order(self, nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            self.copier.check_cancelled()
             with on_side("destination"):
-                destination.push_manifest(node)
-    copied = 0
-    for subject, nodes in by_subject.items():  # a subject comes before its referrers
-        copier.check_cancelled()
+                is_asked = node is self.root and self.judged is not None and not self.judged.is_new
+                if not is_asked or resolve_or_none(self.destination, node.digest) is None:
+                    self.destination.push_manifest(node)
+
+    def _resolve(self, tag: str) -> Digest | None:
         with on_side("destination"):
-            known = {found.digest for found in destination.referrers(subject)}
-            # Listed, not merely present: a manifest that no list shows has to be pushed again.  And a list at a tag may
-            # show what is gone.
-            missing = [node for node in nodes if node.digest not in known or _is_lost(destination, node)]
-            _push_referrers(destination, subject, missing)
-        copied += len(missing)
-    return copied + _move_legacy_tags(graph, destination)
+            return resolve_or_none(self.destination, tag)
+
+    def _older(self, tag: str) -> None:
+        self.copier.check_cancelled()
+        with on_side("destination"):
+            self.destination.push_manifest(self.graph.node(self.graph.legacy_tags[tag]), tag=tag)
+
+    def _referrers(self, by_subject: Mapping[Digest, Sequence[Node]]) -> int:
+        copied = 0
+        for subject, nodes in by_subject.items():  # a subject comes before its referrers
+            self.copier.check_cancelled()
+            with on_side("destination"):
+                known = {found.digest for found in self._listed(subject)}
+                listed = [node for node in nodes if node.digest in known]
+                lost = at_once(self.limits, [partial(_is_lost, self.destination, node) for node in listed])
+                gone = {node.digest for node, is_lost in zip(listed, lost, strict=True) if is_lost}
+                # Listed, not merely present: a manifest that no list shows has to be pushed again.  And a list at a
+                # tag may show what is gone.
+                missing = [node for node in nodes if node.digest not in known or node.digest in gone]
+                _push_referrers(self.destination, subject, missing)
+            copied += len(missing)
+        return copied
+
+    def _listed(self, subject: Digest) -> list[Descriptor]:
+        # Where the manifest was there before, its list was read before anything was written: what another one added
+        # meanwhile is pushed once more, which changes nothing.
+        is_read = self.judged is not None and not self.judged.is_new and subject == self.root.digest
+        return (self.judged.destination if self.judged and is_read else self.destination).referrers(subject)
 
 
 def _is_lost(destination: Repository, node: Node) -> bool:
@@ -238,17 +405,6 @@ def _push_referrers(destination: Repository, subject: Digest, nodes: Sequence[No
         nodes = [node for node in nodes if node.subject is None or node.subject.digest != subject]
     for node in nodes:
         destination.push_manifest(node)
-
-
-def _move_legacy_tags(graph: _Graph, destination: Repository) -> int:
-    moved = 0
-    for tag, digest in graph.legacy_tags.items():
-        with on_side("destination"):
-            # A destination that has signatures of its own at this tag keeps them.
-            if resolve_or_none(destination, tag) is None:
-                destination.push_manifest(graph.node(digest), tag=tag)
-                moved += 1
-    return moved
 
 
 def _move_tag(destination: Repository, root: Node, tag: str | None) -> None:

@@ -95,8 +95,18 @@ class RemoteBlobs:
         return bound
 
     def has_blob(self, descriptor: Descriptor) -> bool:
-        """Tell whether the blob is there, by HEAD."""
-        return self._has(descriptor, ("pull",))
+        """Tell whether the blob is there, by HEAD; an upload that a refused mount opened for it is taken back then."""
+        is_there = self._has(descriptor, ("pull",))
+        if is_there:
+            self.take_back(descriptor)
+        return is_there
+
+    def take_back(self, descriptor: Descriptor) -> None:
+        """Close the upload that a refused mount opened for a blob, where there is one that nobody used."""
+        location = self._opened.pop(descriptor.digest, None)
+        if location is not None:
+            call = Call("DELETE", location, self._reference, "push blob to", ("pull", "push"))
+            self._session.tidy_up(call, self._cancel)
 
     def fetch_blob(self, descriptor: Descriptor, *, offset: int = 0) -> BinaryIO:
         """Open the blob at ``offset``; unverified, resumed when the connection breaks."""

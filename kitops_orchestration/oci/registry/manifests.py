@@ -10,7 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from kitops_orchestration.errors import InvalidReferenceError, NotFoundError, RegistryError, RegistryResponseError
+from kitops_orchestration.errors import (
+    InvalidReferenceError,
+    NotFoundError,
+    RegistryError,
+    RegistryResponseError,
+    TransferCancelledError,
+)
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.http.response import Response, next_link
 from kitops_orchestration.oci.reference import Reference
@@ -23,6 +29,8 @@ UNSUPPORTED = frozenset({400, 405, 501})
 """What registries answer to what they cannot do; 404 is one more where an endpoint may be missing."""
 _PAGE_BYTES = 64 * MIB
 """Some registries (distribution 2) ignore how much was asked for and send every tag there is."""
+_ONE_PAGE = 1000
+_ONE_PAGE_BYTES = MIB // 4
 _MOST_PAGES = 5_000
 _MOST_IDLE_PAGES = 50
 """Pages in a row that bring nothing new; a registry that filters after it has cut a list sends a few."""
@@ -80,6 +88,26 @@ class RemoteControl:
             return {tag for page in pages for tag in page if isinstance(tag, str)}
         except NotFoundError as error:
             raise no_repository(self._reference) from error
+
+    def tags_of_one_page(self, *, cancel: threading.Event | None = None) -> set[str] | None:
+        """Return all tags, where one small answer holds them; ``None`` for anything else, whatever it is.
+
+        The question is put once: what it would save is not worth a wait.
+        """
+        url = f"{self._root}/tags/list?n={_ONE_PAGE}"
+        try:
+            response = self._session.once(Call("GET", url, self._reference, "list tags of"), cancel=cancel)
+            response.load(_ONE_PAGE_BYTES + 1)
+            if response.status != 200 or next_link(response.headers) or len(response.content) > _ONE_PAGE_BYTES:
+                return None
+            found = json_object(response.content, f"list tags of {self._reference}").get("tags")
+        except TransferCancelledError:
+            raise
+        except RegistryError:
+            return None
+        # As many as were asked for may be the first of more, also where no header says so.
+        is_whole = isinstance(found, list) and len(found) < _ONE_PAGE and all(isinstance(tag, str) for tag in found)
+        return set(found) if is_whole and isinstance(found, list) else None
 
     def exists(self, *, cancel: threading.Event | None = None) -> bool:
         """Tell whether the registry answers a list of tags, be it empty."""

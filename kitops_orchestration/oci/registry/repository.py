@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -33,7 +33,15 @@ from kitops_orchestration.oci.http.response import Response, whole_number
 from kitops_orchestration.oci.http.tls import TlsOptions
 from kitops_orchestration.oci.manifest import Node, parse
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.referrers import add_to_fallback, complete, describe, fallback_referrers, is_hidden_tag
+from kitops_orchestration.oci.referrers import (
+    add_to_fallback,
+    complete,
+    describe,
+    fallback_referrers,
+    fallback_tag,
+    is_hidden_tag,
+    is_referrer_tag,
+)
 from kitops_orchestration.oci.registry.blobs import RemoteBlobs
 from kitops_orchestration.oci.registry.manifests import UNSUPPORTED, RemoteControl
 from kitops_orchestration.oci.registry.session import Call, shared_session
@@ -282,9 +290,31 @@ class RemoteRepository(RemoteBlobs):
         """
         yield from sorted(tag for tag in self._control.tags(cancel=self._cancel) if not is_hidden_tag(tag))
 
-    def referrers(self, digest: str, *, artifact_type: str | None = None) -> list[Descriptor]:
-        """Return descriptors of the manifests whose subject is ``digest``, from the API and the fallback tag."""
+    def evidence_tags(self) -> frozenset[str] | None:
+        """Return all tags that hold referrers or older signatures; ``None`` where one small answer does not tell.
+
+        It saves requests, and decides nothing: it is asked once, and a repository that does not answer is not asked
+        again by this process.
+        """
+        found = None
+        silent = self._session.abilities.silent_tag_lists
+        if self._reference.repository not in silent:
+            found = self._control.tags_of_one_page(cancel=self._cancel)
+            if found is None:
+                silent.add(self._reference.repository)
+        return None if found is None else frozenset(filter(is_referrer_tag, found))
+
+    def referrers(
+        self, digest: str, *, artifact_type: str | None = None, tags: Collection[str] | None = None
+    ) -> list[Descriptor]:
+        """Return descriptors of the manifests whose subject is ``digest``, from the API and the fallback tag.
+
+        ``tags`` are all tags of the repository, where the caller has them: one that is not there is not asked for.
+        """
         wanted = Digest(digest)
+        if tags is not None and fallback_tag(digest) not in tags:
+            listed = list(self._control.referrers(wanted, artifact_type, cancel=self._cancel))
+            return complete(self, digest, listed, artifact_type=artifact_type, at_fallback=())
         if not self.has_referrers_api or self._limits.concurrency == 1:
             listed = list(self._control.referrers(wanted, artifact_type, cancel=self._cancel))
             return complete(self, digest, listed, artifact_type=artifact_type)

@@ -18,13 +18,14 @@ from kitops_orchestration.errors import (
     TransferCancelledError,
     UnsupportedModelKitError,
 )
-from kitops_orchestration.oci.copying.graph import copy
+from kitops_orchestration.oci.copying.graph import Judged, copy
 from kitops_orchestration.oci.layout import LayoutRepository
 from kitops_orchestration.oci.manifest import Index, parse
 from kitops_orchestration.oci.reference import Reference, folder_registry
 from kitops_orchestration.oci.referrers import attach, describe, fallback_tag
 from kitops_orchestration.oci.resolve import resolve_or_none, tags_if_there
 from kitops_orchestration.oci.schemes import open_repository
+from kitops_orchestration.oci.transfer.source import BytesSource
 from kitops_orchestration.progress import ProgressEvent
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.testing.builders import push_random_modelkit
@@ -331,3 +332,215 @@ def test_a_list_that_names_what_refers_elsewhere_loses_nothing(tmp_path, api, st
 
         copy(source, "v1", destination, tag="v1", referrers=True)
         assert said.descriptor.digest in {found.digest for found in destination.referrers(kit.descriptor.digest)}
+
+
+def attach_text(repository, subject, text):
+    return attach(repository, subject, artifact_type="a/b", layers=[(text.encode(), "text/plain")]).descriptor
+
+
+def of_evidence(remote, folder):
+    """Attach two statements, a referrer to the first, and an older signature to the second; return what copies have."""
+    subject = push_random_modelkit(remote, tag="v1").descriptor
+    first, second = (attach_text(remote, subject, text) for text in ("first", "second"))
+    below = attach_text(remote, first, "signature of a statement")
+    older = push_random_modelkit(remote, tag=fallback_tag(second.digest) + ".sig", seed=5).descriptor
+
+    def copied():
+        copy(remote, "v1", folder, tag="v1", referrers=True)
+        there = [item.digest for item in folder.referrers(first.digest)]
+        return there == [below.digest] and resolve_or_none(folder, fallback_tag(second.digest) + ".sig") == older.digest
+
+    return subject, copied
+
+
+@pytest.mark.parametrize("api", [True, False], ids=["referrers API", "fallback tags"])
+@pytest.mark.parametrize("page_size", [1000, 2], ids=["one page of tags", "many"])
+def test_evidence_of_evidence_comes_along(folder, embedded_registry, remote, api, page_size):
+    embedded_registry.behaviour.referrers_api = api
+    embedded_registry.behaviour.page_size = page_size
+    _, copied = of_evidence(remote, folder)
+    assert copied()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+def test_who_is_given_no_list_of_tags_copies_all_evidence_and_asks_once(folder, embedded_registry, remote, status):
+    _, copied = of_evidence(remote, folder)
+    embedded_registry.add_fault(Fault(method="GET", path_contains="/tags/list", status=status, times=100))
+    embedded_registry.clear_requests()
+    assert copied()
+    assert copied()
+    # Credentials are asked for again by a 401 alone; nothing waits for a list that only saves requests.
+    assert embedded_registry.count(path_contains="/tags/list") <= (3 if status == 401 else 1)
+
+
+class AsTheTagsAre:
+    """A registry whose list of tags is ``body``, whatever tags there are."""
+
+    def __init__(self, registry, body: bytes) -> None:
+        self._serve, self._body = registry.serve, body
+        registry.serve = self.serve
+
+    def serve(self, exchange) -> None:
+        if exchange.path.endswith("/tags/list"):
+            exchange.send(200, headers={"Content-Type": "application/json"}, body=self._body)
+        else:
+            self._serve(exchange)
+
+
+def shown_as(tags) -> bytes:
+    return json.dumps({"name": "team/iris", "tags": tags}).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        shown_as([]),
+        shown_as(None),
+        shown_as(["v1"]),
+        shown_as([f"v{number}" for number in range(999)] + ["sha256-" + "0" * 64]),
+        shown_as(["sha256-" + "0" * 64, None]),
+        shown_as({"sha256-" + "0" * 64: 1}),
+        shown_as(["sha256-" + "0" * 64, "x" * 300_000]),
+        b"[]",
+        b"<html>",
+        b"",
+    ],
+    ids=["empty", "null", "no evidence", "a thousand", "no text", "no list", "large", "array", "page", "nothing"],
+)
+def test_a_list_of_tags_that_shows_no_evidence_or_a_part_is_not_believed(folder, embedded_registry, remote, body):
+    _, copied = of_evidence(remote, folder)
+    AsTheTagsAre(embedded_registry, body)
+    assert copied()
+
+
+def test_a_list_of_tags_that_leaves_out_one_that_was_met_is_not_believed(folder, embedded_registry, remote):
+    subject, copied = of_evidence(remote, folder)
+    push_random_modelkit(remote, tag=fallback_tag(subject.digest) + ".sig", seed=4)
+    AsTheTagsAre(embedded_registry, shown_as(["v1", "sha256-" + "0" * 64]))
+    assert copied()
+
+
+def test_what_lies_below_evidence_costs_no_request_for_each_form(embedded_registry, remote, folder):
+    subject = push_random_modelkit(remote, tag="v1").descriptor
+    push_random_modelkit(remote, tag=fallback_tag(subject.digest) + ".sig", seed=4)
+    for number in range(6):
+        attach_text(remote, subject, f"statement {number}")
+    remote.referrers(subject.digest)
+    embedded_registry.clear_requests()
+    copy(remote, "v1", folder, tag="v1", referrers=True)
+    assert embedded_registry.count(path_contains="/tags/list") == 1
+    assert embedded_registry.count(method="GET", path_contains="/manifests/sha256-") == 4  # of the ModelKit itself
+
+
+def judged(source, destination, *, is_new):
+    return Judged(source.resolve("v1").digest, source, destination, is_new=is_new)
+
+
+def uploads(registry) -> tuple[int, int]:
+    """Return how many uploads were opened, and how many of them were taken back."""
+    opened = registry.count(method="POST", path_contains="/blobs/uploads/", status=202)
+    return opened, registry.count(method="DELETE", path_contains="/blobs/uploads/")
+
+
+def test_blobs_of_a_new_manifest_are_taken_over_without_a_question(embedded_registry, remote):
+    built = push_random_modelkit(remote, tag="v1")
+    prod = open_repository(embedded_registry.reference("prod/iris"))
+    embedded_registry.clear_requests()
+    result = copy(remote, "v1", prod, judged(remote, prod, is_new=True), tag="v1")
+    assert result.blobs_mounted == len(built.manifest.blobs)
+    assert embedded_registry.count(method="HEAD", path_contains="/blobs/") == 0
+
+
+def test_where_mounts_are_refused_each_blob_is_sent_by_the_upload_that_the_refusal_opened(embedded_registry, remote):
+    embedded_registry.behaviour.mounts = False
+    built = push_random_modelkit(remote, tag="v1")
+    prod = open_repository(embedded_registry.reference("prod/iris"))
+    embedded_registry.clear_requests()
+    result = copy(remote, "v1", prod, judged(remote, prod, is_new=True), tag="v1")
+    assert (result.blobs_copied, result.blobs_mounted) == (len(built.manifest.blobs), 0)
+    assert uploads(embedded_registry) == (len(built.manifest.blobs), 0)
+
+
+def test_an_upload_that_a_refused_mount_opened_is_taken_back_where_the_blob_is_there(embedded_registry, remote):
+    embedded_registry.behaviour.mounts = False
+    built = push_random_modelkit(remote, tag="v1")
+    prod = open_repository(embedded_registry.reference("prod/iris"))
+    for blob in built.manifest.blobs:
+        prod.push_blob(blob, BytesSource(built.contents[blob.digest]))
+    embedded_registry.clear_requests()
+    result = copy(remote, "v1", prod, judged(remote, prod, is_new=True), tag="v1")
+    opened, taken_back = uploads(embedded_registry)
+    assert opened == taken_back > 0
+    assert (result.bytes_moved, result.blobs_skipped) == (0, len(built.manifest.blobs))
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("limits", [Limits(retries=0), Limits(retries=0, concurrency=1)])
+def test_uploads_that_mounts_opened_are_taken_back_when_another_blob_fails(embedded_registry, is_new, limits):
+    embedded_registry.behaviour.mounts = False
+    remote, prod = (open_repository(embedded_registry.reference(f"{name}/iris"), limits=limits) for name in "ab")
+    push_random_modelkit(remote, tag="v1", layers=6)
+    known = judged(remote, prod, is_new=is_new)
+    embedded_registry.add_fault(Fault(method="GET", path_contains="/a/iris/blobs/", status=500, times=100))
+    embedded_registry.clear_requests()
+    with pytest.raises(RegistryError):
+        copy(remote, "v1", prod, known, tag="v1", limits=limits)
+    opened, taken_back = uploads(embedded_registry)
+    assert opened == taken_back > 0
+    assert embedded_registry.count(method="POST") < 7  # what had not begun did not begin
+    assert tags_if_there(prod) == []
+
+
+class HoldsDeletes:
+    """A registry that answers no DELETE before the test is over; ``heard`` tells of each whether the test was."""
+
+    def __init__(self, registry) -> None:
+        self._serve = registry.serve
+        self.is_over, self.is_asked, self.heard = threading.Event(), threading.Event(), []
+        registry.serve = self.serve
+
+    def serve(self, exchange) -> None:
+        if exchange.method == "DELETE":
+            self.is_asked.set()
+            self.heard.append(self.is_over.wait(20))
+        self._serve(exchange)
+
+
+def test_a_cancel_ends_mounts_and_waits_for_no_registry_that_is_silent(embedded_registry):
+    embedded_registry.behaviour.mounts = False
+    cancel, holds = threading.Event(), HoldsDeletes(embedded_registry)
+    remote, prod = (open_repository(embedded_registry.reference(f"{name}/iris")) for name in "ab")
+    push_random_modelkit(remote, tag="v1", layers=6)
+    known = judged(remote, prod, is_new=True)
+    embedded_registry.clear_requests()
+    serve = embedded_registry.serve
+
+    def cancelling(exchange):
+        serve(exchange)
+        if exchange.method == "POST":
+            cancel.set()
+
+    embedded_registry.serve = cancelling
+    with pytest.raises(TransferCancelledError):
+        copy(remote, "v1", prod, known, tag="v1", cancel=cancel)
+    assert embedded_registry.count(method="POST") < 7
+    assert False not in holds.heard
+    holds.is_over.set()
+
+
+def test_a_look_for_a_blob_that_takes_an_upload_back_hears_a_cancel(embedded_registry):
+    embedded_registry.behaviour.mounts = False
+    remote, prod = (open_repository(embedded_registry.reference(f"{name}/iris")) for name in "ab")
+    built = push_random_modelkit(remote, tag="v1", layers=1)
+    blob = built.manifest.layers[0]
+    prod.push_blob(blob, BytesSource(built.contents[blob.digest]))
+    cancel, holds = threading.Event(), HoldsDeletes(embedded_registry)
+    stopped = prod.stopped_by(cancel)
+    assert not stopped.mount_blob(blob, remote.reference)
+    waiting = threading.Thread(target=lambda: (holds.is_asked.wait(20), cancel.set()))
+    waiting.start()
+    assert stopped.has_blob(blob)
+    assert False not in holds.heard
+    holds.is_over.set()
+    waiting.join()
+    assert holds.is_asked.is_set()
