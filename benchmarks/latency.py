@@ -1,6 +1,6 @@
 """What each verb takes at a registry that is far away: requests, rounds and seconds through a delaying proxy.
 
-    python benchmarks/latency.py [--delay-ms 20] [--rounds 3] [--registry docker|api] [--write]
+    python benchmarks/latency.py [--delay-ms 20] [--rounds 3] [--registry docker|api] [--write] [--trace VERB...]
 
 A proxy on loopback keeps each request for the time that the way would take, and passes it on.  A round is a request
 that began after the one before it had ended: what a verb has to wait for.  The process is warm, as an orchestrator's
@@ -16,12 +16,13 @@ import http.client
 import http.server
 import itertools
 import os
+import re
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ class DelayingProxy(http.server.ThreadingHTTPServer):
         self.host = f"127.0.0.1:{self.server_address[1]}"
         self.delay_seconds = 0.0
         self.spans: list[tuple[int, int]] = []
+        self.asked: list[tuple[int, int, str]] = []
+        """The same, with method and path."""
         self.ticks = itertools.count()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -69,7 +72,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, headers, content = self._ask(body)
         finally:
-            server.spans.append((begun, next(server.ticks)))
+            span = (begun, next(server.ticks))
+            server.spans.append(span)
+            server.asked.append((*span, f"{self.command} {self.path}"))
         self.send_response_only(status)
         for name, value in headers:
             if name.lower() not in _OF_A_HOP:
@@ -111,6 +116,20 @@ def depth(spans: list[tuple[int, int]]) -> int:
     for begun, end in sorted(spans):
         ended.append((end, 1 + max((deep for before, deep in ended if before < begun), default=0)))
     return max((deep for _, deep in ended), default=0)
+
+
+def trace(asked: list[tuple[int, int, str]]) -> str:
+    """Return one line for each request: the round that it began in, how often it was asked by then, and what it was."""
+    ended: list[tuple[int, int]] = []
+    counted: dict[str, int] = {}
+    lines = []
+    for begun, end, what in sorted(asked):
+        deep = 1 + max((deep for before, deep in ended if before < begun), default=0)
+        ended.append((end, deep))
+        text = re.sub(r"(sha256[:-][0-9a-f]{6})[0-9a-f]{58}|_state=[^&]*&?", r"\1", what)
+        counted[what] = counted.get(what, 0) + 1
+        lines.append(f"{deep:4d} {'' if counted[what] == 1 else f'#{counted[what]}':3s} {text}")
+    return "\n".join(lines)
 
 
 @dataclass
@@ -176,6 +195,7 @@ class Place:
         """Make one call at the distance."""
         proxy = self.proxy
         proxy.spans.clear()
+        proxy.asked.clear()
         proxy.delay_seconds = delay_seconds
         before, cpu = time.perf_counter(), time.process_time()
         try:
@@ -202,7 +222,7 @@ def registry(kind: str, folder: Path) -> Iterator[str]:
         yield embedded.host
 
 
-def measure(kind: str, rounds: int, delay_seconds: float) -> dict[str, list[Sample]]:
+def measure(kind: str, rounds: int, delay_seconds: float, traced: Collection[str] = ()) -> dict[str, list[Sample]]:
     """Take each verb on so many ModelKits, one after another."""
     found: dict[str, list[Sample]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as name, registry(kind, Path(name)) as host:
@@ -214,6 +234,8 @@ def measure(kind: str, rounds: int, delay_seconds: float) -> dict[str, list[Samp
                 place = Place(proxy, Path(name), number)
                 for verb, call in place.verbs():
                     sample = place.sample(call, delay_seconds)
+                    if number == rounds and verb in traced:
+                        print(f"{kind}: {verb}\n{trace(list(proxy.asked))}\n")
                     if number:  # the first is for the imports
                         found.setdefault(verb, []).append(sample)
         finally:
@@ -249,9 +271,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--registry", nargs="*", choices=("docker", "api"), default=["docker", "api"])
     parser.add_argument("--write", action="store_true", help="put the results into benchmarks/README.md")
+    parser.add_argument("--trace", nargs="*", default=[], help="verbs of which every request is shown, as 'promote'")
     arguments = parser.parse_args()
     delay = arguments.delay_ms / 1000
-    found = {kind: measure(kind, arguments.rounds, delay) for kind in arguments.registry}
+    found = {kind: measure(kind, arguments.rounds, delay, arguments.trace) for kind in arguments.registry}
     text = table(found, arguments.rounds, arguments.delay_ms)
     print(text)
     if arguments.write:

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kitops_orchestration.cancel import stopped_by
 from kitops_orchestration.disk.lock import brief_machine_lock
-from kitops_orchestration.errors import NotFoundError, RegistryUnavailableError, SignatureError
+from kitops_orchestration.errors import KitOpsError, NotFoundError, RegistryUnavailableError, SignatureError
 from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.referrers import fallback_tag
-from kitops_orchestration.oci.transfer.source import BytesSource
+from kitops_orchestration.oci.transfer.source import BytesSource, NewBytes
 from kitops_orchestration.signing.attached_bytes import read_blob
 from kitops_orchestration.signing.statement import decode_json, encode_json
 
@@ -77,27 +81,67 @@ def payload_for(repository: Reference, digest: str, annotations: Mapping[str, st
     )
 
 
-def add_signature(
-    repository: Repository, digest: str, signer: Signer, annotations: Mapping[str, str] = EMPTY
-) -> tuple[Descriptor, bool]:
-    """Add a signature at the ``.sig`` tag; return the manifest there, and False when it had the signature already."""
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A signature that is at the tag already, or one that is made and not at the tag yet."""
+
+    layer: Descriptor
+    payload: bytes = field(repr=False)
+    before: Manifest | None
+    """What was at the tag when it was made."""
+    is_there: bool
+
+    def pushes(self, repository: Repository) -> list[Callable[[], object]]:
+        """Return the calls that store its content; they may be made at once, and nothing counts by them."""
+        if self.is_there:
+            return []
+        layers = () if self.before is None else self.before.layers
+        config = _config((*layers, self.layer))
+        blobs = [(self.layer, self.payload), (_config_of(config), config)]
+        return [partial(repository.push_blob, blob, NewBytes(content)) for blob, content in blobs]
+
+
+def draft_signature(
+    repository: Repository,
+    digest: str,
+    signer: Signer,
+    annotations: Mapping[str, str] = EMPTY,
+    *,
+    before: Manifest | None,
+) -> Drafted:
+    """Sign, unless ``before``, which is what :func:`at_tag` returned, has the signature; nothing is written."""
     payload = payload_for(repository.reference, digest, annotations)
-    before = _manifest(repository, digest)
-    if before is not None and any(_is_by(signer.public_key, payload, other) for other in before.layers):
-        return before.descriptor, False
+    mine = [] if before is None else [layer for layer in before.layers if _is_by(signer.public_key, payload, layer)]
+    if mine:
+        return Drafted(mine[0], payload, before, is_there=True)
     signature = base64.b64encode(signer.sign(payload)).decode()
     layer = Descriptor(SIMPLE_SIGNING, Digest.of(payload), len(payload), {ANNOTATION_SIGNATURE: signature})
-    repository.push_blob(layer, BytesSource(payload))
+    return Drafted(layer, payload, before, is_there=False)
+
+
+def add_signature(repository: Repository, digest: str, key: PublicKey, draft: Drafted) -> tuple[Descriptor, bool]:
+    """Add a signature at the ``.sig`` tag; return the manifest there, and False when it had the signature already.
+
+    Its content is there (:meth:`Drafted.pushes`).  If it fails, the signature is taken back.
+    """
+    if draft.is_there and draft.before is not None:
+        return draft.before.descriptor, False
     is_new = False
-    with brief_machine_lock(f"{repository.reference.name}:{signature_tag(digest)}"):
-        for _ in range(_ATTEMPTS):
-            existing = _manifest(repository, digest)
-            layers = () if existing is None else existing.layers
-            if existing is not None and any(_is_by(signer.public_key, payload, other) for other in layers):
-                return existing.descriptor, is_new
-            # Looked at once more in the next round: a signer on another machine may have written over it.
-            _write(repository, digest, (*layers, layer))
-            is_new = True
+    try:
+        with brief_machine_lock(f"{repository.reference.name}:{signature_tag(digest)}"):
+            for _ in range(_ATTEMPTS):
+                existing = at_tag(repository, digest)
+                layers = () if existing is None else existing.layers
+                if existing is not None and any(_is_by(key, draft.payload, other) for other in layers):
+                    return existing.descriptor, is_new
+                # Looked at once more in the next round: a signer on another machine may have written over it.
+                is_new = True
+                _write(repository, digest, (*layers, draft.layer), is_config_there=existing == draft.before)
+    except BaseException:  # whatever it was, it goes on; a signature that failed shall not count
+        if is_new:
+            with contextlib.suppress(KitOpsError):
+                remove_signature(repository, digest, draft)
+        raise
     raise RegistryUnavailableError(
         f"{repository.reference.name}:{signature_tag(digest)} is changed faster than it can be written",
         operation="sign",
@@ -105,11 +149,43 @@ def add_signature(
     )
 
 
-def _write(repository: Repository, digest: str, layers: tuple[Descriptor, ...]) -> None:
-    config_bytes = _config(layers)
-    config = Descriptor(_CONFIG, Digest.of(config_bytes), len(config_bytes))
-    repository.push_blob(config, BytesSource(config_bytes))
-    repository.push_manifest(Manifest.build(config=config, layers=layers), tag=signature_tag(digest))
+def remove_signature(repository: Repository, digest: str, draft: Drafted) -> None:
+    """Take a signature back that was added a moment ago; those of others stay.
+
+    Also where a registry deletes nothing: what is left is a manifest without signatures.
+    """
+    repository = stopped_by(repository, threading.Event())  # a cancel is what may have brought us here
+    with brief_machine_lock(f"{repository.reference.name}:{signature_tag(digest)}"):
+        existing = at_tag(repository, digest)
+        if existing is None or draft.layer not in existing.layers:
+            return
+        left = tuple(layer for layer in existing.layers if layer != draft.layer)
+        if not left and _is_deleted(repository, signature_tag(digest)):
+            return
+        _write(repository, digest, left)
+
+
+def _is_deleted(repository: Repository, tag: str) -> bool:
+    try:
+        repository.delete_tag(tag)
+    except NotFoundError:
+        return True
+    except KitOpsError:
+        return False  # few registries delete a tag
+    return True
+
+
+def _write(
+    repository: Repository, digest: str, layers: tuple[Descriptor, ...], *, is_config_there: bool = False
+) -> None:
+    content = _config(layers)
+    config = _config_of(content)
+    if not is_config_there:
+        repository.push_blob(config, BytesSource(content))
+    # A cancel waits for this answer: what is on its way cannot be taken back.
+    stopped_by(repository, threading.Event()).push_manifest(
+        Manifest.build(config=config, layers=layers), tag=signature_tag(digest)
+    )
 
 
 def read_signatures(repository: Repository, digest: str) -> list[LegacySignature]:
@@ -118,7 +194,7 @@ def read_signatures(repository: Repository, digest: str) -> list[LegacySignature
     Raises:
         SignatureError: the tag holds something else, or more than a thousand signatures.
     """
-    manifest = _manifest(repository, digest)
+    manifest = at_tag(repository, digest)
     return [] if manifest is None else signatures_of(repository, manifest, signature_tag(digest))
 
 
@@ -142,7 +218,8 @@ def signatures_of(repository: Repository, manifest: Manifest, where: str) -> lis
     return found
 
 
-def _manifest(repository: Repository, digest: str) -> Manifest | None:
+def at_tag(repository: Repository, digest: str) -> Manifest | None:
+    """Return the manifest at the ``.sig`` tag, or ``None``; raises ``SignatureError`` where it is something else."""
     try:
         node = repository.fetch_manifest(signature_tag(digest))
     except NotFoundError:
@@ -162,6 +239,10 @@ def _signature(layer: Descriptor) -> bytes:
         return base64.b64decode(layer.annotations.get(ANNOTATION_SIGNATURE, ""), validate=True)
     except binascii.Error:
         return b""  # verifies with no key, and is reported so
+
+
+def _config_of(content: bytes) -> Descriptor:
+    return Descriptor(_CONFIG, Digest.of(content), len(content))
 
 
 def _config(layers: tuple[Descriptor, ...]) -> bytes:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from kitops_orchestration.errors import KitOpsError, SignatureError, TagMovedError
+from kitops_orchestration.cancel import stopped_by
+from kitops_orchestration.errors import KitOpsError, NotFoundError, SignatureError, TagMovedError
 from kitops_orchestration.oci import referrers
 from kitops_orchestration.oci.descriptor import EMPTY, Descriptor
+from kitops_orchestration.oci.repository import ManifestRemover, at_once
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.presentation.page import Code, Items, Page, Paragraph
+from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import legacy, predicate_types
 from kitops_orchestration.signing.bundle import BUNDLE, SignsWhole, sign_statement
 from kitops_orchestration.signing.evidence import ANNOTATION_BUNDLE_PREDICATE, is_fault_of_content
@@ -19,6 +23,7 @@ from kitops_orchestration.signing.signed_before import find_signed
 from kitops_orchestration.signing.statement import Statement
 
 if TYPE_CHECKING:
+    from kitops_orchestration.oci.manifest import Manifest
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.oci.repository import Repository
     from kitops_orchestration.signing.keys import PublicKey, Signer
@@ -91,6 +96,7 @@ class SignOptions(TypedDict, total=False):
 
     formats: Collection[Form]
     annotations: Mapping[str, str]
+    limits: Limits
 
 
 def sign(
@@ -100,8 +106,11 @@ def sign(
     *,
     formats: Collection[Form] = FORMS,
     annotations: Mapping[str, str] = EMPTY,
+    limits: Limits = Limits(),
 ) -> SignResult:
     """Sign the manifest at ``target``; signing again with the same key adds nothing.
+
+    Both forms are written, or none: where one cannot be, the other is taken back.
 
     ``bundle`` is a referrer (cosign 3); ``legacy`` is the tag ``sha256-<hex>.sig`` (older cosign).  Write both
     while old verifiers are about: a new cosign that finds any bundle never looks at the tag.  A keyless signer writes
@@ -118,48 +127,135 @@ def sign(
     if is_keyless:
         formats = FORMS[:1]
     subject = repository.resolve(target)
-    statement = Statement.build(subject.digest, predicate_types.SIGNATURE, {}, annotations=annotations)
-    before = bundle = None
-    listed: list[Descriptor] = []
-    if "bundle" in formats:
-        listed = repository.referrers(subject.digest)
-        before = find_signed(repository, subject, statement, signer, artifact_type=BUNDLE, referrers=listed)
-        bundle = sign_statement(statement, signer) if before is None else None
-    found = repository.resolve(target).digest
-    if found != subject.digest:
+    digest = subject.digest
+    statement = Statement.build(digest, predicate_types.SIGNATURE, {}, annotations=annotations)
+    has_bundle, has_legacy = "bundle" in formats, "legacy" in formats
+    # What cannot be read at the older tag stops a signature there before anything is written.
+    questions: list[Callable[[], Any]] = [partial(_older, repository, digest, is_written=has_legacy)]
+    if has_bundle:
+        questions.append(partial(repository.referrers, digest))
+    older, *lists = at_once(limits, questions)
+    before, draft = _bundle(repository, subject, statement, signer, lists[0]) if has_bundle else (None, None)
+    key = None if is_keyless else signer.public_key
+    legacy_draft = None
+    if has_legacy:
+        legacy_draft = legacy.draft_signature(repository, digest, signer, annotations, before=older)
+    # All content goes ahead, while the tag is looked at again: without a manifest it is nothing.
+    ahead: list[Callable[[], Any]] = [
+        partial(repository.resolve, target),
+        partial(_about_others, repository, digest, older if draft is not None else None, key),
+    ]
+    ahead += referrers.pushes(repository, *([] if draft is None else [draft]))
+    ahead += [] if legacy_draft is None else legacy_draft.pushes(repository)
+    found, notes, *_ = at_once(limits, ahead)
+    if found.digest != digest:
         raise TagMovedError(
             f"{repository.reference.name}:{target} moved while it was signed",
-            expected=subject.digest,
-            found=found,
+            expected=digest,
+            found=found.digest,
             advice="sign a digest, or try again",
         )
-    written: list[WrittenSignature] = []
-    notes: tuple[str, ...] = ()
-    key = None if is_keyless else signer.public_key
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        # What others signed is looked at meanwhile. The forms themselves are written one after the other: who was told
-        # that signing failed, must not find a signature that counts.
-        others = pool.submit(_about_others, repository, subject.digest, key) if bundle is not None else None
-        if before is not None:
-            written.append(WrittenSignature("bundle", before, is_new=False))
-        if bundle is not None:
-            written.append(_write_bundle(repository, subject, bundle, listed))
-        if others is not None and written[0].is_new:
-            notes = others.result()
-    if "legacy" in formats:
-        written.append(
-            WrittenSignature("legacy", *legacy.add_signature(repository, subject.digest, signer, annotations))
-        )
-    where = repository.reference.with_digest(subject.digest)
+    written = _write(repository, digest, before, draft, key, legacy_draft)
+    where = repository.reference.with_digest(digest)
     if isinstance(signer, SignsWhole):
-        return SignResult(where, tuple(written), None, notes, signer.signs_as())
-    return SignResult(where, tuple(written), signer.public_key, notes)
+        return SignResult(where, written, None, notes, signer.signs_as())
+    return SignResult(where, written, signer.public_key, notes)
 
 
-def _about_others(repository: Repository, digest: str, key: PublicKey | None) -> tuple[str, ...]:
-    """Return what a new bundle does to the older signatures of others; what they are is verified by whoever asks."""
+def _older(repository: Repository, digest: str, *, is_written: bool) -> Manifest | None:
+    """Return what is at the tag of older signatures; where none is written there, whatever it is stops nothing."""
     try:
-        found = legacy.read_signatures(repository, digest)
+        return legacy.at_tag(repository, digest)
+    except KitOpsError as error:
+        if is_written or not is_fault_of_content(error):
+            raise
+        return None
+
+
+def _bundle(
+    repository: Repository, subject: Descriptor, statement: Statement, signer: Signer, listed: Sequence[Descriptor]
+) -> tuple[Descriptor | None, referrers.Draft | None]:
+    """Return the bundle that is among the referrers already, or a new one that is not written yet."""
+    before = find_signed(repository, subject, statement, signer, artifact_type=BUNDLE, referrers=listed)
+    if before is not None:
+        return before, None
+    draft = referrers.Draft.of(
+        subject,
+        artifact_type=BUNDLE,
+        layers=[(sign_statement(statement, signer), BUNDLE)],
+        annotations={
+            "dev.sigstore.bundle.content": "dsse-envelope",
+            ANNOTATION_BUNDLE_PREDICATE: predicate_types.SIGNATURE,
+        },
+        is_new=True,
+    )
+    same = next((item for item in listed if item.digest == draft.manifest.digest), None)
+    return (None, draft) if same is None else (same, None)
+
+
+def _write(
+    repository: Repository,
+    digest: str,
+    before: Descriptor | None,
+    draft: referrers.Draft | None,
+    key: PublicKey | None,
+    legacy_draft: legacy.Drafted | None,
+) -> tuple[WrittenSignature, ...]:
+    """Write the manifests, whose content is there: all of them, or none that counts.
+
+    The older form goes first: it can be taken back where a registry deletes nothing, and a bundle cannot.
+    """
+    written: list[WrittenSignature] = []
+    if legacy_draft is not None and key is not None:
+        written.append(WrittenSignature("legacy", *legacy.add_signature(repository, digest, key, legacy_draft)))
+    if before is not None:
+        written.append(WrittenSignature("bundle", before, is_new=False))
+    if draft is not None:
+        try:
+            # A cancel waits for this answer: what is on its way cannot be taken back.
+            stopped_by(repository, threading.Event()).push_manifest(draft.manifest)
+        except BaseException as error:  # whatever it was, it goes on; a signature that failed shall not count
+            is_new = any(item.is_new for item in written)
+            left = _take_back(repository, digest, draft, legacy_draft if is_new else None)
+            if left and isinstance(error, KitOpsError):
+                error.advice = f"{left} could not be taken back and counts; sign again, or delete it: {error.advice}"
+            raise
+        written.append(WrittenSignature("bundle", referrers.describe(draft.manifest), is_new=True))
+    return tuple(sorted(written, key=lambda item: FORMS.index(item.form)))
+
+
+def _take_back(
+    repository: Repository, digest: str, draft: referrers.Draft, legacy_draft: legacy.Drafted | None
+) -> str | None:
+    """Take back what was written of a signature that failed; return what may still count, for people."""
+    left = []
+    awake = stopped_by(repository, threading.Event())  # a cancel is what may have brought us here
+    try:
+        if any(item.digest == draft.manifest.digest for item in awake.referrers(digest)):
+            if isinstance(awake, ManifestRemover):
+                awake.delete_manifest(draft.manifest.digest)
+            else:
+                left.append(f"the bundle {draft.manifest.digest}")
+    except NotFoundError:
+        pass
+    except KitOpsError:
+        left.append(f"the bundle {draft.manifest.digest}")
+    try:
+        if legacy_draft is not None:
+            legacy.remove_signature(repository, digest, legacy_draft)
+    except KitOpsError:
+        left.append(f"the signature at {legacy.signature_tag(digest)}")
+    return " and ".join(left) or None
+
+
+def _about_others(
+    repository: Repository, digest: str, older: Manifest | None, key: PublicKey | None
+) -> tuple[str, ...]:
+    """Return what a new bundle does to the older signatures of others; what they are is verified by whoever asks."""
+    if older is None:
+        return ()
+    try:
+        found = legacy.signatures_of(repository, older, legacy.signature_tag(digest))
     except KitOpsError as error:
         if not is_fault_of_content(error):
             raise
@@ -173,20 +269,3 @@ def _about_others(repository: Repository, digest: str, key: PublicKey | None) ->
         "and, now that there is one, not at that tag any more. Who signed there may sign again as a bundle."
     )
     return (note,)
-
-
-def _write_bundle(
-    repository: Repository, subject: Descriptor, bundle: bytes, listed: Sequence[Descriptor]
-) -> WrittenSignature:
-    result = referrers.attach(
-        repository,
-        subject,
-        artifact_type=BUNDLE,
-        layers=[(bundle, BUNDLE)],
-        annotations={
-            "dev.sigstore.bundle.content": "dsse-envelope",
-            ANNOTATION_BUNDLE_PREDICATE: predicate_types.SIGNATURE,
-        },
-        listed=listed,
-    )
-    return WrittenSignature("bundle", result.descriptor, result.is_new)

@@ -35,7 +35,7 @@ def test_reading_again_in_a_process_takes_few_rounds(place):
 
 WRITING = {
     "referrers API": {
-        "sign": (20, 18),
+        "sign": (16, 11),
         "approve": (10, 7),
         "plan": (21, 9),
         "promote": (72, 33),
@@ -43,7 +43,7 @@ WRITING = {
         "once more": (31, 13),
     },
     "fallback tags": {
-        "sign": (23, 23),
+        "sign": (19, 16),
         "approve": (12, 12),
         "plan": (19, 10),
         "promote": (81, 50),
