@@ -44,7 +44,7 @@ from kitops_orchestration.signing.timestamps import now
 
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.statements import RunContext
-    from kitops_orchestration.lineage.statements.attach import Attached, Prepared
+    from kitops_orchestration.lineage.statements.attach import Attached
     from kitops_orchestration.oci.descriptor import Digest
     from kitops_orchestration.oci.reference import Reference
     from kitops_orchestration.oci.repository import Repository
@@ -294,24 +294,18 @@ def _record_and_move(order: Order, root: Node, name: str | None, *, is_own: bool
     now_.met(root)
     check_cancelled(order.cancel)
     written = make_record(order, cast("Repository", now_), is_own=is_own)
-    at_once(limits, written.contents(place), cancel=order.cancel)
-    attached = written.promotion.push(place)
-    rest: list[Callable[[], object]] = [partial(_keep, order, root, name)]
-    if written.verification is not None:
-        rest.append(partial(written.verification.push, place))
+    ahead = written.contents(place)
+    if is_own and resolve_or_none(cast("Repository", now_), at_anchor) != anchor.digest:
+        ahead.insert(0, partial(ensure_anchor, place, order.tag))
+    at_once(limits, ahead, cancel=order.cancel)
+    attached, rest = written.push(place)
+    rest.append(partial(_keep, order, root, name))
     if written.owner is not None:
-        is_anchored = resolve_or_none(cast("Repository", now_), at_anchor) == anchor.digest
-        rest.append(partial(_push_owner, order, written.owner, is_anchored=is_anchored))
+        rest.append(partial(written.owner.push, place))
     at_once(limits, rest, cancel=order.cancel)
     _move_tag(order, root)
     at_once(limits, [partial(_require_listed, order, attached), partial(_record_at_source, order, attached, written)])
     return attached
-
-
-def _push_owner(order: Order, owner: Prepared, *, is_anchored: bool) -> None:
-    if not is_anchored:
-        ensure_anchor(order.destination, order.tag)
-    owner.push(order.destination)
 
 
 def _version_name(order: Order, judged: Repository) -> str | None:

@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kitops_orchestration.lineage.statements import Promotion, RunContext, VerificationResult
 from kitops_orchestration.lineage.statements.attach import Attached, Prepared, contents_of, prepare
 from kitops_orchestration.lineage.statements.verdict import CheckedFact, Verdict
+from kitops_orchestration.oci.repository import ReferrersWriter
 from kitops_orchestration.promotion.checks.approvals import policy_resource
 from kitops_orchestration.promotion.predicate_types import VERIFIER
 from kitops_orchestration.promotion.records.counting import policies_of
@@ -114,6 +116,19 @@ class Written:
         """Return the calls that store what they are made of; they may be made at once."""
         parts = [item for item in (self.promotion, self.verification, self.owner) if item is not None]
         return contents_of(repository, *parts)
+
+    def push(self, repository: Repository) -> tuple[Attached, list[Callable[[], object]]]:
+        """Write the promotion, whose content is there; return it, and what is left to write about the digest.
+
+        The promotion is listed first, so that a re-run finds its moment.  Where a tag lists both, one write of it does.
+        """
+        new = [item.draft.manifest for item in (self.promotion, self.verification) if item is not None and item.draft]
+        is_at_tag = getattr(repository, "has_referrers_api", None) is False
+        if len(new) > 1 and is_at_tag and isinstance(repository, ReferrersWriter):
+            repository.push_referrers(new)
+            return Attached(self.promotion.descriptor, True, self.promotion.is_signed), []
+        rest = [] if self.verification is None else [partial(self.verification.push, repository)]
+        return self.promotion.push(repository), [*rest]
 
 
 def make_record(order: Order, now_: Repository, *, is_own: bool) -> Written:
