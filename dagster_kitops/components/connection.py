@@ -3,8 +3,9 @@
 # No `from __future__ import annotations`: pydantic and Dagster read the field annotations.
 
 import functools
+import re
 import types
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import dagster as dg
 from dagster_shared.yaml_utils.source_position import SourcePositionTree
@@ -33,6 +34,22 @@ from dagster_kitops.resources import (
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails, InitErrorDetails
+
+
+def _beside_the_yaml(context: dg.ResolutionContext, value: str | None) -> str | None:
+    """Return a file from the folder of the YAML that names it: a step's working folder is another on each machine.
+
+    What is no file (``env://NAME``, ``awskms:///…``, ``pkcs11:…``) and an absolute path stay as they are.
+    """
+    named = context.resolve_value(value)
+    if named is None or _IS_NO_FILE.match(named):
+        return named
+    # The folder alone is resolved: the file may be a link that is turned to another one while this runs.
+    return str(context.resolve_source_relative_path(".") / named)
+
+
+_IS_NO_FILE = re.compile(r"[a-z][a-z0-9+]+:")
+_File = Annotated[str | None, dg.Resolver(_beside_the_yaml, model_field_type=str | None)]
 
 NOT_SHOWN = "(not shown)"
 """What stands in an error in the place of a value."""
@@ -111,8 +128,10 @@ class MLflowServer(DiscreetModel):
         default=None, description="Name of the variable with a bearer token.", examples=["MLFLOW_TOKEN"]
     )
     verify_tls: bool = Field(default=True, description="Check the server's certificate.", examples=[False])
-    ca_bundle: str | None = Field(
-        default=None, description="File with the certificates to trust.", examples=["/etc/ssl/mlflow.pem"]
+    ca_bundle: _File = Field(
+        default=None,
+        description="File with the certificates to trust, from the YAML's folder.",
+        examples=["/etc/ssl/mlflow.pem"],
     )
 
     @model_validator(mode="after")
@@ -158,8 +177,10 @@ class RegistryConnection(DiscreetModel):
     plain_http: bool | None = Field(
         default=None, description="HTTP instead of HTTPS; unset: only for loopback.", examples=[True]
     )
-    ca_bundle: str | None = Field(
-        default=None, description="File with the certificates to trust.", examples=["/etc/ssl/registry.pem"]
+    ca_bundle: _File = Field(
+        default=None,
+        description="File with the certificates to trust, from the YAML's folder.",
+        examples=["/etc/ssl/registry.pem"],
     )
     verify_tls: bool = Field(default=True, description="Check the registry's certificate.", examples=[False])
     scratch_dir: str | None = Field(default=None, description="Where steps unpack.", examples=["/scratch"])
@@ -171,20 +192,22 @@ class RegistryConnection(DiscreetModel):
     attach_provenance: bool = Field(
         default=True, description="Attach how it was made to each new ModelKit.", examples=[False]
     )
-    signing_key: str | None = Field(
+    signing_key: _File = Field(
         default=None,
-        description="Key that signs: awskms:///…, env://NAME of a variable, or a file where the step runs.",
+        description="Key that signs: awskms:///…, env://NAME of a variable, or a file, from the YAML's folder.",
         examples=["awskms:///alias/release", "env://RELEASE_KEY"],
     )
     signing_password_env_var: str | None = Field(
         default=None, description="Name of the variable with the key's password.", examples=["COSIGN_PASSWORD"]
     )
-    trust_policy: str | None = Field(
-        default=None, description="File that says whose signatures count.", examples=["/etc/modelkits/trust.yaml"]
-    )
-    trusted_key: str | None = Field(
+    trust_policy: _File = Field(
         default=None,
-        description="The one public key whose signatures count: env://NAME, or a file.",
+        description="File that says whose signatures count, from the YAML's folder.",
+        examples=["/etc/modelkits/trust.yaml"],
+    )
+    trusted_key: _File = Field(
+        default=None,
+        description="The one public key whose signatures count: env://NAME, or a file, from the YAML's folder.",
         examples=["env://RELEASE_KEY_PUB"],
     )
     mlflow: MLflowServer | None = Field(

@@ -2,6 +2,9 @@
 
 # No `from __future__ import annotations`: Dagster reads the scaffolder's parameters.
 
+from typing import Any
+
+import click
 import dagster as dg
 from pydantic import BaseModel, Field
 
@@ -18,6 +21,19 @@ model:
   name: {name}
   path: {model_path}
 """
+
+
+def _write(request: dg.ScaffoldRequest[Any], attributes: dict[str, Any]) -> None:
+    """Write ``defs.yaml``; tell of the one line that no component can write, where the project lacks it."""
+    dg.scaffold_component(request, attributes)
+    if request.project_root is None:
+        return
+    for path in sorted((request.project_root / "src").glob("*/definitions.py")):
+        if "validate_modelkits" not in path.read_text(encoding="utf-8"):
+            click.echo(
+                f"{path}: return validate_modelkits(dg.load_from_defs_folder(...)) there (from dagster_kitops import "
+                "validate_modelkits), and `dg check defs` says what would be false between components."
+            )
 
 
 class ModelKitScaffoldParams(BaseModel):
@@ -38,9 +54,7 @@ class ModelKitScaffolder(dg.Scaffolder[ModelKitScaffoldParams]):
     def scaffold(self, request: dg.ScaffoldRequest[ModelKitScaffoldParams]) -> None:
         """Write the files; a Kitfile that is there stays."""
         params = request.params
-        dg.scaffold_component(
-            request, {"kits": [{"repository": params.repository, "path": ".", "checks": {"names": ["integrity"]}}]}
-        )
+        _write(request, {"kits": [{"repository": params.repository, "path": ".", "checks": {"names": ["integrity"]}}]})
         kitfile = request.target_path / "Kitfile"
         if not request.append and not kitfile.exists():
             name = params.repository.rsplit("/", 1)[-1]
@@ -66,7 +80,7 @@ class RegistryScaffolder(dg.Scaffolder[RegistryScaffoldParams]):
         """Write the file."""
         params = request.params
         name = clean_name(request.target_path.name)
-        dg.scaffold_component(
+        _write(
             request,
             {
                 "registry": {"registry": params.registry},
@@ -93,7 +107,7 @@ class ResourceScaffolder(dg.Scaffolder[ResourceScaffoldParams]):
 
     def scaffold(self, request: dg.ScaffoldRequest[ResourceScaffoldParams]) -> None:
         """Write the file."""
-        dg.scaffold_component(request, {"registry": request.params.registry})
+        _write(request, {"registry": request.params.registry})
 
 
 class PromotionScaffoldParams(BaseModel):
@@ -112,9 +126,7 @@ class PromotionScaffolder(dg.Scaffolder[PromotionScaffoldParams]):
 
     def scaffold(self, request: dg.ScaffoldRequest[PromotionScaffoldParams]) -> None:
         """Write the file."""
-        dg.scaffold_component(
-            request, {"source": request.params.source, "stages": [{"name": "staging"}, {"name": "production"}]}
-        )
+        _write(request, {"source": request.params.source, "stages": [{"name": "staging"}, {"name": "production"}]})
 
 
 class MlflowScaffoldParams(BaseModel):
@@ -135,7 +147,7 @@ class MlflowScaffolder(dg.Scaffolder[MlflowScaffoldParams]):
     def scaffold(self, request: dg.ScaffoldRequest[MlflowScaffoldParams]) -> None:
         """Write the file."""
         model = {"source": request.params.source, "repository": request.params.repository}
-        dg.scaffold_component(request, {"models": [{**model, "checks": {"names": ["integrity"]}}]})
+        _write(request, {"models": [{**model, "checks": {"names": ["integrity"]}}]})
 
 
 class WorkspaceScaffoldParams(BaseModel):
@@ -163,7 +175,7 @@ class WorkspaceScaffolder(dg.Scaffolder[WorkspaceScaffoldParams]):
             "checks": {"names": ["integrity"]},
             "sensor": {"minimum_interval_seconds": 60},
         }
-        dg.scaffold_component(request, attributes)
+        _write(request, attributes)
 
 
 class MLflowModelsScaffoldParams(BaseModel):
@@ -184,6 +196,6 @@ class MLflowModelsScaffolder(dg.Scaffolder[MLflowModelsScaffoldParams]):
     def scaffold(self, request: dg.ScaffoldRequest[MLflowModelsScaffoldParams]) -> None:
         """Write the file."""
         params = request.params
-        dg.scaffold_component(
+        _write(
             request, {"server": {"tracking_uri": params.tracking_uri}, "models": [params.model], "alias": "champion"}
         )

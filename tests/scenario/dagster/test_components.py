@@ -19,6 +19,7 @@ from dagster_kitops import (
     ModelKitRegistryComponent,
     latest_modelkit,
 )
+from dagster_kitops.components.scaffolders import ResourceScaffolder, ResourceScaffoldParams
 from kitops_orchestration.signing.keys import generate_key_pair
 from kitops_orchestration.testing.builders import make_context_dir
 
@@ -163,6 +164,22 @@ def test_each_component_can_be_scaffolded(component_cls):
         written = yaml.safe_load((path / "defs.yaml").read_text())
         assert written["attributes"]
         assert (path / "Kitfile").exists() == (component_cls is ModelKitComponent)
+
+
+@pytest.mark.parametrize("says_it", [False, True])
+def test_the_scaffold_tells_of_the_line_that_no_component_can_write(tmp_path, capsys, says_it):
+    definitions = tmp_path / "src" / "wine" / "definitions.py"
+    definitions.parent.mkdir(parents=True)
+    definitions.write_text("from dagster_kitops import validate_modelkits\n" if says_it else "import dagster as dg\n")
+    target = definitions.parent / "defs" / "registry"
+    target.mkdir(parents=True)
+    request = dg.ScaffoldRequest(
+        "dagster_kitops.KitOpsResourceComponent", target, "yaml", tmp_path, ResourceScaffoldParams()
+    )
+    ResourceScaffolder().scaffold(request)
+    assert (target / "defs.yaml").exists()
+    told = capsys.readouterr().out
+    assert (f"{definitions}: return validate_modelkits(" in told) is not says_it
 
 
 @pytest.mark.parametrize(
@@ -339,3 +356,21 @@ def test_a_registry_may_be_a_template_in_yaml(loaded, component_cls, monkeypatch
     own = component_cls is KitOpsResourceComponent
     component, _ = loaded(component_cls, registry if own else {"registry": registry, "repositories": []})
     assert (component if own else component.registry).registry == "ghcr.io"
+
+
+def test_files_of_a_registry_are_looked_for_beside_the_yaml_that_names_them(loaded, monkeypatch, tmp_path):
+    monkeypatch.setenv("CERTIFICATES", "/etc/ssl/own.pem")
+    places = []
+    registry = {
+        "registry": "localhost:5000",
+        "trust_policy": "trust/trust.yaml",
+        "ca_bundle": "{{ env.CERTIFICATES }}",
+        "signing_key": "env://RELEASE_KEY",
+        "mlflow": {"tracking_uri": "https://mlflow.example", "ca_bundle": "mlflow.pem"},
+    }
+    _, defs = loaded(KitOpsResourceComponent, registry, prepare=places.append)
+    monkeypatch.chdir(tmp_path)  # as a step elsewhere
+    made, beside = defs.resources["kitops"], places[0].resolve()
+    assert made.trust.policy_path == str(beside / "trust" / "trust.yaml")
+    assert made.mlflow.ca_bundle == str(beside / "mlflow.pem")
+    assert (made.ca_bundle, made.signer.private_key_path) == ("/etc/ssl/own.pem", "env://RELEASE_KEY")
