@@ -82,7 +82,8 @@ class MlflowVerbs(Bound):
         try:
             return self.sync_alias(result.reference, stage=result.stage, registered_model=registered_model, **options)
         except KitOpsError as error:
-            warn(f"promoted, but the alias in MLflow did not move: {error}")
+            again = f"sync_alias({str(result.reference)!r}, stage={result.stage!r})"
+            warn(f"promoted, but the alias in MLflow did not move: {error}. KitClient().{again} moves it later")
             return None
 
     @verb()

@@ -15,7 +15,7 @@ from kitops_orchestration.mlflow_bridge.modelkit_uri import pinned_uri
 from kitops_orchestration.mlflow_bridge.runs.description_block import NOTE_TAG, with_block
 from kitops_orchestration.mlflow_bridge.runs.failures import translated
 from kitops_orchestration.mlflow_bridge.runs.redaction import clean_value
-from kitops_orchestration.mlflow_bridge.runs.session import connect, quoted
+from kitops_orchestration.mlflow_bridge.runs.session import connect, quoted, require_answer
 from kitops_orchestration.mlflow_bridge.runs.source import ResolvedSource
 from kitops_orchestration.modelkit.inspect import inspect
 from kitops_orchestration.oci.http.url import is_loopback
@@ -124,11 +124,15 @@ def sync_alias(
     The version is found by the tag that :func:`write_back` left.  The promotion itself is on record in the
     registry; this is its mirror in MLflow, with a tag ``kitops.stage.<stage>`` on the version.
 
+    A server that does not answer is given up after few tries: what is on record already does not wait for minutes.
+
     Raises:
         RunExportError: no version of the model carries the digest.
+        TrackingUnavailableError: the server does not answer.
     """
     client = connect(tracking_uri, registry_uri)
     alias = aliases.get(stage, stage)
+    require_answer(client, registered_model)
     with translated("synchronise the alias of", registered_model):
         version = _version_with(client, registered_model, digest)
         model = client.get_registered_model(registered_model)

@@ -11,9 +11,9 @@ restorable, RESTORED_BEGAN_TAG, RESTORED_DIGEST_TAG, RESTORED_FROM_TAG, RESTORED
 ``record`` (AMBIGUOUS, DatasetRecord, decode_number, MetricRecord, Number, RECORD_MEDIA_TYPE, RunRecord, series_name,
 to_bytes); ``redaction`` (clean_content, clean_value, DEFAULT_PATTERNS); ``registration`` (registered_models,
 with_registration); ``run_models`` (children_of, listed_models, mlflow_2_paths, no_such_call, or_none, PARENT_TAG,
-search_models, search_runs, side_by_side); ``session`` (also_by_default, connect, quoted, require); ``snapshot``
-(read_run); ``source`` (MlflowSource, parse_source, resolve, ResolvedSource, tracking_uri_of); ``tracking_server``
-(TrackingServer).
+search_models, search_runs, side_by_side); ``session`` (also_by_default, connect, quoted, require, require_answer);
+``snapshot`` (read_run); ``source`` (MlflowSource, parse_source, resolve, ResolvedSource, tracking_uri_of);
+``tracking_server`` (TrackingServer).
 
     >>> from kitops_orchestration.mlflow_bridge import parse_source
     >>> parse_source("models:/iris@champion").alias

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _DATABASE_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql")
 _DEFAULT = threading.RLock()
+_FEW_RETRIES = 3
+"""With MLflow's usual pauses some 15 s where a server refuses to be spoken to."""
+_PATIENCE_SECONDS = 15
+""":func:`require_answer` waits so long for each answer."""
 
 
 def connect(tracking_uri: str | None = None, registry_uri: str | None = None, *, is_made: bool = False) -> MlflowClient:
@@ -47,6 +51,31 @@ def connect(tracking_uri: str | None = None, registry_uri: str | None = None, *,
         require("a database as the tracking store", "sqlalchemy", "alembic")
     with translated("connect to MLflow", tracking_uri or "the configured tracking server"):
         return MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri)
+
+
+def require_answer(client: MlflowClient, registered_model: str) -> None:
+    """Ask the model registry once for a model, with few tries, before what MLflow itself would try for four minutes.
+
+    For who has done its work already and only tells MLflow of it.  Any answer will do; a database is not asked.
+
+    Raises:
+        TrackingUnavailableError: nobody answers, or a server says of itself that it is not there.
+    """
+    from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
+    from mlflow.utils.rest_utils import http_request
+
+    credentials = getattr(client._get_registry_client().store, "get_host_creds", None)
+    if credentials is None:
+        return
+    with translated("reach the MLflow server of", registered_model):
+        http_request(
+            credentials(),
+            "/api/2.0/mlflow/registered-models/get",
+            "GET",
+            params={"name": registered_model},
+            max_retries=min(_FEW_RETRIES, MLFLOW_HTTP_REQUEST_MAX_RETRIES.get()),
+            timeout=_PATIENCE_SECONDS,
+        )
 
 
 def is_database(tracking_uri: str) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import mlflow
 import pytest
@@ -102,3 +104,38 @@ def test_dagster_stages_move_it(versions: list[Any], tracking: Any) -> None:
     )
     assert ran.success
     assert champion(tracking) == "1"
+
+
+class Away(BaseHTTPRequestHandler):
+    """A proxy whose MLflow is not there."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path.partition("?")[0])
+        self.send_response(503)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_a_server_that_is_not_there_is_given_up_after_few_tries(
+    versions: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
+    client = KitClient(versions[0].registry)
+    result = client.promote(versions[0], stage="production")
+    warnings: list[str] = []
+    Away.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Away) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_address[1]}"
+        assert client.follow_alias(result, registered_model="Clf", warn=warnings.append, tracking_uri=uri) is None
+        server.shutdown()
+    assert Away.asked == ["/api/2.0/mlflow/registered-models/get"] * 4
+    (warning,) = warnings
+    assert "cannot reach the MLflow server of Clf" in warning
+    assert f"KitClient().sync_alias('{result.reference}', stage='production') moves it later" in warning
