@@ -120,6 +120,7 @@ class _Asked:
     at: datetime | None
     memory: CheckpointMemory | None
     named: Collection[str]
+    of_one_moment: bool
     limits: Limits
 
 
@@ -135,6 +136,7 @@ def read_catalog(
     at: datetime | None = None,
     memory: CheckpointMemory | None = None,
     named: Collection[str] = (),
+    of_one_moment: bool = True,
     limits: Limits = Limits(),
 ) -> Catalog:
     """Return what a site about the repositories ``places`` is made of; no layer is fetched.
@@ -153,9 +155,11 @@ def read_catalog(
         memory: what was seen of checkpoints before; this machine's unless it is given.
         named: names of the ``places`` that were asked for one by one: that one of them has no version is a problem,
             and of a registry's other repositories it is none.
+        of_one_moment: false where answers of earlier runs are among these: a new record may then have seen a later
+            checkpoint than the one that is remembered, and nobody put that back.
         limits: bounds the requests made at the same time.
     """
-    asked = _Asked(verbs, policy, trust, elsewhere, at, memory, named, replace(limits, concurrency=1))
+    asked = _Asked(verbs, policy, trust, elsewhere, at, memory, named, of_one_moment, replace(limits, concurrency=1))
     with ThreadPoolExecutor(max_workers=limits.concurrency) as pool:
         found = list(pool.map(lambda place: _model_or_problem(asked, place, limits), places))
     models = _told_apart([item for item in found if isinstance(item, Model)])
@@ -214,15 +218,19 @@ def _model(asked: _Asked, place: Reference, limits: Limits) -> Model | Problem |
         deployments,
         events,
         unreadable=tuple((item.tags, item.reason) for item in unreadable),
-        checkpoints=_checkpoints(asked, repository),
+        checkpoints=_checkpoints(asked, repository, releases),
     )
 
 
-def _checkpoints(asked: _Asked, repository: Repository) -> tuple[WitnessedRepository, ...]:
-    return (
-        ()
-        if asked.trust is None
-        else witnessed_repository(repository, asked.trust, moment=asked.at, memory=asked.memory, limits=asked.limits)
+def _checkpoints(
+    asked: _Asked, repository: Repository, releases: Sequence[Release] = ()
+) -> tuple[WitnessedRepository, ...]:
+    if asked.trust is None:
+        return ()
+    counting = releases if asked.of_one_moment else ()
+    promotions = [item for release in counting for item in release.passport.version.lineage.promotions]
+    return witnessed_repository(
+        repository, asked.trust, promotions, moment=asked.at, memory=asked.memory, limits=asked.limits
     )
 
 
@@ -281,7 +289,17 @@ def _read_release(
         tuple(item for item in deployments.running if item.reference.target == digest),
         (),
         None if trust is None else check_signatures(repository, digest, trust=trust, at=at, limits=limits),
-        () if trust is None else witnessed(repository, digest, trust, moment=at, memory=asked.memory, limits=limits),
+        ()
+        if trust is None
+        else witnessed(
+            repository,
+            digest,
+            trust,
+            version.lineage.promotions if asked.of_one_moment else (),
+            moment=at,
+            memory=asked.memory,
+            limits=limits,
+        ),
     )
     build = version.lineage.builds[-1] if version.lineage.builds else None
     made = format_timestamp(version.kit.created) if version.kit.created else None

@@ -18,6 +18,8 @@ from kitops_orchestration.settings import Limits
 if TYPE_CHECKING:
     from kitops_orchestration.lineage.answers.elsewhere import Elsewhere
     from kitops_orchestration.lineage.answers.witnessed import Witnessed
+    from kitops_orchestration.lineage.statements import Promotion
+    from kitops_orchestration.lineage.statements.recorded import Recorded
     from kitops_orchestration.modelkit.packing.gate import GateRules
     from kitops_orchestration.oci.auth.credentials import CredentialSource
     from kitops_orchestration.oci.http.tls import RegistryOptions, TlsOptions
@@ -233,11 +235,13 @@ class Bound:
             told["signer"] = self._stamping(told["signer"], told.get("trust"))
         return told
 
-    def _witnessed(self, repository: Repository, digest: str, trust: TrustPolicy) -> Sequence[Witnessed]:
+    def _witnessed(
+        self, repository: Repository, digest: str, trust: TrustPolicy, promotions: Sequence[Recorded[Promotion]]
+    ) -> Sequence[Witnessed]:
         """Ask the checkpoints of a repository about a version."""
         from kitops_orchestration.promotion.checkpoint.witnessed import witnessed
 
-        return witnessed(repository, digest, trust, memory=self._memory, limits=self.limits)
+        return witnessed(repository, digest, trust, promotions, memory=self._memory, limits=self.limits)
 
     def _stamping(self, signer: Signer, trust: TrustPolicy | None) -> Signer:
         """Return the signer with a time-stamp on each signature, where the trust policy names whom to ask."""

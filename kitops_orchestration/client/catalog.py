@@ -46,7 +46,7 @@ def catalog_of(
     if only_new:
         # Answers of the last run may have an older checkpoint, which nobody put back.
         options["memory"] = OneRun()
-    told = reader._hand(read_catalog, {"policy": policy, "named": one_by_one, **options})
+    told = reader._hand(read_catalog, {"policy": policy, "named": one_by_one, "of_one_moment": not only_new, **options})
     found = read_catalog(_said(named), list(places.values()), reader, moment, **told)
     oldest = once.save(format_timestamp(moment))
     if only_new and oldest != found.as_of:

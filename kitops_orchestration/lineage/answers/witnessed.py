@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from kitops_orchestration.presentation.page import Chip, Items, Section, Table
 
 if TYPE_CHECKING:
+    from kitops_orchestration.lineage.statements import Promotion
+    from kitops_orchestration.lineage.statements.recorded import Recorded
     from kitops_orchestration.oci.repository import Repository
     from kitops_orchestration.signing.trust import TrustPolicy
 
@@ -92,8 +94,8 @@ class Witnessed:
         }
 
 
-LookForWitnesses = Callable[["Repository", str, "TrustPolicy"], Sequence[Witnessed]]
-"""Asks a repository's checkpoints about a digest."""
+LookForWitnesses = Callable[["Repository", str, "TrustPolicy", "Sequence[Recorded[Promotion]]"], Sequence[Witnessed]]
+"""Asks a repository's checkpoints about a digest, whose promotions on record say which they saw."""
 
 
 def checkpoints_section(found: Sequence[Witnessed]) -> Section:

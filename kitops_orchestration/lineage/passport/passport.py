@@ -147,7 +147,9 @@ def passport(
         deployed.running,
         _history(repository, trust, max_history, at, limits),
         None if trust is None else check_signatures(repository, digest, trust=trust, at=at, limits=limits),
-        () if trust is None or witnessed is None else tuple(witnessed(repository, digest, trust)),
+        ()
+        if trust is None or witnessed is None
+        else tuple(witnessed(repository, digest, trust, version.lineage.promotions)),
         read_requirements(repository, version.kit) if reads_requirements else (),
     )
 

@@ -5,6 +5,6 @@
 
 Used by ``catalog``, ``client``, ``promotion``, ``promotion.checks``, ``promotion.retention``: ``make`` (checkpoint,
 CheckpointOptions, CheckpointResult); ``memory`` (CheckpointMemory, FileMemory, OneRun); ``removal`` (is_watched,
-require_remover, say_removed); ``verify`` (Asked, RecordedNumber, Verifier); ``witnessed`` (witnessed,
-witnessed_repository).
+require_remover, say_removed); ``verify`` (Asked, recorded_numbers, RecordedNumber, Verifier); ``witnessed``
+(witnessed, witnessed_repository).
 """

@@ -31,6 +31,8 @@ from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing.timestamps import CLOCK_SKEW, parse_timestamp
 
 if TYPE_CHECKING:
+    from kitops_orchestration.lineage.statements import Promotion
+    from kitops_orchestration.lineage.statements.recorded import Recorded
     from kitops_orchestration.oci.repository import Repository
     from kitops_orchestration.promotion.rules.checkpoint_rule import CheckpointRule
     from kitops_orchestration.signing.trust import TrustPolicy
@@ -91,6 +93,22 @@ class RecordedNumber:
         )
 
 
+def recorded_numbers(promotions: Iterable[Recorded[Promotion]]) -> dict[str, RecordedNumber]:
+    """Return the highest numbers that promotions on record saw, by the place of the witness's tag.
+
+    Only records that are signed by somebody who is trusted today: who wrote a number that never was loses the say with
+    the role, or with the key.
+    """
+    least: dict[str, RecordedNumber] = {}
+    for record in promotions:
+        verdict = record.predicate.verdict if record.evidence.is_verified else None
+        for seen in verdict.checkpoints if verdict is not None else ():
+            if seen.place not in least or least[seen.place].version < seen.version:
+                manifest = str(record.evidence.descriptor.digest)
+                least[seen.place] = RecordedNumber(seen.version, manifest, record.evidence.signer)
+    return least
+
+
 @dataclass(frozen=True, slots=True)
 class Verifier:
     """What all questions of one verdict share."""
@@ -124,7 +142,9 @@ class Verifier:
             told = [text for text, _ in problems] or ([] if good else ["the trust policy names no witness"])
             found.problems.append(f"{name}: {'; '.join(filter(None, [*told, needed]))}")
         found.manifests += [str(held.manifest) for held in good]
-        found.seen += [SeenCheckpoint(_place(held), held.said.version, str(held.root)) for held in good]
+        found.seen += [
+            SeenCheckpoint(place_of(held.repository, held.witness), held.said.version, str(held.root)) for held in good
+        ]
         for held in good:
             missing = [*self._missing(held, asked), *self._moved(held, asked)]
             found.problems += [f"{name}: {text}" for text in missing]
@@ -139,7 +159,7 @@ class Verifier:
         known = recall(self.memory, repository.reference.name)
         for witness in witnesses(self.trust, self.moment):
             seen = known.get(witness.tag)
-            least = self.least.get(f"{repository.reference.name}:{witness.tag}")
+            least = self.least.get(place_of(repository, witness))
             was_there = seen is not None or least is not None
             try:
                 held = read_checkpoint(repository, witness, self.trust, self.moment)
@@ -151,7 +171,7 @@ class Verifier:
             if held is None:
                 problems.append((why_none(witness, seen, least), was_there))
                 continue
-            back = why_back(held, known) or self._why_behind(held)
+            back = why_back(held, known) or why_behind(held, self.least)
             problem = back or self._why_not_now(held)
             if back is None:
                 remember(self.memory, repository.reference.name, witness.tag, held.seen)
@@ -160,10 +180,6 @@ class Verifier:
             else:
                 problems.append((problem, back is not None))
         return good, problems
-
-    def _why_behind(self, held: Held) -> str | None:
-        least = self.least.get(_place(held))
-        return f"{held.shown} was put back: {least.told}" if least and held.said.version < least.version else None
 
     def _why_not_now(self, held: Held) -> str | None:
         said = held.said
@@ -230,8 +246,15 @@ class Verifier:
         return told
 
 
-def _place(held: Held) -> str:
-    return f"{held.repository.reference.name}:{held.witness.tag}"
+def place_of(repository: Repository, witness: Witness) -> str:
+    """Return how records name the place of a witness's checkpoints."""
+    return f"{repository.reference.name}:{witness.tag}"
+
+
+def why_behind(held: Held, least: Mapping[str, RecordedNumber]) -> str | None:
+    """Return why a checkpoint is older than one that a promotion on record saw."""
+    seen = least.get(place_of(held.repository, held.witness))
+    return f"{held.shown} was put back: {seen.told}" if seen and held.said.version < seen.version else None
 
 
 def why_none(witness: Witness, seen: Seen | None, least: RecordedNumber | None = None) -> str:

@@ -14,7 +14,7 @@ from kitops_orchestration.lineage.statements import Promotion
 from kitops_orchestration.lineage.statements.recorded import read
 from kitops_orchestration.lineage.statements.verdict import SeenCheckpoint
 from kitops_orchestration.promotion.checkpoint.memory import CheckpointMemory, FileMemory
-from kitops_orchestration.promotion.checkpoint.verify import Asked, RecordedNumber, Verifier
+from kitops_orchestration.promotion.checkpoint.verify import Asked, RecordedNumber, Verifier, recorded_numbers
 from kitops_orchestration.promotion.checks.builtin import NO_TRUST, CheckResult, versions_compared
 from kitops_orchestration.promotion.checks.facts import Facts
 from kitops_orchestration.promotion.records.history import promotions_of
@@ -63,23 +63,12 @@ def check_stage(
 
 
 def _least(facts: Facts, destination: Repository, limits: Limits) -> dict[str, RecordedNumber]:
-    """The highest numbers that promotions on record saw: of this version, and of what the stage has now.
-
-    Only records that are signed by somebody who is trusted today: who wrote a number that never was loses the say with
-    the role, or with the key.
-    """
+    """The highest numbers that promotions on record saw: of this version, and of what the stage has now."""
     found = [item for item in facts.evidence if item.is_verified]
     if facts.trust is not None and facts.current not in (None, facts.digest):
         entries = promotions_of(destination, facts.current, trust=facts.trust, limits=limits)
         found += [entry.record.evidence for entry in entries]
-    least: dict[str, RecordedNumber] = {}
-    for record in read(found, Promotion, predicate_types.PROMOTION)[0]:
-        for seen in record.predicate.verdict.checkpoints if record.predicate.verdict else ():
-            if seen.place not in least or least[seen.place].version < seen.version:
-                least[seen.place] = RecordedNumber(
-                    seen.version, str(record.evidence.descriptor.digest), record.evidence.signer
-                )
-    return least
+    return recorded_numbers(read(found, Promotion, predicate_types.PROMOTION)[0])
 
 
 def _judged(

@@ -65,6 +65,11 @@ def test_a_second_run_fetches_no_content(filled) -> None:
     assert not [path for method, path in again if "/blobs/" in path and method == "GET"]
     assert not [path for method, path in again if method == "GET" and "/manifests/sha256:" in path]
     assert first.to_json()["models"] == second.to_json()["models"]
+    tags = len([1 for method, path in again if method == "HEAD" and "/manifests/sha256-" not in path])
+    digests = sum(len(model.releases) for model in second.models)
+    assert tags == digests  # each has one
+    assert len([1 for _, path in again if path.endswith("/tags/list")]) == len(MODELS)
+    assert len(again) == len(MODELS) + tags + 3 * digests
 
 
 def test_with_only_new_an_unchanged_registry_costs_one_list_for_each_repository(filled) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kitops_orchestration.client import KitClient
@@ -204,6 +206,55 @@ def test_a_catalog_of_the_last_answers_takes_the_checkpoint_in_them_for_none_tha
     assert [item for item in not_in_order(site) if item.look == "bad"] == []
     assert "1 checkpoint by wes compared" in told
     assert "an older one may have been put back" in told
+
+
+def older_than_a_record_says(watched, kit):
+    """Two checkpoints, a promotion that saw the second one, and the first one at its tag again."""
+    watched.team.test_result(kit, result="PASSED")
+    watched.witness()
+    first = watched.raw().resolve(found_tag(watched))
+    watched.team.test_result(kit, result="FAILED")
+    assert watched.witness().version == 2
+    watched.promote(kit)
+    watched.raw().set_tag(found_tag(watched), first)
+    return "checkpoint 1 by wes was put back: a promotion on record saw number 2 (record sha256:"
+
+
+def test_who_remembers_nothing_hears_from_the_records_that_an_older_checkpoint_was_put_back(watched):
+    from kitops_orchestration.catalog.views.audit import not_in_order
+
+    kit = watched.team.pack()
+    said = older_than_a_record_says(watched, kit)
+    site, _, told = audited(watched, memory=type(watched.of_client)())
+    (item,) = [item for item in not_in_order(site) if item.word == "Put back"]
+    assert (item.look, said in item.reason) == ("bad", True)
+    assert "No checkpoint is compared" in told
+    assert said in str(site.models[0].releases[0].passport.witnessed[0].problem)
+    shown = passport(watched, kit).to_markdown()
+    assert "saw number 2" in shown
+    assert "Nothing is missing" not in shown
+
+
+@ONLINE
+def test_who_remembers_nothing_hears_from_the_records_that_a_checkpoint_is_gone(watched):
+    from kitops_orchestration.catalog.views.audit import not_in_order
+
+    older_than_a_record_says(watched, watched.team.pack())
+    repository = watched.raw()
+    repository.delete_manifest(repository.resolve(found_tag(watched)).digest)
+    site, _, _ = audited(watched, memory=type(watched.of_client)())
+    (item,) = [item for item in not_in_order(site) if "wes" in item.reason]
+    assert item.look == "bad"
+    assert "there is no checkpoint by wes any more: a promotion on record saw number 2" in item.reason
+
+
+def test_a_record_of_somebody_who_is_not_trusted_puts_no_checkpoint_back(watched):
+    kit = watched.team.pack()
+    older_than_a_record_says(watched, kit)
+    people = [replace(item, roles=frozenset()) if item.id == "rita" else item for item in watched.trust.identities]
+    without = replace(watched.trust, identities=tuple(people))
+    site, _, _ = audited(watched, memory=type(watched.of_client)(), trust=without)
+    assert "put back" not in str(site.models[0].checkpoints[0].problem)
 
 
 def test_a_memory_that_cannot_be_read_or_written_is_told(watched, monkeypatch, tmp_path):
