@@ -3,7 +3,7 @@
     python tools/airflow_pages.py            # write the pages
     python tools/airflow_pages.py --check    # exit 1 when a page is not what the code says
 
-What an operator does, takes and returns is its docstring; its example is the call in a file of ``examples/airflow``,
+Each operator has a page.  What it does, takes and returns is its docstring; its example is the call in a file of ``examples/airflow``,
 which the end-to-end suite runs; fields and options are those that Airflow itself is told.
 """
 
@@ -28,7 +28,13 @@ REFERENCE = ROOT / "docs" / "reference"
 EXAMPLES = ROOT / "examples" / "airflow"
 BEGIN, END = "<!-- {} -->", "<!-- end of what tools/airflow_pages.py writes -->"
 _ROLE = re.compile(r":\w+:`~?(?:[\w.]+\.)?(\w+)`")
+FOLDER = "airflow-operators"
+MADE = (
+    "<!-- This page is written by tools/airflow_pages.py: the docstring, and the call in an example that is run. -->\n"
+)
+NAVIGATION, END_NAVIGATION = "# operators: written by tools/airflow_pages.py", "# end of what it writes"
 _MODULES = ("airflow_kitops.operators", "airflow_kitops.sensors")
+_ONLY_PARSE = ("test_parse_cost.py",)
 _FIRST_EXAMPLES = {"KitPromoteOperator": "run_to_production.py", "KitTagSensor": "per_version.py"}
 """Where the first file by name does not show it best."""
 
@@ -93,32 +99,68 @@ def _makes(node: ast.stmt, name: str) -> bool:
     )
 
 
+def classes() -> dict[str, Any]:
+    """Return every operator and sensor by its name, in the order of their packages."""
+    loaded = [importlib.import_module(module) for module in _MODULES]
+    return {name: getattr(module, name) for module in loaded for name in module.__all__}
+
+
+def address(name: str) -> str:
+    """Return the page of an operator, seen from the reference."""
+    return f"{FOLDER}/{name.lower()}.md"
+
+
 def operators() -> str:
-    """Return one section for each operator and sensor."""
-    parts = []
-    for module in _MODULES:
-        loaded = importlib.import_module(module)
-        parts += [section(name, getattr(loaded, name)) for name in loaded.__all__]
-    return "\n".join(parts)
+    """Return the table that leads to the page of each operator and sensor."""
+    rows = ["| | what it does | example |", "|---|---|---|"]
+    for name, cls in classes().items():
+        first = told(cls.__doc__ or "")[0].split("\n\n")[0]
+        what = re.split(r"(?<=[.:])\s", " ".join(first.split()), maxsplit=1)[0].rstrip(":")
+        rows.append(f"| [`{name}`]({name.lower()}.md) | {_cell(what)} | `{example_of(name)[0]}` |")
+    return "\n".join(rows) + "\n"
 
 
-def section(name: str, cls: Any) -> str:
-    """Return what a page says of one operator."""
+def page_of(name: str, cls: Any) -> str:
+    """Return the page of one operator."""
     text, _, returned = told(cls.__doc__ or "")
     file, code = example_of(name)
     templated = ", ".join(f"`{field}`" for field in sorted(cls.template_fields))
     rows = [f"| `{parameter}` | {default} | {said} |" for parameter, default, said in parameters_of(cls)]
     parts = [
-        f"## {name}\n",
+        MADE,
+        f"# {name}\n",
+        f"`from {cls.__module__.rpartition('.')[0]} import {name}`\n",
         f"{text}\n",
+        "## Example\n",
         f"<!-- not run: the end-to-end suite runs the whole example -->\n```python\n{code}\n```\n",
-        f"From `examples/airflow/{file}`.\n",
+        f"From `examples/airflow/{file}`, which `{system_test_of(file)}` runs.\n",
+        "## Parameters\n",
         "\n".join(["| parameter | default | |", "|---|---|---|", *rows]) + "\n",
         f"Templated: {templated}.\n",
+        "What every task of Airflow takes it takes as well; [what is about all operators alike](../airflow.md#operators).\n",
     ]
     if returned:
-        parts.append(f"Returns {returned}\n")
+        parts += ["## Returns\n", f"{returned[:1].upper()}{returned[1:]}\n"]
     return "\n".join(parts)
+
+
+def system_test_of(file: str) -> str:
+    """Return the first end-to-end test that runs an example.
+
+    Raises:
+        LookupError: none does.
+    """
+    run = re.compile(rf"[\"']{re.escape(file.removesuffix('.py'))}(?:\.py)?[\"']")
+    tests = (ROOT / "tests" / "e2e" / "airflow").rglob("test_*.py")
+    for path in sorted(tests, key=lambda path: (path.name != "test_examples.py", len(path.parts), path.name)):
+        if path.name not in _ONLY_PARSE and run.search(path.read_text(encoding="utf-8")):
+            return str(path.relative_to(ROOT))
+    raise LookupError(f"no end-to-end test runs {file}")
+
+
+def navigation() -> str:
+    """Return the lines of the site's navigation."""
+    return "".join(f"          - reference/{address(name)}\n" for name in classes())
 
 
 def fields(connection_type: str) -> Callable[[], str]:
@@ -157,7 +199,7 @@ def _cell(text: str) -> str:
 
 
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
-    "airflow-operators.md": {"operators": operators},
+    f"{FOLDER}/index.md": {"operators": operators},
     "airflow-connections.md": {"fields of kitops": fields("kitops"), "fields of mlflow": fields("mlflow")},
     "airflow-configuration.md": {"options": options},
 }
@@ -168,24 +210,42 @@ def render(page: str) -> str:
     text = (REFERENCE / page).read_text(encoding="utf-8")
     for name, make in PAGES[page].items():
         begin = BEGIN.format(f"{name}: written by tools/airflow_pages.py")
-        before, found, rest = text.partition(begin)
-        if not found or END not in rest:
-            raise LookupError(f"{page}: no place for {name}")
-        text = f"{before}{begin}\n\n{make()}\n{END}{rest.partition(END)[2]}"
+        text = _between(text, begin, f"\n\n{make()}\n", END, page)
     return text
+
+
+def _between(text: str, begin: str, made: str, end: str, page: str) -> str:
+    before, found, rest = text.partition(begin)
+    if not found or end not in rest:
+        raise LookupError(f"{page}: no place for {begin}")
+    return f"{before}{begin}{made}{end}{rest.partition(end)[2]}"
+
+
+def files() -> dict[Path, str]:
+    """Return every file that is written here, as it has to be."""
+    site = ROOT / "mkdocs.yml"
+    made = {REFERENCE / page: render(page) for page in PAGES}
+    made |= {REFERENCE / address(name): page_of(name, cls) for name, cls in classes().items()}
+    made[site] = _between(
+        site.read_text(encoding="utf-8"), NAVIGATION, f"\n{navigation()}", f"          {END_NAVIGATION}", "mkdocs.yml"
+    )
+    return made
 
 
 def main() -> int:
     """Write the pages, or compare them."""
-    wrong = 0
-    for page in PAGES:
-        made, path = render(page), REFERENCE / page
-        if "--check" not in sys.argv:
-            path.write_text(made, encoding="utf-8")
-        elif made != path.read_text(encoding="utf-8"):
-            print(f"docs/reference/{page} is not what the code says: tools/airflow_pages.py writes it")
-            wrong = 1
-    return wrong
+    wanted = files()
+    left = [path for path in (REFERENCE / FOLDER).glob("*.md") if path not in wanted]
+    if "--check" not in sys.argv:
+        for path, text in wanted.items():
+            path.write_text(text, encoding="utf-8")
+        for path in left:
+            path.unlink()
+        return 0
+    behind = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in sorted({*behind, *left}):
+        print(f"{path.relative_to(ROOT)} is not what the code says: tools/airflow_pages.py writes it")
+    return 1 if behind or left else 0
 
 
 if __name__ == "__main__":
