@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -43,6 +44,8 @@ class DevTools:
         """What the browser had to say about the pages: errors, refusals of the content policy."""
         self.asked: list[str] = []
         """Every address that was asked for."""
+        self.answers: dict[str, int] = {}
+        """The status of the last answer of each address."""
         tab = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -65,7 +68,24 @@ class DevTools:
 
     def open(self, page: Path, query: str = "") -> None:
         """Load a page from the disk."""
-        self._going(lambda: self._call("Page.navigate", url=page.as_uri() + query))
+        self.go(page.as_uri() + query)
+
+    def go(self, address: str) -> None:
+        """Load a page from its address."""
+        self._going(lambda: self._call("Page.navigate", url=address))
+
+    def log_in(self, address: str, cookie: str, value: str) -> None:
+        """Have a cookie for a server, as after a login there."""
+        self._call("Network.setCookie", name=cookie, value=value, url=address)
+
+    def save_into(self, folder: Path) -> None:
+        """Put what a page gives as a download into a folder."""
+        self._call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder), eventsEnabled=False)
+
+    def picture(self, path: Path) -> None:
+        """Write the whole page as it is seen into a file."""
+        told = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(told["data"]))
 
     def ask(self, expression: str) -> Any:
         """Return what an expression is on this page, as JSON; a promise is waited for."""
@@ -150,6 +170,8 @@ class DevTools:
             self._loaded = True
         elif kind == "Network.requestWillBeSent":
             self.asked.append(told["request"]["url"])
+        elif kind == "Network.responseReceived":
+            self.answers[told["response"]["url"]] = told["response"]["status"]
         elif kind == "Log.entryAdded":
             self.said.append(told["entry"]["text"])
         elif kind == "Runtime.exceptionThrown":

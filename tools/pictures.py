@@ -310,7 +310,7 @@ def take(server: Airflow, page: Browser, folder: Path) -> None:
     page.show(
         f"{server.url}/dags/approve_and_promote/runs/{run}/tasks/approve/required_actions", "Waits for your decision"
     )
-    page.send("Emulation.setDeviceMetricsOverride", **{**SIZE, "height": 2200}, deviceScaleFactor=1, mobile=False)
+    page.send("Emulation.setDeviceMetricsOverride", **{**SIZE, "height": 2600}, deviceScaleFactor=1, mobile=False)
     page.picture(folder / "approval.png")
     page.send("Emulation.setDeviceMetricsOverride", **SIZE, deviceScaleFactor=1, mobile=False)
 

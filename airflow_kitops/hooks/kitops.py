@@ -185,12 +185,12 @@ class KitOpsHook(BaseHook):
         try:
             client = self.client.bare
         except KitOpsError as error:
-            return False, f"connection: {error_text(error)}"
+            return False, f"connection: {_in_one_line(error)}"
         try:
             require_folder(self.settings.registry)
             client.check()
         except KitOpsError as error:
-            return False, f"{wrong_part(error)}: {error_text(error)}"
+            return False, f"{wrong_part(error)}: {_in_one_line(error)}"
         return True, f"{self.settings.registry or 'Docker configuration'} answers"
 
     def trusted(self, reference: Named, *, verify: bool | None = None) -> Reference:
@@ -203,6 +203,10 @@ class KitOpsHook(BaseHook):
         if not (is_signature_required() if verify is None else verify):
             return where
         return where.with_digest(self.client.verify(where).digest)
+
+
+def _in_one_line(error: KitOpsError) -> str:
+    return error_text(error).replace("\n", "; ")  # where the form shows it, a line's end is a blank
 
 
 def _read(connection: StoredConnection, extra: Mapping[str, Any]) -> ConnectionSettings:

@@ -18,6 +18,7 @@ from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
     from kitops_orchestration.catalog import Catalog
+    from kitops_orchestration.presentation.page import Link
 
 FAILED_SECONDS = 5
 """How long a failure is told without asking again: readers that waited for it do not each wait for one of their own."""
@@ -50,11 +51,14 @@ class LiveSite:
         self._files: Mapping[str, bytes] = {}
         self._failure: tuple[str, float, KitOpsError] | None = None
 
-    def answer(self, name: str, path: str, read: Callable[[], Catalog]) -> Response:
-        """Return the file at ``path`` of the site about ``name``; ``read`` is asked where none is fresh."""
+    def answer(self, name: str, path: str, read: Callable[[], Catalog], *, above: Link) -> Response:
+        """Return the file at ``path`` of the site about ``name``; ``read`` is asked where none is fresh.
+
+        ``above`` is the page that the site belongs to, seen from the site's folder.
+        """
         with self._lock:
             if name != self._name or self._clock() - self._made_at > FRESH_SECONDS:
-                self._files = dict(site_files(self._asked(name, read)))
+                self._files = dict(site_files(self._asked(name, read), above=above))
                 self._name, self._made_at = name, self._clock()
             files = self._files
         content, kind = files.get(path or "index.html"), _KINDS.get(path.rpartition(".")[2], "text/html; charset=utf-8")

@@ -69,7 +69,10 @@ class LiveSites:
                 self._sites.pop(next(iter(self._sites)), None)  # memory stays bounded, whatever readers look at
             site = self._sites.setdefault(asset_id, LiveSite())
         try:
-            return site.answer(where.name, path, lambda: KitOpsHook(page_conn_id()).client.bare.catalog(where))
+            above = Link("ModelKit", f"../../{asset_id}")  # a frame of another program has no back button
+            return site.answer(
+                where.name, path, lambda: KitOpsHook(page_conn_id()).client.bare.catalog(where), above=above
+            )
         except (KitOpsError, AirflowException) as error:
             return HTMLResponse(html.render(warning_page(str(error))), status_code=502)
 
@@ -79,14 +82,17 @@ def show_models() -> str:
     with create_session() as session:
         wanted = or_(AssetModel.uri.startswith("oci://"), AssetModel.group == "model")
         found = session.scalars(select(AssetModel).where(wanted).order_by(AssetModel.name)).all()
-        rows = [(asset.id, asset.name, asset.uri) for asset in found]
+        rows = [(asset.id, asset.name, asset.uri) for asset in found if _named_repository(asset.uri) is not None]
     return html.render(models_page(rows))
 
 
 def find_passport(uri: str, digest: DigestText) -> HTMLResponse | RedirectResponse:
     """Lead from a task's link to the passport of its ModelKit, where an asset of Airflow is its repository."""
     with create_session() as session:
-        found = session.scalars(select(AssetModel.id).where(AssetModel.uri == uri).limit(1)).first()
+        # An asset may be one tag of the repository; the one that is all of it sorts before.
+        tagged = AssetModel.uri.startswith(f"{uri}:", autoescape=True)
+        wanted = select(AssetModel.id).where(or_(AssetModel.uri == uri, tagged)).order_by(AssetModel.uri).limit(1)
+        found = session.scalars(wanted).first()
     if found is not None:
         return RedirectResponse(f"models/{found}/{digest}")
     text = f"No asset of Airflow is {uri}: declare one with modelkit_asset(…), for example as an outlet of the task."
@@ -140,10 +146,18 @@ def _repository_of(asset_id: int) -> Reference:
     with create_session() as session:
         asset = session.get(AssetModel, asset_id)
         uri = asset.uri if asset is not None else ""
+    where = _named_repository(uri)
+    if where is None:
+        raise HTTPException(404, "this asset is no repository of ModelKits")
+    return where
+
+
+def _named_repository(uri: str) -> Reference | None:
+    """Return the repository that an asset's URI names; ``None`` for what is none, as a model of MLflow."""
     try:
         return Reference.parse(uri.removeprefix("oci://")).without_target()
-    except KitOpsError as error:
-        raise HTTPException(404, "this asset is no repository of ModelKits") from error
+    except KitOpsError:
+        return None
 
 
 def _answered(ask: Callable[[KitOpsHook], Any]) -> str:

@@ -19,26 +19,31 @@ from kitops_orchestration.catalog.views.version import version_values
 
 if TYPE_CHECKING:
     from kitops_orchestration.catalog.model import Catalog, DataSet, Model
+    from kitops_orchestration.presentation.page import Link
 
 ASSETS = (addresses.STYLE, addresses.SCRIPT, addresses.ICON)
 
 
-def site_files(site: Catalog) -> Iterator[tuple[str, bytes]]:
+def site_files(site: Catalog, *, above: Link | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield every file of the site with its path, one at a time.
+
+    ``above`` leads out of the site to the page that it belongs to; its address begins at the site's own folder.
 
     Raises:
         MissingExtraError: Jinja2 is not installed.
     """
     events, data_sets = event_rows(site), site.data_sets()
-    for path, text in _texts(site, events, data_sets):
+    for path, text in _texts(site, events, data_sets, above):
         yield path, text.encode("utf-8", "replace")
     for name in ASSETS:
         yield name, asset(name)
 
 
-def _texts(site: Catalog, events: list[Any], data_sets: tuple[DataSet, ...]) -> Iterator[tuple[str, str]]:
+def _texts(
+    site: Catalog, events: list[Any], data_sets: tuple[DataSet, ...], above: Link | None
+) -> Iterator[tuple[str, str]]:
     def page(template: str, path: str, values: dict[str, Any]) -> tuple[str, str]:
-        return path, render(template, path, {"site": site, **values})
+        return path, render(template, path, {"site": site, "above": above, **values})
 
     for path, values in board_pages(site, events):
         yield page("board.html", path, values)

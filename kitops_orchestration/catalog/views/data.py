@@ -23,7 +23,7 @@ def data_values(site: Catalog, data: DataSet, all_of_them: Sequence[DataSet]) ->
     models = {model.name for model, _, _ in data.uses}
     lead = (
         f"{counted(len(data.uses), 'version')} of {counted(len(models), 'model')} name it; "
-        f"{counted(len(running), 'place')} run one of them."
+        f"{counted(len(running), 'place')} {'runs' if len(running) == 1 else 'run'} one of them."
     )
     others = [item for item in all_of_them if item.name == data.name and item.identity != data.identity]
     return {"data": data, "running": running, "rows": rows, "lead": lead, "others": others}

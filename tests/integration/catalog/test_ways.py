@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kitops_orchestration.catalog import addresses
-from tests.integration.catalog.devtools import DevTools
+from tests.devtools import DevTools
 
 HERE = Path(__file__).resolve().parent
 

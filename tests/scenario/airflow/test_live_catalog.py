@@ -19,8 +19,11 @@ from airflow_kitops.operators import KitPackOperator, KitPromoteOperator
 from airflow_kitops.ui import model_page
 from airflow_kitops.ui.live_site import FRESH_SECONDS, LiveSite
 from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.presentation.page import Link
 
 pytest.importorskip("jinja2")
+
+ABOVE = Link("ModelKit", "../../7")
 
 
 @pytest.fixture
@@ -50,7 +53,10 @@ def test_the_pages_are_those_of_the_catalog_on_a_disk(packed: dict, tmp_path: Pa
         content = (tmp_path / "site" / path).read_bytes()
         moment = re.compile(rb"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::\d\dZ)?")
         if path != "catalogue.json":  # it says into which folder it was written
-            assert moment.sub(b"", live.body) == moment.sub(b"", content), path
+            back = re.compile(rb'<li><a href="[./]*\.\./\.\./7">ModelKit</a></li>')
+            body, links = back.subn(b"", live.body)
+            assert moment.sub(b"", body) == moment.sub(b"", content), path
+            assert links == path.endswith(".html")
         assert "frame-ancestors 'self'" in live.headers["content-security-policy"]
     assert sites.show(7, "").headers["content-type"].startswith("text/html")
     assert sites.show(7, "style.css").headers["content-type"].startswith("text/css")
@@ -90,11 +96,11 @@ def test_the_registry_is_asked_once_while_somebody_clicks_through(packed: dict) 
         return KitOpsHook().client.catalog(packed["reference"].partition("@")[0].removesuffix(":v1"))
 
     for _ in range(3):
-        site.answer("team/iris", "index.html", read)
+        site.answer("team/iris", "index.html", read, above=ABOVE)
     assert len(asked) == 1
     now[0] += FRESH_SECONDS + 1
-    site.answer("team/iris", "index.html", read)
-    site.answer("team/another", "index.html", read)
+    site.answer("team/iris", "index.html", read, above=ABOVE)
+    site.answer("team/another", "index.html", read, above=ABOVE)
     assert len(asked) == 3
 
 
@@ -116,9 +122,9 @@ def test_readers_that_waited_for_a_failure_do_not_each_wait_for_their_own() -> N
     site = LiveSite(clock=lambda: now[0])
     for _ in range(8):
         with pytest.raises(KitOpsError):
-            site.answer("registry.example/iris", "", read)
+            site.answer("registry.example/iris", "", read, above=ABOVE)
     assert asked == [0.0]
     now[0] += 6
     with pytest.raises(KitOpsError):
-        site.answer("registry.example/iris", "", read)
+        site.answer("registry.example/iris", "", read, above=ABOVE)
     assert asked == [0.0, 6.0]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,17 +76,45 @@ def test_the_list_links_to_each_model() -> None:
     assert "modelkit_asset" in html.render(models_page([]))
 
 
-def test_a_tasks_link_leads_to_the_passport_of_an_asset_and_to_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def assets(monkeypatch: pytest.MonkeyPatch, *uris: str) -> None:
+    """Airflow's own table of assets, numbered from 7, without Airflow's database."""
     database = create_engine("sqlite://", poolclass=StaticPool)
     AssetModel.__table__.create(database)
     with Session(database) as session:
-        session.execute(
-            AssetModel.__table__.insert().values(
-                id=7, name="iris", uri="oci://reg.example/team/iris", group="model", extra={}
-            )
-        )
+        rows = [
+            {"id": 7 + at, "name": f"{at} iris", "uri": uri, "group": "model", "extra": {}}
+            for at, uri in enumerate(uris)
+        ]
+        session.execute(AssetModel.__table__.insert(), rows)
         session.commit()
-    monkeypatch.setattr(model_page, "create_session", lambda: Session(database))  # Airflow's own, without its database
+    monkeypatch.setattr(model_page, "create_session", lambda: Session(database))
+
+
+def test_the_list_leaves_out_what_has_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = "file:///srv/models/team/iris"
+    assets(
+        monkeypatch, "mlflow://mlflow_default/models/iris@champion", "oci://reg.example/team/iris:production", folder
+    )
+    assert re.findall(r'href="models/(\d+)"', model_page.show_models()) == ["8", "9"]
+
+
+@pytest.mark.parametrize(
+    ("uris", "found"),
+    [
+        (["oci://reg.example/team/iris2", "oci://reg.example/team/iris:production"], 8),
+        (["oci://reg.example/team/iris:production", "oci://reg.example/team/iris"], 8),
+    ],
+)
+def test_an_asset_that_is_one_tag_of_the_repository_has_its_page_too(
+    monkeypatch: pytest.MonkeyPatch, uris: list[str], found: int
+) -> None:
+    assets(monkeypatch, *uris)
+    led = model_page.find_passport("oci://reg.example/team/iris", "sha256:" + "a" * 64)
+    assert led.headers["location"].startswith(f"models/{found}/")
+
+
+def test_a_tasks_link_leads_to_the_passport_of_an_asset_and_to_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    assets(monkeypatch, "oci://reg.example/team/iris")
     digest = "sha256:" + "a" * 64
 
     known = model_page.find_passport("oci://reg.example/team/iris", digest)
