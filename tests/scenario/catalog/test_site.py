@@ -12,7 +12,11 @@ import pytest
 
 from kitops_orchestration.catalog import addresses, environment, pages
 from kitops_orchestration.catalog.publish import publish
+from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.oci.reference import folder_registry
+from kitops_orchestration.testing.builders import make_context_dir
+from tests.scenario.catalog.conftest import read
 
 TEMPLATES = Path(environment.__file__).parent / "templates"
 
@@ -154,3 +158,12 @@ def test_without_jinja_the_error_names_the_extra(sample, tmp_path, monkeypatch) 
         assert not (tmp_path / "site").exists()
     finally:
         environment._environment.cache_clear()
+
+
+def test_a_version_that_says_no_time_is_not_said_to_be_of_utc(tmp_path) -> None:
+    client = KitClient(folder_registry(tmp_path / "models"))
+    client.pack(make_context_dir(tmp_path / "wine"), "wine:1.0.0")
+    client.catalog(str(client.registry), into=tmp_path / "site")
+    told = [read(page.read_text(encoding="utf-8")).text for page in (tmp_path / "site" / "m").rglob("*.html")]
+    assert any("made no time stated" in text for text in told)
+    assert not any("no time stated UTC" in text for text in told)
