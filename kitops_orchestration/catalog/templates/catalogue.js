@@ -35,7 +35,9 @@
   window.catalogue = {
     index: function (found) {
       rows = found.map(function (row) {
-        return { row: row, text: folded(row.slice(1, 3).concat(row[4] || "").join(" ")), name: folded(row[1]) };
+        // What is shown of a version ends with the beginning of its digest, and the last of the row is the rest of that.
+        var rest = (row[0] === "version" ? "" : " ") + (row[4] || "");
+        return { row: row, text: folded(row[1] + " " + row[2] + rest), name: folded(row[1]) };
       });
       show();
     },
@@ -52,7 +54,7 @@
     return sum;
   }
   function show() {
-    var words = folded(field.value).split(/\s+/).filter(Boolean);
+    var words = folded(field.value).split(/@?sha(?:256|512):|\s+/).filter(Boolean);
     hits.replaceChildren();
     hits.hidden = !words.length;
     if (!words.length || !rows) return;

@@ -146,10 +146,15 @@ def test_search_finds_models_data_people_and_licences_by_keyboard(browser, sampl
     assert "<title>focus A</title>" in shown  # the arrow went from the field to the first result
 
 
-def test_search_finds_a_piece_from_the_middle_of_a_digest(browser, sample) -> None:
-    release = sample.catalog.models[1].releases[2]
-    page = sample.site / addresses.version_page(sample.catalog.models[1].name, release.digest)
-    driven = with_script(page, _TYPE.replace("WORDS", release.digest[30:44]))
+@pytest.mark.parametrize(
+    "words", ["{digest:.19}", "{name}@{digest}", *(f"piece {start}" for start in (7, 17, 23, 30, 57))]
+)
+def test_search_finds_any_piece_of_a_digest_and_a_whole_one(browser, sample, words) -> None:
+    model, release = sample.catalog.models[1], sample.catalog.models[1].releases[2]
+    page = sample.site / addresses.version_page(model.name, release.digest)
+    at = int(words.removeprefix("piece ")) if words.startswith("piece") else 0
+    asked = release.digest[at : at + 14] if at else words.format(name=model.name, digest=release.digest)
+    driven = with_script(page, _TYPE.replace("WORDS", asked))
     shown, _ = browser.open(driven)
     assert hits(shown) == [f"{sample.catalog.models[1].name} {release.name}"]
     link = re.findall(r'<div class="hits".*?href="(.*?)"', shown, re.DOTALL)[0]

@@ -23,6 +23,7 @@ from kitops_orchestration.client import KitClient
 from kitops_orchestration.oci.auth.credentials import Credential, StaticCredentials
 from kitops_orchestration.testing.builders import make_context_dir
 from kitops_orchestration.testing.registry import EmbeddedRegistry
+from tests.devtools import DevTools
 from tests.e2e.secrets_hunt import Hunt
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "airflow"
@@ -92,17 +93,25 @@ class Airflow:
         tail = (self.home / "standalone.log").read_text(errors="replace")[-4000:]
         raise AssertionError(f"waited {seconds} s in vain until {what}\n{tail}")
 
-    def _headers(self, user: str) -> dict[str, str]:
+    def token(self, user: str) -> str:
+        """Log a user in."""
         if user not in self._tokens:
             login = {"username": user, "password": self._passwords[user]}
             answer = requests.post(f"{self.url}/auth/token", json=login, timeout=30)
             self._tokens[user] = answer.json()["access_token"]
             self._hunt.plant("standalone Airflow: token of a person", self._tokens[user])
-        return {"Authorization": f"Bearer {self._tokens[user]}"}
+        return self._tokens[user]
+
+    def _headers(self, user: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(user)}"}
+
+    def get(self, address: str, *, user: str = "alice") -> requests.Response:
+        """Fetch what an address of this Airflow has, as a user."""
+        return requests.get(address, headers=self._headers(user), timeout=60)
 
     def page(self, path: str, *, user: str = "alice") -> str:
         """Fetch a page of the plugin as a user."""
-        answer = requests.get(f"{self.url}{path}", headers=self._headers(user), timeout=60)
+        answer = self.get(f"{self.url}{path}", user=user)
         assert answer.ok, f"{path}: {answer.status_code} {answer.text[:2000]}"
         return answer.text
 
@@ -148,6 +157,20 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def browser(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevTools]:
+    """Chromium, where alice has logged in."""
+    program = shutil.which("chromium")
+    if program is None:
+        message = "chromium is not installed (apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with DevTools(program, tmp_path_factory.mktemp("browser")) as started:
+        started.log_in(airflow.url, "_token", airflow.token("alice"))
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -282,6 +305,11 @@ def airflow(
         server.stop()
 
 
+def _without_pages(extra: dict[str, Any]) -> dict[str, Any]:
+    """A connection that names no page of the registry's own: links lead to Airflow's."""
+    return {name: value for name, value in extra.items() if name != "web_url_template"}
+
+
 def _environment(
     home: Path, port: int, registry: EmbeddedRegistry, connection: dict[str, Any], large: Path
 ) -> dict[str, str]:
@@ -310,6 +338,7 @@ def _environment(
             {"type": "file", "log_file_path": str(home / "openlineage.jsonl"), "append": True}
         ),
         "AIRFLOW_CONN_KITOPS_DEFAULT": json.dumps(connection),
+        "AIRFLOW_CONN_KITOPS_PLAIN": json.dumps({**connection, "extra": _without_pages(connection["extra"])}),
         "AIRFLOW__KITOPS__MLFLOW_WEBHOOK_CONN_ID": "mlflow_default",
         "AIRFLOW__KITOPS__PAGE_CONN_ID": "kitops_stored",  # in Airflow's database, as most people keep connections
         "KITOPS_EXAMPLE_REGISTRY": registry.host,

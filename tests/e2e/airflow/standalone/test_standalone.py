@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
 from typing import Any
+from urllib.parse import urldefrag, urljoin
 
 import pytest
 import requests
@@ -173,13 +175,29 @@ def _watched(airflow) -> dict[str, str] | None:
     return stored[0]["value"] if stored else None
 
 
-def test_only_who_may_approves_and_the_record_says_who(airflow, client) -> None:
+def look_at_the_card(airflow, browser, run: str) -> None:
+    """What an approver sees: by day and at night, and on a phone nothing of ours is wider than Airflow's panel."""
+    browser.said.clear()
+    for width, is_dark in ((1200, False), (1200, True), (390, False)):
+        browser.show(width, is_dark=is_dark)
+        browser.go(f"{airflow.url}/dags/approve_and_promote/runs/{run}/tasks/approve/required_actions")
+        browser.until("document.body.innerText.includes('Waits for your decision')")
+        fields = "[...document.querySelectorAll('input, textarea')].map(it => it.name || it.id)"
+        assert {"intended-use", "limitations"} <= {name.removeprefix("element_") for name in browser.until(fields)}
+        wide = "[...document.querySelectorAll('table')].filter(it => it.scrollWidth > it.parentElement.clientWidth)"
+        assert browser.ask(f"{wide}.map(it => it.innerText)") == []
+        assert browser.ask("document.documentElement.scrollWidth") <= width
+    assert browser.said == []
+
+
+def test_only_who_may_approves_and_the_record_says_who(airflow, client, browser) -> None:
     run = airflow.trigger("approve_and_promote")
     path = f"/dags/approve_and_promote/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
     airflow.wait(
         "somebody is asked",
         lambda: airflow.task("approve_and_promote", run, "approve")["state"] in ("awaiting_input", "failed"),
     )
+    look_at_the_card(airflow, browser, run)
     time.sleep(SETTLING_SECONDS)
     asked = airflow.call("GET", path)
     digest = str(client.resolve("team/wine:v1.0.0").digest)
@@ -252,6 +270,113 @@ def test_the_modelkit_page_shows_stages_and_passports_to_those_who_may_see_asset
     passport = airflow.page(f"/kitops/models/{asset['id']}/{digest}")
     assert digest in passport
     assert f'href="../{asset["id"]}"' in passport
+
+
+def test_the_test_button_says_which_part_of_a_connection_is_wrong(airflow, browser, connection, registry) -> None:
+    browser.show(1200, is_dark=False)
+    parts = {
+        "credentials": {"password": "wrong-password"},
+        "host": {"port": 9},
+        "TLS": {"extra": {**connection["extra"], "plain_http": False}},
+        "repository": {},
+    }
+    for part, wrong in parts.items():
+        stored = {**connection, **wrong, "connection_id": f"wrong_{part}"}
+        airflow.call("POST", "/connections", json={**stored, "extra": json.dumps(stored["extra"])})
+    for part in parts:
+        if part == "repository":
+            registry.fail_next(path_contains="kitops-orchestration-check/tags", status=403, code="DENIED", times=9)
+        browser.go(f"{airflow.url}/connections")
+        row = f"[...document.querySelectorAll('tr')].find(it => it.innerText.includes('wrong_{part}'))"
+        button = f"{row}?.querySelector('button[aria-label=\"Test Connection\"]')"
+        browser.until(f"{button}?.disabled === false")
+        browser.click(button, goes=False)
+        told = browser.until("(/Test Connection Failed[^]*/.exec(document.body.innerText) || [''])[0]")
+        assert told.splitlines()[1].startswith(f"{part}: "), told
+    registry.clear_faults()
+
+
+def test_a_person_walks_from_a_tasks_link_through_every_page_and_back(airflow, client, browser, tmp_path) -> None:
+    run = airflow.trigger("shown")
+    assert airflow.finish("shown", run) == "success"
+    links = airflow.call("GET", f"/dags/shown/dagRuns/{run}/taskInstances/inspect/links")["extra_links"]
+    release = str(client.resolve("team/wine:production").digest)
+    browser.said.clear()
+    browser.answers.clear()
+    browser.show(1200, is_dark=False)
+    browser.go(links["ModelKit"])
+    (asset,) = airflow.call("GET", "/assets", params={"name_pattern": "approved wine"})["assets"]
+    home = f"{airflow.url}/kitops/models/{asset['id']}"
+    assert browser.ask("location.href") == f"{home}/{release}"
+    assert browser.ask("document.querySelector('.ref').textContent").endswith(release)
+    browser.click(named(f"{client.registry}/team/wine"))
+    browser.click(named("Catalog"))
+    assert browser.ask("document.querySelector('h1').textContent") == "Board"
+    browser.click(named("team/wine", "main"))
+    browser.click("document.querySelector('button.go')")  # of two versions, the newest are chosen
+    browser.until("document.querySelector('#compare table') !== null")
+    browser.click(named("team/wine", "main"))
+    browser.click(named("v1.0.0", "main"))
+    assert browser.ask("document.querySelector('h1').textContent") == "winev1.0.0"
+    browser.click(named("Data"))
+    browser.click(named("training", "main"))
+    browser.press("/", 191)
+    browser.write(release[20:34])
+    browser.until("document.querySelectorAll('#hits a').length > 0")
+    browser.press("ArrowDown", 40)
+    browser.press("Enter", 13, goes=True)
+    assert browser.ask("location.pathname").endswith(f"{release.replace(':', '-')}.html")
+    browser.click(named("Audit"))
+    browser.click('document.querySelector(\'main a[href^="20"][href$=".html"]\')')
+    rows = "document.querySelectorAll('#events tbody tr:not([hidden])').length"
+    everything = browser.ask(rows)
+    browser.ask(
+        "(box => { box.value = 'approval'; box.dispatchEvent(new Event('input', {bubbles: true})); })"
+        "(document.getElementById('filter-kind'))"
+    )
+    approvals = browser.ask(rows)
+    assert 0 < approvals < everything
+    browser.save_into(tmp_path)
+    browser.click("document.getElementById('filter-csv')", goes=False)
+    (table,) = airflow.wait("the rows are saved", lambda: list(tmp_path.glob("*.csv")), seconds=60)
+    assert len(table.read_text().splitlines()) == 1 + approvals
+    browser.click(named("ModelKit"))
+    assert browser.ask("location.href") == home
+    browser.click(named("ModelKits"))
+    assert browser.said == []
+    assert {address: status for address, status in browser.answers.items() if status >= 400} == {}
+
+
+def named(text: str, inside: str = "body") -> str:
+    return f"[...document.querySelectorAll('{inside} a')].find(it => it.textContent.trim() === {text!r})"
+
+
+def test_every_address_on_every_page_answers_and_no_page_is_wider_than_a_phone(airflow, browser) -> None:
+    answers, pages, waiting = {}, [], [f"{airflow.url}/kitops/models"]
+    while waiting:
+        address = waiting.pop()
+        answer = airflow.get(address, user="carol")
+        answers[address] = answer.status_code
+        if "html" not in answer.headers["content-type"]:
+            continue
+        pages.append(address)
+        for target in re.findall(r'(?:href|src|action)="([^"]*)"', answer.text):
+            found = urldefrag(urljoin(answer.url, html.unescape(target)))[0]
+            assert found.startswith(f"{airflow.url}/kitops/"), f"{address} leads to {found}"
+            if found not in answers and found not in waiting:
+                waiting.append(found)
+    assert {address: status for address, status in answers.items() if status != 200} == {}
+    assert {".html", ".csv", ".css", ".js"} <= {f".{address.rpartition('.')[2]}" for address in answers}
+    browser.said.clear()
+    browser.show(390, is_dark=True)
+    (asset,) = airflow.call("GET", "/assets", params={"name_pattern": "approved wine"})["assets"]
+    for address in pages:
+        if "/models/" in address and f"/models/{asset['id']}" not in address:
+            continue  # of the same kinds
+        browser.go(address)
+        assert browser.ask("document.documentElement.scrollWidth") <= 390, address
+        assert max(browser.ask("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)")) < 64
+    assert browser.said == []
 
 
 def test_marking_a_running_push_as_failed_stops_it(airflow, client, registry) -> None:
