@@ -55,6 +55,7 @@ GIVEN = {
     "stage_repository",
     "witnessed",
     "named",
+    "of_one_moment",
 }
 GIVEN |= {"source_tag", "rollback_of", "right_repository", "stage", "policy", "reason", "to", "limit", "until"}
 """What the client's methods give to the core themselves, by arguments of their own or by what is bound."""
