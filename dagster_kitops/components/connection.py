@@ -41,7 +41,7 @@ def _beside_the_yaml(context: dg.ResolutionContext, value: str | None) -> str | 
 
     What is no file (``env://NAME``, ``awskms:///…``, ``pkcs11:…``) and an absolute path stay as they are.
     """
-    named = context.resolve_value(value)
+    named: str | None = context.resolve_value(value, as_type=str)
     if named is None or _IS_NO_FILE.match(named):
         return named
     # The folder alone is resolved: the file may be a link that is turned to another one while this runs.
