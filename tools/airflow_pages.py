@@ -3,8 +3,8 @@
     python tools/airflow_pages.py            # write the pages
     python tools/airflow_pages.py --check    # exit 1 when a page is not what the code says
 
-Each operator has a page.  What it does, takes and returns is its docstring; its example is the call in a file of ``examples/airflow``,
-which the end-to-end suite runs; fields and options are those that Airflow itself is told.
+Each operator has a page.  What it does, takes and returns is its docstring; its example is the call in a file of
+``examples/airflow``, which the end-to-end suite runs; fields and options are those that Airflow itself is told.
 """
 
 from __future__ import annotations
@@ -137,7 +137,10 @@ def page_of(name: str, cls: Any) -> str:
         "## Parameters\n",
         "\n".join(["| parameter | default | |", "|---|---|---|", *rows]) + "\n",
         f"Templated: {templated}.\n",
-        "What every task of Airflow takes it takes as well; [what is about all operators alike](../airflow.md#operators).\n",
+        (
+            "What every task of Airflow takes it takes as well; "
+            "[what is about all operators alike](../airflow.md#operators).\n"
+        ),
     ]
     if returned:
         parts += ["## Returns\n", f"{returned[:1].upper()}{returned[1:]}\n"]
