@@ -109,7 +109,9 @@ def pytest_runtest_makereport(
     An orchestrator, for instance, takes whatever a step raises, and reports a step that failed.
     """
     report = yield
-    most = item.config.getoption("timeout") or float(item.config.getini("timeout"))
+    own = item.get_closest_marker("timeout")  # what a test says of itself counts before all else, as for what stops it
+    said = own.args[0] if own is not None and own.args else (own.kwargs.get("timeout") if own is not None else None)
+    most = said or item.config.getoption("timeout") or float(item.config.getini("timeout"))
     if report.passed and most and call.duration >= most:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} took {call.duration:.0f} s and passed; it was to be stopped after {most:g} s"
