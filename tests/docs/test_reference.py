@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -147,6 +148,11 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    # What the theme adds is not looked at by the build: a button that edits a page leads nowhere without a repository.
+    for page in (tmp_path / "index.html", tmp_path / "how-to" / "diff.html"):
+        links = re.findall(r'<a [^>]*?href="([^"#?:]+)[#?]?[^":]*"', page.read_text(encoding="utf-8"))
+        assert len(links) > 50
+        assert [link for link in links if not (page.parent / unquote(link)).exists()] == []
 
 
 def test_every_verb_is_a_method_of_the_same_name() -> None:
