@@ -126,3 +126,15 @@ def test_what_the_readme_has_people_make_is_not_taken_for_a_change(root: Path) -
     for name in made:
         asked = subprocess.run(["git", "check-ignore", "--quiet", f"{name}/pyvenv.cfg"], cwd=root, check=False)
         assert asked.returncode == 0, f".gitignore does not have {name}/"
+
+
+def test_the_version_that_is_stated_has_a_closed_part_in_the_changelog() -> None:
+    date, text = release.sections()[release.version()]
+    assert date
+    heads = re.findall(r"^### (.+)$", text, re.MULTILINE)
+    assert heads == [
+        name for name in ("Security", "Added", "Changed", "Deprecated", "Fixed", "Removed") if name in heads
+    ]
+    points = [" ".join(point.split()) for point in re.split(r"^- ", text, flags=re.MULTILINE)[1:]]
+    assert len(points) == len(set(points))
+    assert max(map(len, text.splitlines())) <= 160
