@@ -137,4 +137,3 @@ def test_the_version_that_is_stated_has_a_closed_part_in_the_changelog() -> None
     ]
     points = [" ".join(point.split()) for point in re.split(r"^- ", text, flags=re.MULTILINE)[1:]]
     assert len(points) == len(set(points))
-    assert max(map(len, text.splitlines())) <= 160
