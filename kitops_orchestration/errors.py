@@ -170,7 +170,11 @@ class AccessDeniedError(AuthenticationError):
 
 
 class NotFoundError(RegistryError, LookupError):
-    """The reference, blob or repository does not exist."""
+    """The reference, blob or repository does not exist; ``codes`` are the specification's, if any was said."""
+
+    def __init__(self, message: str, *, codes: tuple[str, ...] = (), **where: Any) -> None:
+        super().__init__(message, **where)
+        self.codes = codes
 
 
 class RegistryResponseError(RegistryError):

@@ -36,6 +36,8 @@ class Abilities:
     min_chunk_bytes: int = 0
     refused_mounts: set[tuple[str, str]] = field(default_factory=set)
     """Pairs of repositories, from and to, between which no mount is asked for again."""
+    lists_of: set[str] = field(default_factory=set)
+    """Repositories of which the API listed referrers."""
     silent_tag_lists: set[str] = field(default_factory=set)
     """Repositories whose tags one small answer does not hold: they are not asked for once more."""
 

@@ -41,7 +41,8 @@ def error_for(response: Response, *, operation: str, reference: str) -> Registry
     if status == 403:
         return AccessDeniedError(message, advice="ask for this right on the repository", **where)
     if status == 404:
-        return NotFoundError(message, advice="check registry, repository and tag", **where)
+        codes = error_codes(response.content)
+        return NotFoundError(message, advice="check registry, repository and tag", codes=codes, **where)
     if status in RETRIED_STATUSES:
         seconds = retry_after(response.headers.get("Retry-After"))
         return RegistryUnavailableError(message, retry_after_seconds=seconds, advice="try again later", **where)

@@ -27,6 +27,8 @@ from kitops_orchestration.settings import MIB
 
 UNSUPPORTED = frozenset({400, 405, 501})
 """What registries answer to what they cannot do; 404 is one more where an endpoint may be missing."""
+_ABSENT = frozenset({"NAME_UNKNOWN", "MANIFEST_UNKNOWN"})
+"""The specification's codes for a repository, or a manifest, that is not there."""
 _PAGE_BYTES = 64 * MIB
 """Some registries (distribution 2) ignore how much was asked for and send every tag there is."""
 _ONE_PAGE = 1000
@@ -142,7 +144,11 @@ class RemoteControl:
     def referrers(
         self, digest: Digest, artifact_type: str | None, *, cancel: threading.Event | None = None
     ) -> Iterator[Descriptor]:
-        """Yield what the referrers API lists, filtered or not; nothing where there is no such API."""
+        """Yield what the referrers API lists, filtered or not; nothing where there is no such API.
+
+        What one repository answers says nothing of the others: a registry that says of one that it does not know it
+        (the specification's code) has the API or has not, and one that listed referrers once has it.
+        """
         query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
         abilities = self._session.abilities
         if abilities.has_referrers is False:
@@ -153,6 +159,7 @@ class RemoteControl:
                 f"{self._root}/referrers/{digest}{query}", "manifests", "list referrers in", cancel
             ):
                 abilities.has_referrers, is_first = True, False
+                abilities.lists_of.add(self._reference.repository)
                 yield from (Descriptor.from_json(item) for item in page)
         except InvalidReferenceError as error:
             raise self._unreadable(f"the list of referrers of {digest} has an entry that is {error}") from error
@@ -162,7 +169,12 @@ class RemoteControl:
             is_no_api = status in UNSUPPORTED or status == 404 or 200 <= status < 300
             if not (is_first and is_no_api):  # a list that breaks off is none of which the rest may be left out
                 raise
-            abilities.has_referrers = False
+            if not _ABSENT.isdisjoint(error.codes):
+                return
+            if self._reference.repository in abilities.lists_of:  # what it listed before is not left out without a word
+                raise
+            if abilities.has_referrers is None:
+                abilities.has_referrers = False
 
     def failed(self, response: Response, operation: str) -> RegistryError:
         """Return the error that an answer stands for."""

@@ -359,7 +359,7 @@ class RemoteRepository(RemoteBlobs):
             return False
         if self._session.abilities.has_referrers is None:
             list(self._control.referrers(subject, None, cancel=self._cancel))
-        return self._session.abilities.has_referrers is not False
+        return self._session.abilities.has_referrers is True
 
     def _sleep(self, seconds: float) -> None:
         if self._cancel is None:

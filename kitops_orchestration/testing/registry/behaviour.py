@@ -14,6 +14,8 @@ class Behaviour:
 
     referrers_api: bool = True
     """False answers 404 to ``/referrers/``, and leaves ``OCI-Subject`` out, as docker-registry and GHCR do."""
+    knows_unused_names: bool = True
+    """False answers 404 (NAME_UNKNOWN) to ``/referrers/`` of a repository in which nothing is."""
     subject_header: bool | None = None
     """Send ``OCI-Subject`` or not, whatever ``referrers_api`` says (ECR sent it without the API)."""
     mounts: bool = True

@@ -175,6 +175,9 @@ class Content:
         if not self._behaviour.referrers_api:
             exchange.send(404, headers={"Content-Type": "text/plain"}, body=b"404 page not found\n")
             return
+        if not self._behaviour.knows_unused_names and self._storage.tags(name) is None:
+            exchange.send_error(404, "NAME_UNKNOWN", "repository name not known to registry")
+            return
         found = self._storage.referrers(name, Digest(digest))
         wanted = exchange.query.get("artifactType")
         if wanted:
