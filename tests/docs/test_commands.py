@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -35,6 +36,15 @@ def unknown_parts(text: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_that_a_page_mentions_exists(page: Path) -> None:
     assert unknown_parts(page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_command_of_more_lines_goes_on_behind_a_backslash(page: Path) -> None:
+    """Else the rest is taken for what the command printed, and copying the block leaves it out."""
+    blocks = re.findall(r"^ *```console\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.S | re.M)
+    lines = [line.strip() for block in blocks for line in ["", *block.splitlines()]]
+    lost = [line for before, line in pairwise(lines) if line.startswith("> ") and not before.endswith("\\")]
+    assert lost == []
 
 
 def test_an_unknown_verb_or_option_would_be_found() -> None:
