@@ -106,6 +106,19 @@ def test_of_a_key_a_line_is_looked_for_and_a_short_word_is_refused(tmp_path: Pat
     assert SECRET not in repr(hunt)
 
 
+def test_of_a_file_with_lines_that_are_left_out_the_others_are_read(tmp_path: Path) -> None:
+    hunt = Hunt()
+    hunt.leave_out("console.log", b"[task.stdout]")
+    printed, leaked = (hunt.make("docker-registry: password") for _ in range(2))
+    (tmp_path / "console.log").write_text(f"one\n{printed} [task.stdout]\n")
+    (tmp_path / "other.log").write_text(f"{printed} [task.stdout]\n")
+    hunt.look(tmp_path)
+    assert [hit.path.name for hit in hunt.found] == ["other.log"]
+    (tmp_path / "console.log").write_text(f"{printed} [task.stdout]\n{leaked} [airflow]\n")
+    hunt.look(tmp_path)
+    assert [hit.path.name for hit in hunt.found] == ["other.log", "console.log"]
+
+
 def test_two_secrets_of_one_kind_are_both_looked_for(tmp_path: Path) -> None:
     hunt = Hunt()
     first, second = (hunt.make("docker-registry: password") for _ in range(2))
