@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kitops_orchestration.errors import KitOpsError, RunExportError, TrackingUnavailableError
+from kitops_orchestration.mlflow_bridge.runs.light_import import import_mlflow
 from kitops_orchestration.mlflow_bridge.runs.redaction import clean_value
 
 _TRANSIENT_CODES = frozenset({"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED"})
@@ -76,6 +77,7 @@ def translated(action: str, subject: str) -> Iterator[None]:
         TrackingUnavailableError: nobody answers; the same call may succeed later.
         RunExportError: everything else that is refused, or not installed.
     """
+    import_mlflow()
     from mlflow.exceptions import MlflowException
 
     place = clean_value(subject)

@@ -16,6 +16,7 @@ from urllib.request import url2pathname
 
 from kitops_orchestration.errors import MissingExtraError, RunExportError
 from kitops_orchestration.mlflow_bridge.runs.failures import translated
+from kitops_orchestration.mlflow_bridge.runs.light_import import import_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,6 +40,7 @@ def connect(tracking_uri: str | None = None, registry_uri: str | None = None, *,
         MissingExtraError: MLflow is not installed, or only ``mlflow-skinny`` is and the URI names a database.
     """
     try:
+        import_mlflow()
         from mlflow import MlflowClient, get_tracking_uri
     except ImportError as error:
         raise MissingExtraError("MLflow is not installed", extra="mlflow") from error

@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 
 from kitops_orchestration.errors import MissingExtraError, OptionError, RunExportError, TrackingUnavailableError
 from kitops_orchestration.mlflow_bridge.runs.failures import translated
+from kitops_orchestration.mlflow_bridge.runs.light_import import import_mlflow
 from kitops_orchestration.mlflow_bridge.runs.redaction import clean_value
 from kitops_orchestration.oci.port import PORT_ADVICE, port_of
 
@@ -289,6 +290,7 @@ def _watch_credentials() -> None:
         RunExportError: this release has no such places.
     """
     try:
+        import_mlflow()
         from mlflow.utils import credentials
     except ImportError as error:
         raise MissingExtraError("MLflow is not installed", extra="mlflow") from error
