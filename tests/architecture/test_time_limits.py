@@ -12,7 +12,11 @@ TESTS = """
 import time
 import pytest
 
-def test_that_catches_what_stops_it():
+@pytest.fixture
+def slow_to_set_up():
+    time.sleep(0.4)
+
+def test_that_catches_what_stops_it(slow_to_set_up):
     try:
         time.sleep(20)
     except BaseException:

@@ -119,7 +119,11 @@ class Airflow:
         """Call the API as a user; with ``ok=False`` return the status."""
         prefix = "" if path.startswith("/ui") else "/api/v2"
         headers = self._headers(user)
-        answer = requests.request(method, f"{self.url}{prefix}{path}", headers=headers, timeout=60, **options)
+        for _ in range(3):
+            answer = requests.request(method, f"{self.url}{prefix}{path}", headers=headers, timeout=60, **options)
+            # This Airflow has SQLite's file for a database, which is locked at times where the machine is busy.
+            if answer.status_code != 500 or "Database error" not in answer.text:
+                break
         if not ok:
             return answer.status_code
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
