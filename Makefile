@@ -190,7 +190,7 @@ DOCS_BRANCH ?= pages
 MIKE := PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH="$(abspath .tools/mike)" DOCS_VERSIONS=mike NO_MKDOCS_2_WARNING=1 $(BIN)/python .tools/mike/bin/mike
 .PHONY: docs-version
 docs-version: $(STAMP) ## Add this version of the documentation to the branch of the site; `make docs-version DOCS=dev` as "dev"
-	@$(UV) pip install --quiet --python $(BIN)/python --target .tools/mike --no-deps mike==$(MIKE_VERSION) verspec==0.2.1 inversion==1.0.1
+	@$(UV) pip install --quiet --python $(BIN)/python --target .tools/mike --no-deps mike==$(MIKE_VERSION) verspec==0.2.1
 	@version=$${DOCS:-$$($(BIN)/python tools/release.py --version)}; latest=$$([ -n "$$DOCS" ] || echo latest); \
 		$(MIKE) --quiet deploy --branch $(DOCS_BRANCH) --alias-type redirect --update-aliases --allow-empty $$version $$latest
 	@$(MIKE) --quiet set-default --branch $(DOCS_BRANCH) --allow-undefined --allow-empty latest

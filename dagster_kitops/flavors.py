@@ -51,7 +51,10 @@ def load_model(kit_dir: Path, wanted: Any) -> Any:
 
 
 def _flavor(name: str) -> Any:
+    from kitops_orchestration.mlflow_bridge.runs.light_import import import_mlflow
+
     try:
+        import_mlflow()
         return importlib.import_module(f"mlflow.{name}")
     except ImportError as error:
         raise MissingExtraError(f"the MLflow flavour {name!r} cannot be imported: {error}", extra="mlflow") from error

@@ -1,4 +1,4 @@
-"""Cancellation: a caller's wish to stop, how it reaches repositories, and workers that stop each other.
+"""Cancellation: a caller's wish to stop, how it reaches repositories, and calls and workers that stop each other.
 
 There is one shape.  A verb takes ``cancel``, a ``threading.Event`` that its caller may set from any thread or signal
 handler, or ``None``.  Whoever works in a loop calls :func:`check_cancelled` between two buffers; whoever waits for
@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Protocol, Self, TypeVar, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from kitops_orchestration.errors import TransferCancelledError
 
@@ -66,3 +67,52 @@ class LinkedEvent(threading.Event):
                 return False
             super().wait(left)
         return True
+
+
+# What has to stay true of calls at once: no more at a time than the caller lets; what fails, and a caller that
+# gives up, ends the rest.  A call that has not begun by then never begins, because it may be one that writes.
+
+
+def at_once(most: int, calls: Sequence[Callable[[], Any]], *, cancel: threading.Event | None = None) -> list[Any]:
+    """Make the calls, ``most`` at a time, and return their answers in order.
+
+    Each sees what its caller has allowed (:func:`~kitops_orchestration.oci.tag_guard.allowing`).  None of them runs
+    any more when this returns or raises.
+
+    Raises:
+        TransferCancelledError: ``cancel`` was set before all of them had begun.
+        BaseException: the failure that came first; whatever had not begun by then is not done.
+    """
+    if most == 1 or len(calls) < 2:
+        answers = []
+        for call in calls:
+            check_cancelled(cancel)
+            answers.append(call())
+        return answers
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+    from contextvars import copy_context
+
+    has_failed = threading.Event()
+
+    def make(call: Callable[[], Any]) -> Any:
+        try:
+            check_cancelled(cancel)
+            return call()
+        except BaseException:  # whatever it was, it goes on, and the others do not begin
+            has_failed.set()
+            raise
+
+    def begin(run: Callable[..., Any], call: Callable[[], Any]) -> Any:
+        return None if has_failed.is_set() else run(make, call)
+
+    with ThreadPoolExecutor(max_workers=min(most, len(calls))) as pool:
+        asked = [pool.submit(begin, copy_context().run, call) for call in calls]
+        try:
+            for future in as_completed(asked):
+                future.result()
+        except BaseException:  # also Ctrl-C in this thread
+            has_failed.set()
+            for future in asked:
+                future.cancel()
+            raise
+    return [future.result() for future in asked]

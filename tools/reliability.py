@@ -42,23 +42,9 @@ leftovers are made a month old first, as young ones are spared.
 `remove` is one in a folder, without requests: docker-registry takes manifests away and no tags.
 
 This page is written by `tools/reliability.py`, which `make soak` runs; CI runs a sample of the same cells.
-
-## Very many files
-
-A folder of 100,000 small files, packed with a list of its files into docker-registry and unpacked again, by a process
-that does nothing else. `make soak` does it again and holds the requests, and memory to 4 KiB for each file.
-
-| | requests | CPU | grows by | at most |
-|---|---|---|---|---|
-| pack | 26 | 28.6 s | 186 MiB | 207 MiB |
-| inspect | 2 | 0.2 s | 6 MiB | 27 MiB |
-| diff with the next version, file by file | 17 | 1.8 s | 146 MiB | 167 MiB |
-| unpack | 4 | 13.4 s | 25 MiB | 46 MiB |
-
-Without a list of the files a pack takes 12.1 s of CPU and 95 MiB in a folder, and 18.5 s and 99 MiB in docker-registry.
-
-## Verbs and faults
 """
+TABLE = "## Verbs and faults\n"
+"""What stands on the page between the head and this is of other tests, and stays as it is."""
 
 
 def main() -> int:
@@ -90,8 +76,9 @@ def main() -> int:
                 found.append(table.run(*cell))
     bad = [cell for cell in found if cell.outcome not in ("done", "told, then done")]
     counts = collections.Counter((cell.verb, cell.fault, SHOWN.get(cell.outcome, "lost")) for cell in found)
-    before, seeds = read(PAGE.read_text()) if arguments.add else (collections.Counter(), [])
-    PAGE.write_text(page(counts + before, len(cells), [*seeds, str(arguments.seed)]))
+    text = PAGE.read_text()
+    before, seeds = read(text) if arguments.add else (collections.Counter(), [])
+    PAGE.write_text(page(counts + before, len(cells), [*seeds, str(arguments.seed)], kept=kept(text)))
     for lost in bad:
         print(lost)
     print(f"{len(found)} of {len(cells)} cells, seed {arguments.seed}, {len(bad)} lost: {PAGE.relative_to(ROOT)}")
@@ -126,8 +113,13 @@ def read(text: str) -> tuple[Counts, list[str]]:
     return found, told[1].split(", ") if told else []
 
 
-def page(counts: Counts, total: int, seeds: list[str]) -> str:
-    """Return the page."""
+def kept(text: str) -> str:
+    """Return the sections of a page that are not written here."""
+    return text[text.index("\n## ") + 1 : text.index(TABLE)]
+
+
+def page(counts: Counts, total: int, seeds: list[str], *, kept: str) -> str:
+    """Return the page; ``kept`` are its sections that are not written here."""
     verbs = sorted({verb for verb, _, _ in counts})
     from tests.integration.reliability.faulty_way import FAULTS
     from tests.integration.reliability.hardships import HARDSHIPS
@@ -141,7 +133,7 @@ def page(counts: Counts, total: int, seeds: list[str]) -> str:
         return ", ".join(filter(None, parts)) or "-"
 
     of_runs = f"this run (seed {seeds[0]})" if len(seeds) == 1 else f"these runs (seeds {', '.join(seeds)})"
-    lines = [HEAD, f"{sum(counts.values())} of {total} cells of {of_runs}:", ""]
+    lines = [f"{HEAD}\n{kept}{TABLE}", f"{sum(counts.values())} of {total} cells of {of_runs}:", ""]
     lines += ["| fault | " + " | ".join(verbs) + " |", "|---" * (len(verbs) + 1) + "|"]
     lines += [f"| {fault} | " + " | ".join(shown(verb, fault) for verb in verbs) + " |" for fault in faults]
     return "\n".join(lines) + "\n"

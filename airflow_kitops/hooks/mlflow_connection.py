@@ -70,7 +70,7 @@ def _uri(connection: StoredConnection) -> str:
     place, slash, path = rest.partition("/")
     if _parts(place).port is None and connection.port is not None:
         place = f"{place}:{connection.port}"
-        _parts(place)
+        _parts(place)  # the port field may hold any number
     return f"{scheme.lower()}://{place}{slash}{path}" + (f"/{below}" if below else "")
 
 

@@ -20,13 +20,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from kitops_orchestration.cancel import at_once
 from kitops_orchestration.disk.lock import brief_machine_lock
 from kitops_orchestration.errors import NotFoundError, RegistryResponseError, RegistryUnavailableError
 from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.descriptor import EMPTY, BlobSource, Descriptor, Digest
 from kitops_orchestration.oci.manifest import Index, Manifest, Node
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.oci.repository import at_once
 from kitops_orchestration.oci.transfer.source import BytesSource, NewBytes
 from kitops_orchestration.settings import Limits
 
@@ -148,7 +148,7 @@ def attach(
     listed = repository.referrers(subject.digest) if listed is None else listed
     if any(found.digest == described.digest for found in listed):
         return AttachResult(described, is_new=False)
-    at_once(limits, pushes(repository, draft))
+    at_once(limits.concurrency, pushes(repository, draft))
     repository.push_manifest(draft.manifest)
     return AttachResult(described, is_new=True)
 

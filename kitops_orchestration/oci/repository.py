@@ -6,16 +6,13 @@ The narrow parts are protocols of their own; ask for the smallest one that does.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
-from kitops_orchestration.cancel import check_cancelled
 from kitops_orchestration.errors import NotFoundError
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor
 from kitops_orchestration.oci.manifest import Node
 from kitops_orchestration.oci.reference import Reference
-from kitops_orchestration.settings import Limits
 
 
 class ManifestReader(Protocol):
@@ -145,55 +142,6 @@ class TellsItsTags(Protocol):
     def referrers(self, digest: str, *, tags: Collection[str] | None = None) -> list[Descriptor]:
         """Return what refers to a digest; a fallback tag that is not among ``tags`` is not asked for."""
         ...
-
-
-# What has to stay true of calls at once: no more at a time than the caller's limits let; what fails, and a caller that
-# gives up, ends the rest.  A call that has not begun by then never begins, because it may be one that writes.
-
-
-def at_once(limits: Limits, calls: Sequence[Callable[[], Any]], *, cancel: threading.Event | None = None) -> list[Any]:
-    """Make the calls, ``limits.concurrency`` at a time, and return their answers in order.
-
-    Each sees what its caller has allowed (:func:`~kitops_orchestration.oci.tag_guard.allowing`).  None of them runs
-    any more when this returns or raises.
-
-    Raises:
-        TransferCancelledError: ``cancel`` was set before all of them had begun.
-        BaseException: the failure that came first; whatever had not begun by then is not done.
-    """
-    if limits.concurrency == 1 or len(calls) < 2:
-        answers = []
-        for call in calls:
-            check_cancelled(cancel)
-            answers.append(call())
-        return answers
-    from concurrent.futures import ThreadPoolExecutor, as_completed
-    from contextvars import copy_context
-
-    has_failed = threading.Event()
-
-    def make(call: Callable[[], Any]) -> Any:
-        try:
-            check_cancelled(cancel)
-            return call()
-        except BaseException:  # whatever it was, it goes on, and the others do not begin
-            has_failed.set()
-            raise
-
-    def begin(run: Callable[..., Any], call: Callable[[], Any]) -> Any:
-        return None if has_failed.is_set() else run(make, call)
-
-    with ThreadPoolExecutor(max_workers=min(limits.concurrency, len(calls))) as pool:
-        asked = [pool.submit(begin, copy_context().run, call) for call in calls]
-        try:
-            for future in as_completed(asked):
-                future.result()
-        except BaseException:  # also Ctrl-C in this thread
-            has_failed.set()
-            for future in asked:
-                future.cancel()
-            raise
-    return [future.result() for future in asked]
 
 
 OpenRepository = Callable[[Reference], Repository]

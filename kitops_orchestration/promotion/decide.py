@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, TypedDict, cast
 
 from kitops_orchestration.errors import KitOpsError, PromotionError
 from kitops_orchestration.lineage.statements import Approval
-from kitops_orchestration.lineage.statements.attach import Attached, contents_of, load_evidence, prepare
+from kitops_orchestration.lineage.statements.attach import Attached, load_evidence, prepare
 from kitops_orchestration.lineage.statements.recorded import Recorded, read
 from kitops_orchestration.lineage.statements.standing import POSITIVE, event_of
 from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.read_once import ReadOnce
-from kitops_orchestration.oci.repository import at_once
 from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.promotion.checks.approvals import policy_resource
 from kitops_orchestration.settings import Limits
@@ -112,8 +111,7 @@ def decide(
         supersedes=tuple(sorted(event_of(item) for item in before if _takes_place_of(item, decision, role))),
     )
     prepared = prepare(before_it, subject, statement, signer=signer, listed=before_it.referrers(digest))
-    at_once(limits, contents_of(repository, prepared))
-    attached = prepared.push(repository)
+    attached = prepared.write(repository, limits)
     _require_there(repository, digest, attached)
     if decision in ("REJECTED", "REVOKED") and stage_repository is not None:
         _say_where_the_stage_is(repository, digest, stage_repository, attached)

@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
+from kitops_orchestration.cancel import at_once
 from kitops_orchestration.errors import (
     ApprovalMissingError,
     CheckFailedError,
@@ -27,7 +28,6 @@ from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.read_once import OpenedOnce
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.referrers import older_tags
-from kitops_orchestration.oci.repository import at_once
 from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.presentation.page import Chip, Code, Page, Paragraph, Strong, Table
@@ -386,7 +386,7 @@ def _ask_ahead(limits: Limits, *questions: Callable[[], object]) -> None:
             question()
 
     if limits.concurrency > 1:
-        at_once(limits, [partial(ask, question) for question in questions])
+        at_once(limits.concurrency, [partial(ask, question) for question in questions])
 
 
 def require_own_tag(

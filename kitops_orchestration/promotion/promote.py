@@ -25,12 +25,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from kitops_orchestration.cancel import check_cancelled
+from kitops_orchestration.cancel import at_once, check_cancelled
 from kitops_orchestration.errors import IntegrityError, PromotionError, TagMovedError
 from kitops_orchestration.oci.copying.graph import CopyResult, Judged, copy
 from kitops_orchestration.oci.manifest import Manifest, Node
 from kitops_orchestration.oci.read_once import OpenedOnce, ReadOnce
-from kitops_orchestration.oci.repository import at_once
 from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.oci.tag_guard import allowing, anchor_tag, check_tag
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
@@ -264,7 +263,7 @@ def _verify(destination: Repository, root: Node, limits: Limits, *beside: Callab
     """
     blobs = root.blobs if isinstance(root, Manifest) else ()
     asked = [partial(destination.has_blob, blob) for blob in blobs]
-    answers = at_once(limits, [partial(destination.fetch_manifest, root.digest), *asked, *beside])
+    answers = at_once(limits.concurrency, [partial(destination.fetch_manifest, root.digest), *asked, *beside])
     missing = [blob.digest for blob, is_there in zip(blobs, answers[1:], strict=False) if not is_there]
     if missing:
         raise IntegrityError(
@@ -297,14 +296,17 @@ def _record_and_move(order: Order, root: Node, name: str | None, *, is_own: bool
     ahead = written.contents(place)
     if is_own and resolve_or_none(cast("Repository", now_), at_anchor) != anchor.digest:
         ahead.insert(0, partial(ensure_anchor, place, order.tag))
-    at_once(limits, ahead, cancel=order.cancel)
+    at_once(limits.concurrency, ahead, cancel=order.cancel)
     attached, rest = written.push(place)
     rest.append(partial(_keep, order, root, name))
     if written.owner is not None:
         rest.append(partial(written.owner.push, place))
-    at_once(limits, rest, cancel=order.cancel)
+    at_once(limits.concurrency, rest, cancel=order.cancel)
     _move_tag(order, root)
-    at_once(limits, [partial(_require_listed, order, attached), partial(_record_at_source, order, attached, written)])
+    at_once(
+        limits.concurrency,
+        [partial(_require_listed, order, attached), partial(_record_at_source, order, attached, written)],
+    )
     return attached
 
 

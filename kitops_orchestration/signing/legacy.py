@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -137,10 +136,9 @@ def add_signature(repository: Repository, digest: str, key: PublicKey, draft: Dr
                 # Looked at once more in the next round: a signer on another machine may have written over it.
                 is_new = True
                 _write(repository, digest, (*layers, draft.layer), is_config_there=existing == draft.before)
-    except BaseException:  # whatever it was, it goes on; a signature that failed shall not count
-        if is_new:
-            with contextlib.suppress(KitOpsError):
-                remove_signature(repository, digest, draft)
+    except BaseException as error:  # whatever it was, it goes on; a signature that failed shall not count
+        if is_new and not is_taken_back(repository, digest, draft):
+            tell_what_counts(error, f"the signature at {signature_tag(digest)}")
         raise
     raise RegistryUnavailableError(
         f"{repository.reference.name}:{signature_tag(digest)} is changed faster than it can be written",
@@ -149,11 +147,26 @@ def add_signature(repository: Repository, digest: str, key: PublicKey, draft: Dr
     )
 
 
-def remove_signature(repository: Repository, digest: str, draft: Drafted) -> None:
-    """Take a signature back that was added a moment ago; those of others stay.
+def is_taken_back(repository: Repository, digest: str, draft: Drafted) -> bool:
+    """Take a signature back that was added a moment ago, and tell whether that went well; those of others stay.
 
     Also where a registry deletes nothing: what is left is a manifest without signatures.
     """
+    try:
+        _remove(repository, digest, draft)
+    except KitOpsError:
+        return False
+    return True
+
+
+def tell_what_counts(error: BaseException, what: str) -> None:
+    """Say in the advice of an error what it left that may still count."""
+    if isinstance(error, KitOpsError):
+        left = f"{what} could not be taken back and counts; sign again, or delete it"
+        error.advice = f"{left}: {error.advice}" if error.advice else left
+
+
+def _remove(repository: Repository, digest: str, draft: Drafted) -> None:
     repository = stopped_by(repository, threading.Event())  # a cancel is what may have brought us here
     with brief_machine_lock(f"{repository.reference.name}:{signature_tag(digest)}"):
         existing = at_tag(repository, digest)

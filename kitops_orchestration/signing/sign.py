@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from kitops_orchestration.cancel import stopped_by
+from kitops_orchestration.cancel import at_once, stopped_by
 from kitops_orchestration.errors import KitOpsError, NotFoundError, SignatureError, TagMovedError
 from kitops_orchestration.oci import referrers
 from kitops_orchestration.oci.descriptor import EMPTY, Descriptor
-from kitops_orchestration.oci.repository import ManifestRemover, at_once
+from kitops_orchestration.oci.repository import ManifestRemover
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.presentation.page import Code, Items, Page, Paragraph
 from kitops_orchestration.settings import Limits
@@ -134,7 +134,7 @@ def sign(
     questions: list[Callable[[], Any]] = [partial(_older, repository, digest, is_written=has_legacy)]
     if has_bundle:
         questions.append(partial(repository.referrers, digest))
-    older, *lists = at_once(limits, questions)
+    older, *lists = at_once(limits.concurrency, questions)
     before, draft = _bundle(repository, subject, statement, signer, lists[0]) if has_bundle else (None, None)
     key = None if is_keyless else signer.public_key
     legacy_draft = None
@@ -147,7 +147,7 @@ def sign(
     ]
     ahead += referrers.pushes(repository, *([] if draft is None else [draft]))
     ahead += [] if legacy_draft is None else legacy_draft.pushes(repository)
-    found, notes, *_ = at_once(limits, ahead)
+    found, notes, *_ = at_once(limits.concurrency, ahead)
     if found.digest != digest:
         raise TagMovedError(
             f"{repository.reference.name}:{target} moved while it was signed",
@@ -217,8 +217,8 @@ def _write(
         except BaseException as error:  # whatever it was, it goes on; a signature that failed shall not count
             is_new = any(item.is_new for item in written)
             left = _take_back(repository, digest, draft, legacy_draft if is_new else None)
-            if left and isinstance(error, KitOpsError):
-                error.advice = f"{left} could not be taken back and counts; sign again, or delete it: {error.advice}"
+            if left:
+                legacy.tell_what_counts(error, left)
             raise
         written.append(WrittenSignature("bundle", referrers.describe(draft.manifest), is_new=True))
     return tuple(sorted(written, key=lambda item: FORMS.index(item.form)))
@@ -240,10 +240,7 @@ def _take_back(
         pass
     except KitOpsError:
         left.append(f"the bundle {draft.manifest.digest}")
-    try:
-        if legacy_draft is not None:
-            legacy.remove_signature(repository, digest, legacy_draft)
-    except KitOpsError:
+    if legacy_draft is not None and not legacy.is_taken_back(repository, digest, legacy_draft):
         left.append(f"the signature at {legacy.signature_tag(digest)}")
     return " and ".join(left) or None
 

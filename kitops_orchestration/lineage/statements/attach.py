@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from kitops_orchestration.cancel import at_once
 from kitops_orchestration.errors import KitOpsError, SignatureError
 from kitops_orchestration.lineage.statements import Predicate, statement_about
 from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.oci.referrers import Draft, describe, pushes
-from kitops_orchestration.oci.repository import at_once
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.presentation.page import Code, Page, Paragraph
 from kitops_orchestration.settings import Limits
@@ -108,8 +108,7 @@ def attach(
     """
     subject = repository.resolve(target)
     prepared = prepare(repository, subject, statement, signer=signer, listed=repository.referrers(subject.digest))
-    at_once(limits, contents_of(repository, prepared))
-    return prepared.push(repository)
+    return prepared.write(repository, limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +119,11 @@ class Prepared:
     draft: Draft | None
     """``None`` where it is there."""
     is_signed: bool
+
+    def write(self, repository: Repository, limits: Limits) -> Attached:
+        """Store the content, all of it at once, and then the manifest."""
+        at_once(limits.concurrency, contents_of(repository, self))
+        return self.push(repository)
 
     def push(self, repository: Repository) -> Attached:
         """Write the manifest, whose content is there (:func:`contents_of`); from then on it is listed."""

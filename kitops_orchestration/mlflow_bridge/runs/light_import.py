@@ -38,15 +38,16 @@ def import_without_frames() -> None:
 
     For processes that run nobody else's code: MLflow's own datasets stay without data frames in them.
     """
-    if not sys.modules.keys().isdisjoint({"mlflow", *_FRAMES}):
-        return
-    finder = _Absent()
-    sys.meta_path.insert(0, finder)
-    try:
-        importlib.import_module("mlflow")
-    except ImportError:
-        # A release that cannot do without: it is imported as a whole when it is needed.
-        for name in [name for name in sys.modules if name.partition(".")[0] == "mlflow"]:
-            del sys.modules[name]
-    finally:
-        sys.meta_path.remove(finder)
+    with _ONE_AT_A_TIME:
+        if not sys.modules.keys().isdisjoint({"mlflow", *_FRAMES}):
+            return
+        finder = _Absent()
+        sys.meta_path.insert(0, finder)
+        try:
+            importlib.import_module("mlflow")
+        except ImportError:
+            # A release that cannot do without: it is imported as a whole when it is needed.
+            for name in [name for name in sys.modules if name.partition(".")[0] == "mlflow"]:
+                del sys.modules[name]
+        finally:
+            sys.meta_path.remove(finder)

@@ -23,13 +23,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypedDict
 
-from kitops_orchestration.cancel import stopped_by
+from kitops_orchestration.cancel import at_once, stopped_by
 from kitops_orchestration.errors import NotFoundError, RegistryError, UnsupportedModelKitError
 from kitops_orchestration.oci.copying.blobs import BlobCopier, on_side
 from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Index, Node
 from kitops_orchestration.oci.referrers import fallback_tag, older_tags
-from kitops_orchestration.oci.repository import ReferrersWriter, Repository, TellsItsTags, at_once
+from kitops_orchestration.oci.repository import ReferrersWriter, Repository, TellsItsTags
 from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.progress import ProgressCallback, Verb, ignore_progress
 from kitops_orchestration.settings import Limits
@@ -153,18 +153,18 @@ class Attached:
         if self._is_first or telling is None:
             place = self._judged.source if self._is_first and self._judged is not None else self._source
             self._is_first = False
-            at_once(self._limits, [*reads, *self._questions(step, place, subjects)])
+            at_once(self._limits.concurrency, [*reads, *self._questions(step, place, subjects)])
             self._meet(step)
             return step
         reads += [partial(self._list_by_api, step, telling, digest) for digest in subjects]
-        tags, *_ = at_once(self._limits, [partial(self._all_tags, telling), *reads])
-        at_once(self._limits, self._tagged(step, subjects, tags))
+        tags, *_ = at_once(self._limits.concurrency, [partial(self._all_tags, telling), *reads])
+        at_once(self._limits.concurrency, self._tagged(step, subjects, tags))
         return step
 
     def _meet(self, step: Step) -> None:
         """Remember tags that are there: a list of tags that leaves them out is not believed."""
         self._met.update(step.at_tags)
-        if getattr(self._source, "has_referrers_api", None) is False:
+        if not _lists_by_api(self._source):
             self._met.update(fallback_tag(digest) for digest, items in step.listed.items() if items)
 
     def _all_tags(self, telling: TellsItsTags) -> Collection[str] | None:
@@ -213,8 +213,7 @@ class Attached:
         What both ends list by an API is at both, and is not pushed: for a look at its blobs its bytes may come from
         this machine.
         """
-        is_listed_by_api = getattr(self._source, "has_referrers_api", None) is True
-        if self._judged is None or self._judged.is_new or not is_listed_by_api:
+        if self._judged is None or self._judged.is_new or not _lists_by_api(self._source):
             return self._source
         with on_side("destination"):
             there = {item.digest for item in self._judged.destination.referrers(self._judged.digest)}
@@ -336,11 +335,11 @@ class _Push:
         ]
         older = list(self.graph.legacy_tags)
         calls: list[Callable[[], Any]] = [partial(self._in_order, first)]
-        _, *there = at_once(self.limits, [*calls, *(partial(self._resolve, name) for name in older)])
+        _, *there = at_once(self.limits.concurrency, [*calls, *(partial(self._resolve, name) for name in older)])
         # A destination that has signatures of its own at such a tag keeps them.
         wanted = [name for name, found in zip(older, there, strict=True) if found is None]
         calls = [partial(self._referrers, by_subject), *(partial(self._older, name) for name in wanted)]
-        copied, *_ = at_once(self.limits, calls)
+        copied, *_ = at_once(self.limits.concurrency, calls)
         return int(copied) + len(wanted)
 
     def _comes_first(self, node: Node, tag: str | None, by_subject: Mapping[Digest, Sequence[Node]]) -> bool:
@@ -375,7 +374,7 @@ class _Push:
             with on_side("destination"):
                 known = {found.digest for found in self._listed(subject)}
                 listed = [node for node in nodes if node.digest in known]
-                lost = at_once(self.limits, [partial(_is_lost, self.destination, node) for node in listed])
+                lost = at_once(self.limits.concurrency, [partial(_is_lost, self.destination, node) for node in listed])
                 gone = {node.digest for node, is_lost in zip(listed, lost, strict=True) if is_lost}
                 # Listed, not merely present: a manifest that no list shows has to be pushed again.  And a list at a
                 # tag may show what is gone.
@@ -387,14 +386,19 @@ class _Push:
     def _listed(self, subject: Digest) -> list[Descriptor]:
         # Where the manifest was there before, its list was read before anything was written: what another one added
         # meanwhile is pushed once more, which changes nothing.
-        is_read = self.judged is not None and not self.judged.is_new and subject == self.root.digest
-        return (self.judged.destination if self.judged and is_read else self.destination).referrers(subject)
+        if self.judged is not None and not self.judged.is_new and subject == self.root.digest:
+            return self.judged.destination.referrers(subject)
+        return self.destination.referrers(subject)
 
 
 def _is_lost(destination: Repository, node: Node) -> bool:
     """Tell whether a referrer that is listed is not there; where an API makes the list of what is there, it is."""
-    is_at_tag = getattr(destination, "has_referrers_api", None) is False
-    return is_at_tag and resolve_or_none(destination, node.digest) is None
+    return not _lists_by_api(destination) and resolve_or_none(destination, node.digest) is None
+
+
+def _lists_by_api(repository: Repository) -> bool:
+    """Tell whether lists of referrers are known to be made of what is there, as an API and a folder make them."""
+    return getattr(repository, "has_referrers_api", True) is True
 
 
 def _push_referrers(destination: Repository, subject: Digest, nodes: Sequence[Node]) -> None:

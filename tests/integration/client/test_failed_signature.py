@@ -98,3 +98,27 @@ def test_what_is_no_list_of_signatures_at_the_older_tag_stops_a_signature_before
     with pytest.raises(SignatureError, match="holds no signatures"):
         place.sign()
     assert [item.method for item in place.registry.requests if item.method in WRITES] == []
+
+
+def test_what_could_not_be_taken_back_is_told(place):
+    registry = place.registry
+    serve, is_closed = registry.serve, threading.Event()
+
+    def closing(exchange):
+        """Takes the older form, and nothing after it."""
+        if is_closed.is_set() and exchange.method in (*WRITES, "DELETE"):
+            exchange.read_body()
+            exchange.send_error(403, "DENIED", "asked for by the test")
+            return
+        serve(exchange)
+        if exchange.method == "PUT" and exchange.path.endswith(".sig"):
+            is_closed.set()
+
+    registry.serve = closing
+    with pytest.raises(KitOpsError) as caught:
+        place.sign()
+    registry.serve = serve
+    tag = signature_tag(place.kit().digest)
+    assert caught.value.advice.startswith(f"the signature at {tag} could not be taken back and counts; ")
+    assert caught.value.advice.endswith("ask for this right on the repository")
+    assert counts(place, "rita")  # as it says

@@ -6,6 +6,7 @@ import pytest
 
 from kitops_orchestration.client import KitClient
 from kitops_orchestration.errors import NotFoundError
+from kitops_orchestration.oci.copying.graph import copy
 from kitops_orchestration.oci.descriptor import Digest
 from kitops_orchestration.oci.referrers import attach, fallback_tag
 from kitops_orchestration.oci.resolve import resolve_or_none
@@ -48,6 +49,19 @@ def test_a_rejection_is_seen_although_the_stages_repository_is_not_there_yet(cli
     plan = later.plan(kit.reference, stage="production", policy=policy, trust=team.trust)
     assert not plan.is_ready
     assert "leaks" in str(plan.checks)
+
+
+def test_what_a_tag_lists_and_is_gone_is_put_back_where_nobody_knows_whether_there_is_an_api(client, embedded_registry):
+    embedded_registry.behaviour.referrers_api = False
+    embedded_registry.fail_next(path_contains="/referrers/", status=404, code="NAME_UNKNOWN", times=1000)
+    source, subject = with_evidence(client)
+    destination = client.repository("prod/iris")
+    assert copy(source, "v1", destination, tag="v1", referrers=True).referrers_copied == 1
+    (listed,) = destination.referrers(subject.digest)
+    assert destination.has_referrers_api is None
+    embedded_registry.storage.delete_manifest("prod/iris", listed.digest)
+    assert copy(source, "v1", destination, tag="v1", referrers=True).referrers_copied == 1
+    assert destination.resolve(listed.digest).digest == listed.digest
 
 
 def test_a_list_that_was_there_is_not_left_out_without_a_word(client, embedded_registry):

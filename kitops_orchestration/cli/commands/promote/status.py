@@ -102,6 +102,6 @@ def _histories(
     is_complete: bool,
 ) -> list[StageHistory]:
     if stage is not None:
-        told: dict[str, Any] = {"limit": _SHOWN, "is_complete": is_complete}
-        return [client.history(where, stage=stage, policy=policy, trust=trust, **told)]
+        found = client.history(where, stage=stage, policy=policy, trust=trust, limit=_SHOWN, is_complete=is_complete)
+        return [found]
     return client.status(where, policy=policy, trust=trust, is_complete=is_complete) if policy else []

@@ -25,6 +25,7 @@ from kitops_orchestration.testing.builders import make_context_dir
 from kitops_orchestration.testing.registry import EmbeddedRegistry
 from tests.devtools import DevTools
 from tests.e2e.secrets_hunt import Hunt
+from tests.e2e.services import program
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "airflow"
 USERS = {"alice": "admin", "bob": "op", "carol": "viewer"}
@@ -166,13 +167,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def browser(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevTools]:
     """Chromium, where alice has logged in."""
-    program = shutil.which("chromium")
-    if program is None:
-        message = "chromium is not installed (apt-get install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with DevTools(program, tmp_path_factory.mktemp("browser")) as started:
+    with DevTools(program("chromium"), tmp_path_factory.mktemp("browser")) as started:
         started.log_in(airflow.url, "_token", airflow.token("alice"))
         yield started
 

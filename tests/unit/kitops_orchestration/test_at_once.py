@@ -8,21 +8,18 @@ from functools import partial
 
 import pytest
 
+from kitops_orchestration.cancel import at_once
 from kitops_orchestration.errors import KitOpsError, TransferCancelledError
-from kitops_orchestration.oci.repository import at_once
-from kitops_orchestration.settings import Limits
-
-ONE, TWO, FOUR = Limits(concurrency=1), Limits(concurrency=2), Limits(concurrency=4)
 
 
-@pytest.mark.parametrize("limits", [ONE, TWO, FOUR])
-def test_answers_come_in_the_order_of_the_calls(limits):
-    assert at_once(limits, [partial(int, text) for text in "31415"]) == [3, 1, 4, 1, 5]
-    assert at_once(limits, []) == []
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_answers_come_in_the_order_of_the_calls(most):
+    assert at_once(most, [partial(int, text) for text in "31415"]) == [3, 1, 4, 1, 5]
+    assert at_once(most, []) == []
 
 
-@pytest.mark.parametrize(("limits", "most"), [(ONE, 1), (TWO, 2), (FOUR, 4)])
-def test_no_more_run_at_a_time_than_the_limits_let(limits, most):
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_no_more_run_at_a_time_than_the_caller_lets(most):
     lock, running, seen = threading.Lock(), [], []
     together = threading.Barrier(most)
 
@@ -34,13 +31,13 @@ def test_no_more_run_at_a_time_than_the_limits_let(limits, most):
         with lock:
             running.pop()
 
-    at_once(limits, [call] * (2 * most))
+    at_once(most, [call] * (2 * most))
     assert max(seen) == most
 
 
-@pytest.mark.parametrize("limits", [ONE, TWO])
+@pytest.mark.parametrize("most", [1, 2])
 @pytest.mark.parametrize("failure", [KitOpsError("refused"), KeyboardInterrupt(), SystemExit(3)])
-def test_what_fails_first_is_raised_and_what_waits_never_begins(limits, failure):
+def test_what_fails_first_is_raised_and_what_waits_never_begins(most, failure):
     begun, ended, is_failing = [], [], threading.Event()
 
     def fail():
@@ -53,9 +50,9 @@ def test_what_fails_first_is_raised_and_what_waits_never_begins(limits, failure)
         threading.Event().wait(0.3)  # by then the failure is noted
         ended.append("slow")
 
-    first = [fail] if limits.concurrency == 1 else [slow, fail]
+    first = [fail] if most == 1 else [slow, fail]
     with pytest.raises(type(failure)):
-        at_once(limits, [*first, *([partial(begun.append, "queued")] * 20)])
+        at_once(most, [*first, *([partial(begun.append, "queued")] * 20)])
     assert "queued" not in begun
     assert begun.count("slow") == len(ended)  # none runs on when it is over
 
@@ -67,15 +64,15 @@ def test_a_cancel_lets_nothing_more_begin():
         begun.append("first")
         cancel.set()
 
-    for limits in (ONE, TWO):
+    for most in (1, 2):
         begun.clear()
         cancel.clear()
         with pytest.raises(TransferCancelledError):
-            at_once(limits, [stop, *([partial(begun.append, "queued")] * 20)], cancel=cancel)
-        assert len(begun) <= limits.concurrency
+            at_once(most, [stop, *([partial(begun.append, "queued")] * 20)], cancel=cancel)
+        assert len(begun) <= most
 
 
 def test_each_call_sees_what_its_caller_allowed():
     allowed: ContextVar[str] = ContextVar("allowed")
     allowed.set("the tag")
-    assert at_once(FOUR, [allowed.get] * 3) == ["the tag"] * 3
+    assert at_once(4, [allowed.get] * 3) == ["the tag"] * 3
