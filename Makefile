@@ -184,13 +184,14 @@ docs: $(STAMP) ## Build the documentation into site/; a broken link fails
 	@echo "site/index.html"
 
 # Each version lies in a folder of its own in the branch DOCS_BRANCH of this repository, which is the whole site: nothing is pushed,
-# and no host is needed. Not in the lock: mike is put beside the environment, and nothing else needs it (ADR 9).
+# and no host is needed. Not in the lock: mike is put beside the environment, and nothing else needs it (ADR 9). verspec is what mike
+# imports, and is an alias of inversion today; all else that mike needs is there.
 MIKE_VERSION := 2.2.0
 DOCS_BRANCH ?= pages
 MIKE := PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH="$(abspath .tools/mike)" DOCS_VERSIONS=mike NO_MKDOCS_2_WARNING=1 $(BIN)/python .tools/mike/bin/mike
 .PHONY: docs-version
 docs-version: $(STAMP) ## Add this version of the documentation to the branch of the site; `make docs-version DOCS=dev` as "dev"
-	@$(UV) pip install --quiet --python $(BIN)/python --target .tools/mike --no-deps mike==$(MIKE_VERSION) verspec==0.2.1
+	@$(UV) pip install --quiet --python $(BIN)/python --target .tools/mike --no-deps mike==$(MIKE_VERSION) verspec==0.2.1 inversion==1.0.1
 	@version=$${DOCS:-$$($(BIN)/python tools/release.py --version)}; latest=$$([ -n "$$DOCS" ] || echo latest); \
 		$(MIKE) --quiet deploy --branch $(DOCS_BRANCH) --alias-type redirect --update-aliases --allow-empty $$version $$latest
 	@$(MIKE) --quiet set-default --branch $(DOCS_BRANCH) --allow-undefined --allow-empty latest

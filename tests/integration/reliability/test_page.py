@@ -10,12 +10,14 @@ TOOL = runpy.run_path(str(Path(__file__).parents[3] / "tools" / "reliability.py"
 
 def test_what_a_page_says_is_added_to():
     one = TOOL["Counts"]({("pack", "kill", "told"): 2, ("pack", "drop", "done"): 1, ("tag", "full-disk", "lost"): 1})
-    written = TOOL["page"](one, 100, ["7"])
+    measured = "## Many files\n\n27 seconds.\n\n"
+    written = TOOL["page"](one, 100, ["7"], kept=measured)
 
     assert TOOL["read"](written) == (one, ["7"])
     assert "4 of 100 cells of this run (seed 7):" in written
     assert "**1 lost**" in written
-    counts, seeds = TOOL["read"](TOOL["page"](one + one, 100, ["7", "8"]))
+    assert TOOL["kept"](written) == measured
+    counts, seeds = TOOL["read"](TOOL["page"](one + one, 100, ["7", "8"], kept=TOOL["kept"](written)))
     assert (counts[("pack", "kill", "told")], seeds) == (4, ["7", "8"])
 
 
