@@ -9,6 +9,7 @@ Source: distribution-spec v1.1.  Small requests are sent by :mod:`.manifests`, b
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -51,6 +52,10 @@ from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
 _ACCEPT = {"Accept": ", ".join((*media_types.MANIFESTS, *media_types.INDEXES))}
+_PARTS_UNKNOWN = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
+"""What is said of a manifest whose parts are not there; by distribution 2 also while somebody else writes one."""
+_AGAIN = (0.05, 0.2, 0.5, 1.0)
+"""Pauses in seconds before such a manifest is sent again."""
 
 
 class RemoteRepository(RemoteBlobs):
@@ -326,13 +331,23 @@ class RemoteRepository(RemoteBlobs):
             return complete(self, digest, listed, artifact_type=artifact_type, at_fallback=at_fallback.result())
 
     def _put_manifest(self, manifest: Node, target: str) -> Response:
+        """Store a manifest; what a registry says of its parts is believed when it says so for a while.
+
+        Distribution 2 cuts a link of a blob to nothing before it writes the same link again, when somebody else sends
+        that blob: whoever sends a manifest just then is told 400, with the codes of a part that is not there.
+        """
         operation = f"push manifest {target} to"
         headers = {"Content-Type": manifest.media_type}
-        response = self._control.manifest(
-            "PUT", target, operation, headers=headers, data=manifest.content, cancel=self._cancel
-        )
-        if response.status not in (200, 201, 202):
+        for pause in (*_AGAIN, None):
+            response = self._control.manifest(
+                "PUT", target, operation, headers=headers, data=manifest.content, cancel=self._cancel
+            )
+            if response.status in (200, 201, 202):
+                break
             failure = self._control.failed(response, operation)
+            if pause is not None and not _PARTS_UNKNOWN.isdisjoint(getattr(failure, "codes", ())):
+                self._sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter between writers, not a secret
+                continue
             if self._is_there_already(target, manifest, response.status):
                 return response
             raise failure

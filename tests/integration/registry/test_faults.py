@@ -90,6 +90,20 @@ def test_attaching_and_listing_survive_each_passing_fault(embedded_registry, ope
         assert len(repository.referrers(subject.digest)) == number + 1, fault
 
 
+@pytest.mark.parametrize("code", ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"])
+@pytest.mark.parametrize("has_api", [True, False], ids=["api", "fallback-tag"])
+def test_a_part_that_is_unknown_for_a_moment_fails_no_manifest(embedded_registry, open_remote, has_api, code):
+    """By digest, at a tag, and in the list at a fallback tag."""
+    embedded_registry.behaviour.referrers_api = has_api
+    repository = open_remote()
+    for path in ("/manifests/sha256:", "/manifests/v1", "/manifests/sha256-"):
+        embedded_registry.fail_next(method="PUT", path_contains=path, status=400, code=code, times=3)
+    built = push_random_modelkit(repository, tag="v1")
+    attach(repository, built.descriptor, artifact_type="a/b", layers=[(b"said", "a/b")])
+    assert repository.resolve("v1") == built.descriptor
+    assert len(repository.referrers(built.descriptor.digest)) == 1
+
+
 def test_silence_is_noticed_and_survived(embedded_registry, open_remote):
     repository = open_remote(limits=Limits(silence_timeout_seconds=0.6))
     built = push_random_modelkit(repository, tag="v1", layers=1)

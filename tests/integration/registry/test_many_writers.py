@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,10 +10,15 @@ from pathlib import Path
 import pytest
 
 from kitops_orchestration.client import KitClient
+from kitops_orchestration.errors import KitOpsError
 from kitops_orchestration.modelkit import GateRules
 from kitops_orchestration.oci.auth.credentials import StaticCredentials
+from kitops_orchestration.oci.descriptor import Descriptor, Digest
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.reference import folder_registry
+from kitops_orchestration.oci.registry.repository import RemoteRepository
+from kitops_orchestration.oci.transfer.source import NewBytes
+from kitops_orchestration.testing.builders import push_bytes
 
 WRITERS = 32
 SHARED = 8
@@ -25,6 +31,39 @@ def client(request, tmp_path: Path) -> KitClient:
     if request.param == "folder":
         return KitClient(folder_registry(tmp_path / "registry"))
     return KitClient(request.getfixturevalue("docker_registry").host, credentials=StaticCredentials({}))
+
+
+def test_a_manifest_is_stored_while_others_write_the_same_blob_again(docker_registry, repository_name):
+    """Signers of one version have a payload in common, and all of evidence has the same empty configuration."""
+
+    def opened() -> RemoteRepository:
+        return RemoteRepository(docker_registry.reference(repository_name), credentials=StaticCredentials({}))
+
+    content, ended, refused = b"said by all", threading.Event(), []
+    shared = Descriptor("text/plain", Digest.of(content), len(content))
+    repository = opened()
+    config = push_bytes(repository, b"{}")
+    repository.push_blob(shared, NewBytes(content))
+
+    def writes() -> None:
+        place = opened()
+        while not ended.is_set():
+            place.push_blob(shared, NewBytes(content))
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        others = [pool.submit(writes) for _ in range(4)]
+        try:
+            for number in range(60):
+                manifest = Manifest.build(config=config, layers=[shared], annotations={"number": str(number)})
+                try:
+                    repository.push_manifest(manifest)
+                except KitOpsError as error:
+                    refused.append(str(error))
+        finally:
+            ended.set()
+        for other in others:
+            other.result(60)
+    assert refused == []
 
 
 def pack(client: KitClient, folder: Path, name: str, tag: str) -> str:
