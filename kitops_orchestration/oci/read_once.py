@@ -17,6 +17,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -31,6 +32,7 @@ from kitops_orchestration.oci.verified import read_verified
 
 _SMALL_BYTES = 4 * 1024 * 1024
 """Larger blobs are not kept: nothing that a page shows is larger."""
+_MAY_CHANGE = frozenset({"resolve", "referrers", "tags"})
 
 
 class Remembered:
@@ -74,6 +76,32 @@ class Remembered:
         return answers
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a question that may be answered in another way now: what a tag points at, what a list has."""
+
+    kind: str
+    about: str
+    said: frozenset[str]
+    """Digests, or names of tags; none where it was not found."""
+
+    def now(self, repository: Repository) -> Answer:
+        """Put the question to ``repository``; raises what that raises, unless it is that nothing is there."""
+        try:
+            if self.kind == "referrers":
+                found: Any = repository.referrers(self.about)
+            else:
+                found = repository.resolve(self.about) if self.kind == "resolve" else repository.tags()
+        except NotFoundError:
+            found = ()
+        return replace(self, said=_named(found))
+
+
+def _named(found: Any) -> frozenset[str]:
+    items = (found,) if isinstance(found, Descriptor) else found
+    return frozenset(str(item.digest) if isinstance(item, Descriptor) else str(item) for item in items)
+
+
 class ReadOnce:
     """The reading half of ``repository``, each question asked once; safe for threads, and for one run only."""
 
@@ -89,6 +117,11 @@ class ReadOnce:
         return getattr(self._inner, name)
 
     @property
+    def inner(self) -> Repository:
+        """The repository that is asked."""
+        return self._inner
+
+    @property
     def reference(self) -> Reference:
         """The repository itself."""
         return self._inner.reference
@@ -97,6 +130,18 @@ class ReadOnce:
         """Take note of a manifest that the repository has just answered with: it is there, and is not asked for."""
         self._known[str(node.digest)] = node.descriptor
         self._once("manifest", str(node.digest), lambda: node)
+
+    def answers(self) -> list[Answer]:
+        """Return what was answered so far and may change: tags and lists, and not what a digest names."""
+        with self._lock:
+            asked = dict(self._asked)
+        found = []
+        for (kind, about), future in asked.items():
+            if kind in _MAY_CHANGE and not (kind == "resolve" and ":" in about) and future.done():
+                error = future.exception()
+                if error is None or isinstance(error, NotFoundError):  # what failed was told, or nobody needed it
+                    found.append(Answer(kind, about, _named(() if error else future.result())))
+        return found
 
     def tags(self) -> Iterator[str]:
         """Yield the tags; always asked for."""
@@ -216,6 +261,12 @@ class OpenedOnce:
                 remembered = self._remember(repository.reference) if self._remember else None
                 self._opened[name] = cast("Repository", ReadOnce(repository, remembered)), remembered
             return self._opened[name][0]
+
+    def answers(self) -> list[tuple[Repository, Answer]]:
+        """Return what each repository, as it was opened, has answered so far and may answer in another way now."""
+        with self._lock:
+            opened = [cast("ReadOnce", repository) for repository, _ in self._opened.values()]
+        return [(repository.inner, answer) for repository in opened for answer in repository.answers()]
 
     def save(self, time: str) -> str:
         """Keep the answers for the next run; return when the oldest of them was given."""

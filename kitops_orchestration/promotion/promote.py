@@ -10,6 +10,9 @@ promotion finishes what is missing and adds nothing twice.
 # - Everything is decided about one digest.  The target is resolved once, and what is copied, checked, recorded and
 #   tagged is that digest.
 # - Nothing is written before the policy said yes, and it is asked on every run, whatever is there already.
+# - What was judged is looked at again after the copy, which may take hours, and where it is not the same all of it is
+#   judged again: a "no", a freeze, an approval that was taken back.  What comes after that look comes too late, as it
+#   does for whoever looks: nothing locks a registry.
 # - The record comes before the tag.  A crash between the two leaves a record that nothing came of, and the next run
 #   does the rest; the other order would leave a stage that nobody can explain.
 # - The tag moves only from where the plan saw it.  Registries cannot compare and set, so it is looked at before and
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, cast
@@ -33,6 +36,7 @@ from kitops_orchestration.oci.read_once import OpenedOnce, ReadOnce
 from kitops_orchestration.oci.resolve import resolve_or_none
 from kitops_orchestration.oci.tag_guard import allowing, anchor_tag, check_tag
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
+from kitops_orchestration.promotion.asked_before import AskedBefore, asked_before
 from kitops_orchestration.promotion.plan import PromotionPlan, plan_promotion
 from kitops_orchestration.promotion.record import Order, Written, make_record, recorded_before
 from kitops_orchestration.promotion.stage_tag.anchor import anchor_of, ensure_anchor
@@ -55,6 +59,12 @@ if TYPE_CHECKING:
 
 _PATIENCE = 3
 _LONGEST_LOOK_SECONDS = 10.0
+_JUDGEMENTS = 3
+"""How often a promotion is judged at most, where what was judged changes while it copies.
+
+A second copy moves next to nothing, so that the last judgement is a moment old; who says something without end stops
+nobody.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,54 +172,66 @@ def promote(
     if not is_own:
         check_tag(destination, getattr(destination, "guard", None), tag)
     with promotion_lock(destination.reference, tag), allowing(destination, *([tag] if is_own else [])):
-        # What was judged is what goes on, as long as nothing is written; after that everything is asked for anew.
-        once = OpenedOnce()
-        found = plan_promotion(
-            source,
-            target,
-            destination,
-            once,
-            stage=stage,
-            policy=policy,
-            trust=trust,
-            open_stage=open_stage,
-            tag=tag,
-            source_tag=source_tag,
-            rollback_of=rollback_of,
-            memory=memory,
-            limits=limits,
-        )
-        if approved_plan is not None:
-            _require_same(approved_plan, found)
-            _require_no_older_checkpoint(approved_plan, found)
-        if rollback_of is not None and not found.is_at_tag and found.expected_current != rollback_of:
-            raise _moved(found, rollback_of, found.expected_current)
-        # Whatever is there already: being done saves writes, and never checks.
-        found.require_ready()
-        order = Order(source, destination, found, policy, signer, run_context, reason, trust, limits, now(), cancel)
-        judged, before = once(source), once(destination)
-        recorded = recorded_before(replace(order, destination=before))
-        name = _version_name(order, judged) if recorded is None else None
-        moved = copy(
-            source,
-            found.digest,
-            destination,
-            Judged(found.digest, judged, before, is_new=resolve_or_none(before, found.digest) is None),
-            referrers=True,
-            limits=limits,
-            progress=progress,
-            cancel=cancel,
-            verb="copy",
-        )
-        root = judged.fetch_manifest(found.digest)
-        if recorded is None:
-            attached = _record_and_move(order, root, name, is_own=is_own)
-        else:
-            attached = recorded
-            if source.reference == destination.reference or moved.blobs_copied or moved.blobs_mounted:
-                _verify(destination, root, limits)  # else the copy has just asked for each of them
-            if all(item.digest != attached.descriptor.digest for item in judged.referrers(found.digest)):
-                _record_at_source(order, attached)
+        moved: CopyResult | None = None
+        left = _JUDGEMENTS
+        while True:
+            left -= 1
+            # What was judged is what goes on, as long as nothing is written; after that everything is asked for anew.
+            once = OpenedOnce()
+            found = plan_promotion(
+                source,
+                target,
+                destination,
+                once,
+                stage=stage,
+                policy=policy,
+                trust=trust,
+                open_stage=open_stage,
+                tag=tag,
+                source_tag=source_tag,
+                rollback_of=rollback_of,
+                memory=memory,
+                limits=limits,
+            )
+            if approved_plan is not None:
+                _require_same(approved_plan, found)
+                _require_no_older_checkpoint(approved_plan, found)
+            if rollback_of is not None and not found.is_at_tag and found.expected_current != rollback_of:
+                raise _moved(found, rollback_of, found.expected_current)
+            # Whatever is there already: being done saves writes, and never checks.
+            found.require_ready()
+            order = Order(source, destination, found, policy, signer, run_context, reason, trust, limits, now(), cancel)
+            judged, before = once(source), once(destination)
+            recorded = recorded_before(replace(order, destination=before))
+            name = _version_name(order, judged) if recorded is None else None
+            known = Judged(found.digest, judged, before, is_new=resolve_or_none(before, found.digest) is None)
+            copied = copy(
+                source,
+                found.digest,
+                destination,
+                known,
+                referrers=True,
+                limits=limits,
+                progress=progress,
+                cancel=cancel,
+                verb="copy",
+            )
+            moved = copied if moved is None else moved.and_then(copied)
+            root = judged.fetch_manifest(found.digest)
+            if recorded is not None:
+                attached = recorded
+                if source.reference == destination.reference or moved.blobs_copied or moved.blobs_mounted:
+                    _verify(destination, root, limits)  # else the copy has just asked for each of them
+                if all(item.digest != attached.descriptor.digest for item in judged.referrers(found.digest)):
+                    _record_at_source(order, attached)
+                break
+            now_ = ReadOnce(destination)
+            questions = asked_before(once, known, order.tag) if left else []
+            is_same = _look_again(order, root, now_, questions, is_own=is_own)
+            if is_same:
+                attached = _record_and_move(order, root, name, now_, is_own=is_own)
+                break
+            target, source_tag = found.digest, found.source.tag
     reference = found.destination.with_digest(found.digest)
     return PromotionResult(
         reference, found.digest, stage, found.expected_current, found, moved, attached, recorded is None
@@ -278,19 +300,39 @@ def _owns(policy: PromotionPolicy | None, stage: str, source: Repository, destin
     return owner is not None and owner.name == stage
 
 
-def _record_and_move(order: Order, root: Node, name: str | None, *, is_own: bool) -> Attached:
-    """Record the promotion of ``root``, give it the tag ``name`` of its own, and move the stage's tag last."""
-    place, digest, limits = order.destination, order.plan.digest, order.limits
-    now_ = ReadOnce(place)
-    anchor, at_anchor = anchor_of(order.tag), anchor_tag(order.tag)
-    questions: list[Callable[[], object]] = [
-        partial(_require_tag, order, order.plan.expected_current),  # the copy may have taken hours
+def _look_again(order: Order, root: Node, now_: ReadOnce, questions: Sequence[AskedBefore], *, is_own: bool) -> bool:
+    """Look at what has to be there and at the tag, and tell whether all that was judged is answered as before.
+
+    The copy may have taken hours: who rejected, froze the stage or took an approval back meanwhile is heard.
+    """
+    place, digest = order.destination, order.plan.digest
+    asked: list[Callable[[], object]] = [
+        partial(_require_tag, order, order.plan.expected_current),
         partial(now_.referrers, digest),
     ]
     if is_own:
-        questions += [partial(now_.referrers, anchor.digest), partial(resolve_or_none, now_, at_anchor)]
-    _verify(place, root, limits, *questions)
+        asked += [
+            partial(now_.referrers, anchor_of(order.tag).digest),
+            partial(resolve_or_none, cast("Repository", now_), anchor_tag(order.tag)),
+        ]
+    outdated = threading.Event()
+
+    def ask(question: AskedBefore) -> None:
+        if question.is_answered_otherwise(cast("Repository", now_)):
+            outdated.set()
+
+    _verify(place, root, order.limits, *asked, *(partial(ask, question) for question in questions))
     now_.met(root)
+    return not outdated.is_set()
+
+
+def _record_and_move(order: Order, root: Node, name: str | None, now_: ReadOnce, *, is_own: bool) -> Attached:
+    """Record the promotion of ``root``, give it the tag ``name`` of its own, and move the stage's tag last.
+
+    ``now_`` is the destination as :func:`_look_again` found it.
+    """
+    place, limits = order.destination, order.limits
+    anchor, at_anchor = anchor_of(order.tag), anchor_tag(order.tag)
     check_cancelled(order.cancel)
     written = make_record(order, cast("Repository", now_), is_own=is_own)
     ahead = written.contents(place)

@@ -50,6 +50,17 @@ class CopyResult:
     referrers_copied: int
     """Referrers (and legacy signature tags) that the destination did not have before."""
 
+    def and_then(self, later: CopyResult) -> CopyResult:
+        """Return what this and a later copy of the same manifest did together."""
+        return CopyResult(
+            later.descriptor,
+            self.blobs_copied + later.blobs_copied,
+            self.blobs_mounted + later.blobs_mounted,
+            self.blobs_skipped,
+            self.bytes_moved + later.bytes_moved,
+            self.referrers_copied + later.referrers_copied,
+        )
+
 
 class CopyOptions(TypedDict, total=False):
     """What :func:`copy` takes by name and a client or an adapter hands through."""

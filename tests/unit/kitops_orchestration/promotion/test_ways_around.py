@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -42,6 +43,40 @@ def records(team, name="prod/iris", kind=predicate_types.PROMOTION):
     except LookupError:
         return []
     return [item for item in found if item.predicate_type == kind]
+
+
+def test_what_is_said_while_it_is_copied_is_heard_before_the_tag_moves(team):
+    """Also beside statements that say nothing about it, and by who names a version that the stage has not got yet."""
+    policy = team.policy(RISK)
+    packed = team.pack()
+    team.client.approve(packed.reference, stage="production", policy=policy, signer=team.signer("ann"))
+    told = []
+
+    def listen(event):
+        if event.state in ("mounted", "finished", "skipped") and not told:
+            told.append("a test result")
+            team.test_result(packed, accuracy="0.9")
+        elif event.state == "skipped" and len(told) == 1:  # nothing is left to copy
+            told.append("a rejection")
+            team.client.reject(packed.reference, stage="production", policy=policy, signer=team.signer("ann"))
+
+    with pytest.raises(ApprovalMissingError, match="rejected"):
+        go(team, packed, policy, progress=listen)
+    assert told == ["a test result", "a rejection"]
+    assert records(team) == []
+
+
+def test_what_is_added_without_end_while_it_is_copied_stops_nobody(team):
+    packed, numbers = team.pack(), itertools.count()
+
+    def listen(event):
+        if event.state in ("mounted", "finished", "skipped"):
+            team.client.attest(packed.reference, "https://example.org/noise/v1", {"number": next(numbers)})
+
+    result = go(team, packed, team.policy(), progress=listen)
+    assert result.is_moved
+    assert result.copy.blobs_copied + result.copy.blobs_mounted >= len(packed.manifest.blobs) - 1
+    assert next(numbers) > 3
 
 
 def test_a_rollback_is_no_way_in_for_what_was_never_there(team):
