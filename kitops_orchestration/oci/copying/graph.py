@@ -395,6 +395,9 @@ class _Push:
         return copied
 
     def _listed(self, subject: Digest) -> list[Descriptor]:
+        if _lists_by_api(self.destination) and isinstance(self.destination, TellsItsTags):
+            # Of what the API lists alone is known that it is there: a list at a tag beside it may name what is not.
+            return self.destination.referrers(subject, tags=())
         # Where the manifest was there before, its list was read before anything was written: what another one added
         # meanwhile is pushed once more, which changes nothing.
         if self.judged is not None and not self.judged.is_new and subject == self.root.digest:

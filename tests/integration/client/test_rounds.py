@@ -39,8 +39,8 @@ WRITING = {
         "approve": (10, 9),
         "plan": (21, 12),
         "promote": (81, 39),
-        "again": (39, 21),
-        "once more": (31, 17),
+        "again": (40, 21),
+        "once more": (32, 17),
     },
     "fallback tags": {
         "sign": (19, 17),

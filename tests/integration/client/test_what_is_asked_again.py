@@ -172,3 +172,19 @@ def test_a_manifest_that_the_destination_lost_is_put_back_by_the_next_promotion(
 
     assert place.fetch_manifest(approval).digest == approval
     assert str(approval) in listed(ready, first.digest)
+
+
+def test_evidence_that_only_a_tag_of_the_destination_names_is_brought_there(ready):
+    """Beside the API anybody who may write can leave such a list: what it names need not be there."""
+    first = ready.promote()
+    source, before = ready.client.repository(ready.name), listed(ready, first.digest)
+    said = TestResult("FAILED", metrics=(Metric("bias", "0.9"),), created_on="2026-01-02T00:00:00Z")
+    ready.client.attach(ready.name, said, signer=ready.keys["eve"].signer)
+    everything = source.referrers(first.digest)
+    (later,) = [item.digest for item in everything if item.digest not in before]
+    ready.registry.storage.put_manifest(THERE, Index.build(everything), fallback_tag(first.digest))
+
+    again = ready.promote()
+
+    assert again.copy.referrers_copied >= 1
+    assert ready.client.repository(THERE).fetch_manifest(later).digest == later
