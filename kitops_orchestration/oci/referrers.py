@@ -63,7 +63,15 @@ class FallbackStore(Protocol):
         ...
 
 
-class Attachable(FallbackStore, Protocol):
+class Resolving(Protocol):
+    """Says whether a manifest is there."""
+
+    def resolve(self, target: str) -> Descriptor:
+        """Return what a tag or digest points at; raises ``NotFoundError``."""
+        ...
+
+
+class Attachable(FallbackStore, Resolving, Protocol):
     """What :func:`attach` needs of a repository."""
 
     def push_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
@@ -146,11 +154,20 @@ def attach(
     draft = Draft.of(subject, artifact_type=artifact_type, layers=layers, annotations=annotations)
     described = describe(draft.manifest)
     listed = repository.referrers(subject.digest) if listed is None else listed
-    if any(found.digest == described.digest for found in listed):
+    if any(found.digest == described.digest for found in listed) and is_there(repository, described):
         return AttachResult(described, is_new=False)
     at_once(limits.concurrency, pushes(repository, draft))
     repository.push_manifest(draft.manifest)
     return AttachResult(described, is_new=True)
+
+
+def is_there(repository: Resolving, listed: Descriptor) -> bool:
+    """Tell whether a referrer that a list names is there: a list at a tag keeps the names of what was deleted."""
+    try:
+        repository.resolve(listed.digest)
+    except NotFoundError:
+        return False
+    return True
 
 
 def fallback_tag(digest: str) -> str:

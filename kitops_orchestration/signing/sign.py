@@ -190,7 +190,7 @@ def _bundle(
         is_new=True,
     )
     same = next((item for item in listed if item.digest == draft.manifest.digest), None)
-    return (None, draft) if same is None else (same, None)
+    return (None, draft) if same is None or not referrers.is_there(repository, same) else (same, None)
 
 
 def _write(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kitops_orchestration.errors import KitOpsError
+from kitops_orchestration.oci.referrers import is_there
 from kitops_orchestration.signing.bundle import Bundle
 from kitops_orchestration.signing.evidence import claimed_type, fetch_attached, is_fault_of_content
 
@@ -29,7 +30,7 @@ def find_signed(
     artifact_type: str,
     referrers: Sequence[Descriptor] | None = None,
 ) -> Descriptor | None:
-    """Return the referrer that holds ``statement`` as ``signer`` would sign it, or ``None``.
+    """Return the referrer that holds ``statement`` as ``signer`` would sign it, or ``None``; the repository has it.
 
     ``referrers`` are those of ``subject``, where they were just read; else they are asked for.
     """
@@ -46,6 +47,6 @@ def find_signed(
             if not is_fault_of_content(error):
                 raise
             continue  # broken evidence of others keeps nobody from signing
-        if is_same:
+        if is_same and is_there(repository, listed):
             return listed
     return None

@@ -17,7 +17,7 @@ from kitops_orchestration.errors import KitOpsError, SignatureError
 from kitops_orchestration.lineage.statements import Predicate, statement_about
 from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.descriptor import Descriptor
-from kitops_orchestration.oci.referrers import Draft, describe, pushes
+from kitops_orchestration.oci.referrers import Draft, describe, is_there, pushes
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.presentation.page import Code, Page, Paragraph
 from kitops_orchestration.settings import Limits
@@ -172,8 +172,8 @@ def prepare(
         is_new=signer is not None,
     )
     descriptor = describe(draft.manifest)
-    is_there = any(found.digest == descriptor.digest for found in listed)
-    return Prepared(descriptor, None if is_there else draft, signer is not None)
+    is_known = any(found.digest == descriptor.digest for found in listed) and is_there(repository, descriptor)
+    return Prepared(descriptor, None if is_known else draft, signer is not None)
 
 
 def attest(
@@ -256,7 +256,8 @@ def _find_same(
             continue
         try:
             payload = _payload(repository, subject, listed, signer)
-            if payload is not None and _event_id(Statement.parse(payload)) == event_id:
+            is_same = payload is not None and _event_id(Statement.parse(payload)) == event_id
+            if is_same and is_there(repository, listed):  # what it says may come from this machine
                 return listed
         except KitOpsError as error:
             if not is_fault_of_content(error):

@@ -7,7 +7,7 @@ import pytest
 from kitops_orchestration.errors import IntegrityError, KitOpsError
 from kitops_orchestration.lineage.statements import Metric, TestResult
 from kitops_orchestration.oci.manifest import Index
-from kitops_orchestration.oci.referrers import fallback_tag
+from kitops_orchestration.oci.referrers import attach, fallback_tag
 from kitops_orchestration.oci.resolve import resolve_or_none, tags_if_there
 from kitops_orchestration.promotion.stage_tag.anchor import anchor_of
 
@@ -188,3 +188,27 @@ def test_evidence_that_only_a_tag_of_the_destination_names_is_brought_there(read
 
     assert again.copy.referrers_copied >= 1
     assert ready.client.repository(THERE).fetch_manifest(later).digest == later
+
+
+def test_what_was_deleted_and_is_listed_still_is_said_again(place):
+    """A list at a tag keeps its name, and this machine what it said: neither makes it be there."""
+    report, source = {"result": "FAILED"}, place.client.repository(place.name)
+
+    def say():
+        signature = next(item for item in place.sign().signatures if item.form == "bundle")
+        signed = place.client.attest(place.name, "https://example.org/scan/v1", report, signer=place.keys["eve"].signer)
+        plain = place.client.attest(place.name, "https://example.org/scan/v2", report)
+        made = attach(source, source.resolve("1.0.0"), artifact_type="a/b", layers=[(b"said", "a/b")])
+        return [signature, signed, plain, made]
+
+    said = say()
+    assert [item.is_new for item in said] == [True] * 4
+    for item in said:
+        assert place.registry.storage.delete_manifest("staging/iris", item.descriptor.digest)
+
+    again = say()
+
+    assert [item.is_new for item in again] == [True] * 4
+    for item in again:
+        assert source.fetch_manifest(item.descriptor.digest).digest == item.descriptor.digest
+    assert [item.is_new for item in say()] == [False] * 4
