@@ -15,6 +15,8 @@ from pathlib import Path
 from kitops_orchestration import settings
 from kitops_orchestration.errors import KitOpsError
 
+BELIEVED_SECONDS = 60
+"""For so long a repository is not asked again for lists of referrers that it has not: a registry may learn to list."""
 KEPT_SECONDS = 7 * 86_400
 """For so long a kept answer counts; a registry may be another one after an upgrade."""
 _FOLDER = "registries"
@@ -27,6 +29,7 @@ class Abilities:
     """What a registry turned out to be able to do; ``None`` is not known yet."""
 
     has_referrers: bool | None = None
+    """The API listed referrers of a repository, now or when it was probed; that it did not says nothing of others."""
     takes_large_bodies: bool = True
     takes_chunks: bool = True
     mounts: bool = True
@@ -38,8 +41,19 @@ class Abilities:
     """Pairs of repositories, from and to, between which no mount is asked for again."""
     lists_of: set[str] = field(default_factory=set)
     """Repositories of which the API listed referrers."""
+    no_lists_of: dict[str, float] = field(default_factory=dict)
+    """Repositories of which it said twice that it has no such list, and when: seconds of the monotonic clock."""
     silent_tag_lists: set[str] = field(default_factory=set)
     """Repositories whose tags one small answer does not hold: they are not asked for once more."""
+
+    def lists_referrers(self, repository: str) -> bool | None:
+        """Tell whether the API lists the referrers of a repository; ``None`` where it has to be asked."""
+        if repository in self.lists_of:
+            return True
+        said = self.no_lists_of.get(repository)
+        if said is not None:
+            return False if time.monotonic() - said < BELIEVED_SECONDS else None
+        return self.has_referrers
 
 
 def keep(registry: str, abilities: Abilities) -> Path:

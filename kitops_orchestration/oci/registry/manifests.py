@@ -6,6 +6,7 @@ Source: distribution-spec v1.1.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -37,6 +38,16 @@ _MOST_PAGES = 5_000
 _MOST_IDLE_PAGES = 50
 """Pages in a row that bring nothing new; a registry that filters after it has cut a list sends a few."""
 _ACTIONS = {"GET": ("pull",), "HEAD": ("pull",), "DELETE": ("delete", "pull", "push")}
+
+
+class _NoListError(Exception):
+    """A repository has no list of referrers, by its answer."""
+
+    def __init__(self, answer: RegistryError, *, is_absent: bool) -> None:
+        super().__init__(str(answer))
+        self.answer = answer
+        self.is_absent = is_absent
+        """There is no such repository: that says nothing of lists."""
 
 
 class RemoteControl:
@@ -146,13 +157,35 @@ class RemoteControl:
     ) -> Iterator[Descriptor]:
         """Yield what the referrers API lists, filtered or not; nothing where there is no such API.
 
-        What one repository answers says nothing of the others: a registry that says of one that it does not know it
-        (the specification's code) has the API or has not, and one that listed referrers once has it.
+        What one repository answers says nothing of the others: one host may serve repositories of many kinds.  That
+        there is no API is believed when it was said twice, because one false answer would hide a rejection, and for
+        :data:`~kitops_orchestration.oci.registry.abilities.BELIEVED_SECONDS`.  A registry that says of a repository
+        that it does not know it (the specification's code) has the API or has not.
         """
+        name = self._reference.repository
+        if self._session.abilities.lists_referrers(name) is False:
+            return
+        is_again = False
+        while True:
+            try:
+                yield from self._listed(digest, artifact_type, cancel)
+            except _NoListError as error:
+                if error.is_absent:
+                    return
+                if name in self._session.abilities.lists_of:  # what it listed before is not left out without a word
+                    raise error.answer from None
+                if is_again:
+                    self._session.abilities.no_lists_of[name] = time.monotonic()
+                    return
+                is_again = True
+            else:
+                return
+
+    def _listed(
+        self, digest: Digest, artifact_type: str | None, cancel: threading.Event | None
+    ) -> Iterator[Descriptor]:
         query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
         abilities = self._session.abilities
-        if abilities.has_referrers is False:
-            return
         is_first = True
         try:
             for page in self._pages(
@@ -160,6 +193,7 @@ class RemoteControl:
             ):
                 abilities.has_referrers, is_first = True, False
                 abilities.lists_of.add(self._reference.repository)
+                abilities.no_lists_of.pop(self._reference.repository, None)
                 yield from (Descriptor.from_json(item) for item in page)
         except InvalidReferenceError as error:
             raise self._unreadable(f"the list of referrers of {digest} has an entry that is {error}") from error
@@ -169,12 +203,7 @@ class RemoteControl:
             is_no_api = status in UNSUPPORTED or status == 404 or 200 <= status < 300
             if not (is_first and is_no_api):  # a list that breaks off is none of which the rest may be left out
                 raise
-            if not _ABSENT.isdisjoint(error.codes):
-                return
-            if self._reference.repository in abilities.lists_of:  # what it listed before is not left out without a word
-                raise
-            if abilities.has_referrers is None:
-                abilities.has_referrers = False
+            raise _NoListError(error, is_absent=not _ABSENT.isdisjoint(error.codes)) from error
 
     def failed(self, response: Response, operation: str) -> RegistryError:
         """Return the error that an answer stands for."""

@@ -119,8 +119,8 @@ class RemoteRepository(RemoteBlobs):
 
     @property
     def has_referrers_api(self) -> bool | None:
-        """What is known of the registry's referrers API; ``None`` before it was asked."""
-        return self._session.abilities.has_referrers
+        """Whether the API lists this repository's referrers, as far as it is known; ``None`` before it was asked."""
+        return self._session.abilities.lists_referrers(self._reference.repository)
 
     def __repr__(self) -> str:
         return f"RemoteRepository({self._reference})"
@@ -372,9 +372,9 @@ class RemoteRepository(RemoteBlobs):
         # A registry (ECR) sent the header before it had the API: the header alone proves nothing.
         if not response.headers.get("OCI-Subject"):
             return False
-        if self._session.abilities.has_referrers is None:
+        if self._reference.repository not in self._session.abilities.lists_of:
             list(self._control.referrers(subject, None, cancel=self._cancel))
-        return self._session.abilities.has_referrers is True
+        return self._reference.repository in self._session.abilities.lists_of
 
     def _sleep(self, seconds: float) -> None:
         if self._cancel is None:

@@ -45,7 +45,7 @@ WRITING = {
     "fallback tags": {
         "sign": (19, 17),
         "approve": (12, 12),
-        "plan": (19, 12),
+        "plan": (21, 12),
         "promote": (85, 54),
         "again": (40, 24),
         "once more": (32, 18),
