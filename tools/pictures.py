@@ -220,11 +220,27 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
 
-    def picture(self, path: Path, *, seconds: float = 3.0) -> None:
+    def picture(self, path: Path, *, seconds: float = 3.0, **how: Any) -> None:
         """Write what the page shows into a file."""
         time.sleep(seconds)  # what is drawn last is animated
-        path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"]))
+        path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png", **how)["data"]))
         print(path)
+
+    def whole_dialog(self, path: Path) -> None:
+        """Write the dialog that is open into a file, from its top to its end, and not what is behind it."""
+        time.sleep(3)  # what unfolds is animated
+        # The dialog scrolls in what holds it: a window as high as all of that shows it without scrolling.
+        height = self.evaluate("Math.max(...[...document.querySelectorAll('*')].map(each => each.scrollHeight))")
+        self.send("Emulation.setDeviceMetricsOverride", **{**SIZE, "height": height}, deviceScaleFactor=1, mobile=False)
+        time.sleep(3)
+        box = self.evaluate(
+            "(box => ({x: box.x, y: box.y, width: box.width, height: box.height}))"
+            "(document.querySelector('[role=dialog]').getBoundingClientRect())"
+        )
+        if box["y"] < 0 or box["y"] + box["height"] > height:
+            raise SystemExit(f"{path.name} would be cut: {box} in a window {height} high")
+        self.picture(path, seconds=0, clip={**box, "scale": 1})
+        self.send("Emulation.setDeviceMetricsOverride", **SIZE, deviceScaleFactor=1, mobile=False)
 
 
 @contextmanager
@@ -335,13 +351,11 @@ def show_connection(server: Airflow, page: Browser, folder: Path) -> None:
     page.show(f"{server.url}/connections", "kitops_default")
     page.click('button[aria-label*="Edit"]')
     page.sees("Password or token")
-    page.picture(folder / "connection.png")
-    page.send("Emulation.setDeviceMetricsOverride", **{**SIZE, "height": 3000}, deviceScaleFactor=1, mobile=False)
+    page.whole_dialog(folder / "connection.png")
     for part in ("Standard Fields", "Extra Fields"):  # one is closed, the other opened
         page.press(part)
-    page.picture(folder / "connection-extra.png")
     page.sees("Time-stamp authority")
-    page.send("Emulation.setDeviceMetricsOverride", **SIZE, deviceScaleFactor=1, mobile=False)
+    page.whole_dialog(folder / "connection-extra.png")
 
 
 if __name__ == "__main__":
