@@ -64,17 +64,19 @@ def parameters_of(cls: type) -> Iterator[tuple[str, str, str]]:
     for each in cls.__mro__:
         if not each.__module__.startswith("airflow_kitops"):
             continue
-        signature = inspect.signature(each.__init__).parameters if "__init__" in each.__dict__ else {}
         for name, said in told(each.__doc__ or "")[1]:
             if name not in seen:
                 seen.add(name)
-                yield name, _default(signature.get(name)), said
+                yield name, _default(cls, name), said
 
 
-def _default(parameter: inspect.Parameter | None) -> str:
-    if parameter is None:
-        return ""  # of Airflow's own operator
-    return "required" if parameter.default is inspect.Parameter.empty else f"`{parameter.default!r}`"
+def _default(cls: type, name: str) -> str:
+    """Return what a parameter is when nobody says it: a class may describe what one above it takes."""
+    for each in cls.__mro__:
+        found = inspect.signature(each.__init__).parameters.get(name) if "__init__" in each.__dict__ else None
+        if found is not None:
+            return "required" if found.default is inspect.Parameter.empty else f"`{found.default!r}`"
+    raise LookupError(f"{cls.__name__} describes {name}, which nothing in it takes")
 
 
 def example_of(name: str) -> tuple[str, str]:
@@ -112,7 +114,7 @@ def address(name: str) -> str:
 
 def operators() -> str:
     """Return the table that leads to the page of each operator and sensor."""
-    rows = ["| | what it does | example |", "|---|---|---|"]
+    rows = ["| class | what it does | example |", "|---|---|---|"]
     for name, cls in classes().items():
         first = told(cls.__doc__ or "")[0].split("\n\n")[0]
         what = re.split(r"(?<=[.:])\s", " ".join(first.split()), maxsplit=1)[0].rstrip(":")
@@ -135,7 +137,7 @@ def page_of(name: str, cls: Any) -> str:
         f"<!-- not run: the end-to-end suite runs the whole example -->\n```python\n{code}\n```\n",
         f"From `examples/airflow/{file}`, which `{system_test_of(file)}` runs.\n",
         "## Parameters\n",
-        "\n".join(["| parameter | default | |", "|---|---|---|", *rows]) + "\n",
+        "\n".join(["| parameter | default | what it is |", "|---|---|---|", *rows]) + "\n",
         f"Templated: {templated}.\n",
         (
             "What every task of Airflow takes it takes as well; "
@@ -173,7 +175,7 @@ def fields(connection_type: str) -> Callable[[], str]:
         (found,) = (
             each for each in get_provider_info()["connection-types"] if each["connection-type"] == connection_type
         )
-        rows = ["| field | in the form | | default |", "|---|---|---|---|"]
+        rows = ["| field | in the form | what it is | default |", "|---|---|---|---|"]
         for name, field in found["conn-fields"].items():
             default = field["schema"].get("default")
             shown = "" if default is None else f"`{str(default).lower() if isinstance(default, bool) else default}`"
