@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from kitops_orchestration.signing import predicate_types
+from tools.table_names import on_page_content
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -202,3 +203,29 @@ def test_every_parameter_of_an_operator_is_told() -> None:
                     taken = set(inspect.signature(each.__init__).parameters) - {"self", "args", "kwargs"}
                     untold += [f"{name}.{taken}" for taken in sorted(taken) if f"| `{taken}` |" not in page]
     assert untold == []
+
+
+def test_every_parameter_of_an_operator_has_its_default_also_where_a_class_above_takes_it() -> None:
+    rows = [
+        (page.stem, row)
+        for page in (DOCS / "reference" / "airflow-operators").glob("kit*.md")
+        for row in re.findall(r"^\| `\w+` \|(.*?)\|.*$", page.read_text(encoding="utf-8"), re.M)
+    ]
+    assert len(rows) > 100
+    assert [name for name, default in rows if not default.strip()] == []
+
+
+def test_no_page_has_a_diagram_that_is_drawn_by_a_script_from_elsewhere() -> None:
+    assert [str(page) for page in DOCS.rglob("*.md") if "```mermaid" in page.read_text(encoding="utf-8")] == []
+
+
+def test_a_long_name_in_a_table_is_broken_between_its_words_and_a_short_one_stays_whole() -> None:
+    def shown(name: str) -> str:
+        return on_page_content(f"<td><code>{name}</code></td><p><code>{name}</code></p>")
+
+    assert shown("kitops_conn_id") == "<td><code>kitops_conn_id</code></td><p><code>kitops_conn_id</code></p>"
+    long = "tests/unit/test_hostile.py::test_a_bomb"
+    told = "tests/<wbr>unit/<wbr>test_<wbr>hostile<wbr>.py::<wbr>test_<wbr>a_<wbr>bomb"
+    assert shown(long) == f"<td><code>{told}</code></td><p><code>{long}</code></p>"
+    assert shown("&lt;a.very.long.name.of.some.kind&gt;").count("<wbr>") == 6
+    assert shown("kubectl create secret --name kitops-connection").count("<wbr>") == 0
