@@ -89,6 +89,8 @@ test-random: $(STAMP) programs ## Run the suite in three random orders, one afte
 .PHONY: soak
 soak: test-random ## Run what takes a night: random orders, every case where a sample suffices, all environments
 	@$(PYTEST) -n 2 --dist loadfile --soak $(wildcard tests/unit tests/integration/registry/test_many_files.py)
+	@$(PYTEST) -n 2 --dist loadfile --soak -m soak $(QUICK_TESTS) $(SERVER_TESTS)
+	@$(PYTEST) -n 2 --dist loadfile --soak -m soak $(E2E_TESTS)
 	@$(BIN)/python tools/reliability.py --minutes 40
 	@.ci/extras
 

@@ -88,6 +88,12 @@ def pytest_configure(config: pytest.Config) -> None:
         hypothesis.settings.load_profile("soak")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    left_to_the_night = item.get_closest_marker("soak")
+    if left_to_the_night is not None and not item.config.getoption("--soak"):
+        pytest.skip(f"with --soak alone: {left_to_the_night.args[0]}")
+
+
 _YEAR_2001 = 1_000_000_000  # in seconds since 1970
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+OURS = {"kitops_orchestration", "airflow_kitops", "dagster_kitops"}
 ORCHESTRATORS = {"airflow", "dagster"}
 HEAVY = {
     "mlflow",
@@ -24,24 +25,26 @@ HEAVY = {
     "boto3",
 }
 HEAVY |= {"pandas", "sklearn"}
-CORE_BUDGET_SECONDS = 0.4
-ADAPTER_BUDGET_SECONDS = 0.1
 
-# CPU time, not time on the wall: the neighbours of a busy machine are not the import's fault.
+# Modules are counted: seconds say something of the machine. `make bench` shows them.
 MEASURE = """
-import json, sys, time
+import json, sys
 {before}
 known = set(sys.modules)
-start = time.process_time()
 import {module}
-seconds = time.process_time() - start
-roots = sorted({{name.partition(".")[0] for name in set(sys.modules) - known}})
-print(json.dumps({{"seconds": seconds, "roots": roots}}))
+print(json.dumps({{"all": sorted(sys.modules), "new": sorted(set(sys.modules) - known)}}))
 """
 
 
-def measure(module: str, *, before: str = "", environment: dict[str, str] | None = None) -> tuple[float, set[str]]:
-    """Import ``module`` in a fresh interpreter: CPU seconds, and the top-level packages that came with it."""
+def root(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def measure(module: str, *, before: str = "", environment: dict[str, str] | None = None) -> tuple[set[str], set[str]]:
+    """Import ``module`` in a fresh interpreter: all modules of ours that are there then, and what else is new.
+
+    Of ours all, because an orchestrator may have imported some before: it asks packages what they bring.
+    """
     script = MEASURE.format(before=before, module=module)
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -51,17 +54,14 @@ def measure(module: str, *, before: str = "", environment: dict[str, str] | None
         env={**os.environ, **(environment or {})},
     )
     assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout.splitlines()[-1])
-    return result["seconds"], set(result["roots"])
-
-
-def best_of(attempts: int, module: str, **options) -> tuple[float, set[str]]:
-    return min((measure(module, **options) for _ in range(attempts)), key=lambda result: result[0])
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {name for name in found["all"] if root(name) in OURS}, {root(name) for name in found["new"]}
 
 
 def test_importing_the_core_is_cheap() -> None:
-    seconds, _ = best_of(5, "kitops_orchestration")
-    assert seconds <= CORE_BUDGET_SECONDS
+    ours, roots = measure("kitops_orchestration")
+    assert ours == {"kitops_orchestration", "kitops_orchestration._public", "kitops_orchestration._version"}
+    assert roots <= {"kitops_orchestration", *sys.stdlib_module_names}
 
 
 def test_importing_the_core_imports_no_orchestrator_and_nothing_heavy() -> None:
@@ -80,8 +80,9 @@ def test_an_adapter_adds_little_to_its_orchestrator(module: str, before: str, tm
     if module == "airflow_kitops":
         pytest.importorskip("airflow_kitops.get_provider_info", reason="Airflow asks for it while it starts")
     environment = {"AIRFLOW_HOME": str(tmp_path), "DAGSTER_HOME": "", "PYTHONWARNINGS": "ignore"}
-    seconds, roots = best_of(3, module, before=before, environment=environment)
-    assert seconds <= ADAPTER_BUDGET_SECONDS
+    ours, roots = measure(module, before=before, environment=environment)
+    core = {"kitops_orchestration", "kitops_orchestration._public", "kitops_orchestration._version"}
+    assert module in ours <= {module, "airflow_kitops.get_provider_info", *core}
     assert not roots & HEAVY
 
 

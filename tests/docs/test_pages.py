@@ -19,12 +19,28 @@ PAGES = [
     if RUNNABLE.search(path.read_text(encoding="utf-8"))
 ]
 RUN_BY = re.compile(r"^<!-- run by: (\S+) -->$", re.MULTILINE)
+LONG = {
+    "how-to/serve.md": "trains, and serves with MLflow, as tests/integration/mlflow/test_serving.py does",
+    "how-to/smoke-test.md": "trains, and predicts in processes of their own, as the same tests do",
+    "how-to/mlflow-side-by-side.md": "trains as how-to/mlflow-runs.md does",
+}
+"""Pages that take a minute on a busy machine, for what others show as well: those run with ``--soak``."""
 # A page that trains a model imports half of an environment; that takes minutes on a busy machine.
 PATIENCE_SECONDS = 900
 
 
+def as_parameter(page: Path) -> object:
+    reason = LONG.get(str(page.relative_to(ROOT / "docs"))) if page.is_relative_to(ROOT / "docs") else None
+    marks = [pytest.mark.soak(reason)] if reason else []
+    return pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks)
+
+
+def test_pages_that_are_left_to_the_night_are_there():
+    assert LONG.keys() <= {str(page.relative_to(ROOT / "docs")) for page in PAGES[1:]}
+
+
 @pytest.mark.timeout(PATIENCE_SECONDS + 20)
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [as_parameter(page) for page in PAGES])
 def test_every_block_of_the_page_does_what_it_says(page: Path) -> None:
     if by := RUN_BY.search(page.read_text(encoding="utf-8")):
         assert page.name in (ROOT / by[1]).read_text(encoding="utf-8"), f"{by[1]} does not run this page"

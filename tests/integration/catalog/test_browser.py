@@ -201,7 +201,10 @@ def framed(page: Path, width: int) -> Path:
     return frame
 
 
-@pytest.mark.parametrize("width", [390, 680, 1024])
+_BETWEEN = pytest.mark.soak("a width between those of a phone and of a desk, which are looked at by axe as well")
+
+
+@pytest.mark.parametrize("width", [390, pytest.param(680, marks=_BETWEEN), pytest.param(1024, marks=_BETWEEN)])
 def test_no_page_scrolls_sideways(browser, sample, width) -> None:
     model = sample.catalog.models[1]
     pages = [

@@ -180,7 +180,10 @@ class Generated:
         return any(map(math.isnan, here)) and any(value == 0 for value in here)
 
 
-@pytest.mark.parametrize("block", range(4))
+_MORE = pytest.mark.soak("a minute, for more runs of the same generator")
+
+
+@pytest.mark.parametrize("block", [0, 1, *(pytest.param(block, marks=_MORE) for block in range(2, 8))])
 def test_every_number_of_a_generated_run_is_what_was_logged_for_that_model(block: int, tracking: Any) -> None:
     unknowable = compared = 0
     for seed in range(block * 50, block * 50 + 50):

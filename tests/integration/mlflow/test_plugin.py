@@ -296,16 +296,17 @@ def test_importing_the_core_imports_no_mlflow() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_plugin_adds_less_than_50_ms_to_the_import_of_mlflow() -> None:
-    names = "kitops_orchestration.mlflow_bridge.plugin, kitops_orchestration.mlflow_bridge.store.dataset_source"
+def test_the_plugin_brings_nine_small_modules_to_every_import_of_mlflow() -> None:
+    """MLflow imports it with itself, for whoever has both installed and uses neither our scheme nor our datasets."""
     code = (
-        "import sys, time, mlflow.data, mlflow.store.artifact.artifact_repo;"
-        "[sys.modules.pop(name) for name in list(sys.modules) if name.startswith('kitops_orchestration')];"
-        f"start = time.process_time(); import {names}; print(time.process_time() - start)"
+        "import sys, mlflow.data, mlflow.store.artifact.artifact_repo;"
+        "print(*(name for name in sys.modules if name.split('.')[0] == 'kitops_orchestration'))"
     )
-    # Processor time: what the import costs, not what else this machine is doing.
-    seconds = [float(subprocess.check_output([sys.executable, "-W", "ignore", "-c", code])) for _ in range(3)]
-    assert min(seconds) < 0.05
+    found = subprocess.check_output([sys.executable, "-W", "ignore", "-c", code], text=True).split()
+    assert {"kitops_orchestration.mlflow_bridge.plugin", "kitops_orchestration.mlflow_bridge.store.dataset_source"} <= {
+        *found
+    }
+    assert len(found) <= 9, found
 
 
 def test_a_server_takes_the_plain_http_scheme_that_we_write(server: Any) -> None:

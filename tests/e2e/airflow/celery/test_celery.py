@@ -133,10 +133,9 @@ def who_holds(cluster, port: int) -> int:
     raise AssertionError(f"no worker has the port {port}")
 
 
-def test_a_worker_killed_in_a_chunk_starts_over(cluster, client, relay, is_soak) -> None:
+@pytest.mark.soak("a minute, for what only says that it starts over")
+def test_a_worker_killed_in_a_chunk_starts_over(cluster, client, relay) -> None:
     """The registry does not let anybody go on with it; what matters is the digest, and that it is said."""
-    if not is_soak:
-        pytest.skip("takes a minute more: --soak")
     relay.hold("PATCH /v2/team/torn/", number=9)  # none: bytes are counted
     run = cluster.trigger("large", name="torn")
     end = time.monotonic() + 120
