@@ -1,7 +1,7 @@
 """Cosign's older signature: a payload and its signature as a layer of the manifest at ``sha256-<hex>.sig``.
 
 Every release of cosign before 3 reads only this form.  The tag is rewritten with each signature that is added,
-and has no compare-and-swap: what another signer wrote is read first and kept.
+and has no compare-and-swap: what another signer wrote is read first and kept, and what was written is looked for again.
 Source: cosign ``SIGNATURE_SPEC.md`` and containers/image ``simple signing``; member names as Go writes them.
 """
 
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,7 +40,11 @@ _CONFIG = "application/vnd.oci.image.config.v1+json"
 _TYPE = "cosign container image signature"
 _NO_TIME = "0001-01-01T00:00:00Z"
 _MAX_SIGNATURES = 1000
-_ATTEMPTS = 8
+_ATTEMPTS = 24
+"""Looks, of which each second one may only send content."""
+_PATIENCE = 3
+_MOST_LOOKS = 10
+_LONGEST_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +134,57 @@ def add_signature(repository: Repository, digest: str, key: PublicKey, draft: Dr
     is_new = False
     try:
         with brief_machine_lock(f"{repository.reference.name}:{signature_tag(digest)}"):
-            for _ in range(_ATTEMPTS):
+            prepared = draft.before
+            for attempt in range(_ATTEMPTS):
+                begun = time.monotonic()
                 existing = at_tag(repository, digest)
-                layers = () if existing is None else existing.layers
-                if existing is not None and any(_is_by(key, draft.payload, other) for other in layers):
-                    return existing.descriptor, is_new
-                # Looked at once more in the next round: a signer on another machine may have written over it.
-                is_new = True
-                _write(repository, digest, (*layers, draft.layer), is_config_there=existing == draft.before)
+                is_there = _has_signature(existing, key, draft)
+                if is_there and existing is not None and not is_new:
+                    return existing.descriptor, False
+                if not is_there:
+                    layers = (*(() if existing is None else existing.layers), draft.layer)
+                    if existing != prepared:
+                        # What was read shall be a moment old when it is written over: its content goes first.
+                        _push_config(repository, layers)
+                        prepared = existing
+                        continue
+                    is_new = True
+                    _put(repository, digest, layers)
+                kept = _kept(repository, digest, key, draft, begun)
+                if kept is not None:
+                    return kept.descriptor, True
+                time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 5)))  # noqa: S311 - jitter, not a secret
+        raise RegistryUnavailableError(
+            f"{repository.reference.name}:{signature_tag(digest)} is changed faster than it can be written",
+            operation="sign",
+            advice="let fewer signers write at a time, and try again",
+        )
     except BaseException as error:  # whatever it was, it goes on; a signature that failed shall not count
         if is_new and not is_taken_back(repository, digest, draft):
             tell_what_counts(error, f"the signature at {signature_tag(digest)}")
         raise
-    raise RegistryUnavailableError(
-        f"{repository.reference.name}:{signature_tag(digest)} is changed faster than it can be written",
-        operation="sign",
-        advice="let fewer signers write at a time, and try again",
-    )
+
+
+def _has_signature(existing: Manifest | None, key: PublicKey, draft: Drafted) -> bool:
+    return existing is not None and any(_is_by(key, draft.payload, layer) for layer in existing.layers)
+
+
+def _kept(repository: Repository, digest: str, key: PublicKey, draft: Drafted, begun: float) -> Manifest | None:
+    """Return what is at the tag when nobody has changed it for a while; ``None`` where the signature is gone.
+
+    A signer on another machine that read before this one wrote may write after it, and its list lacks the signature.
+    That takes it about as long as this one, whose try ``begun`` then, so that the last look waits a few times as long.
+    """
+    pause = min(_LONGEST_PAUSE_SECONDS, _PATIENCE * (time.monotonic() - begun))
+    seen = at_tag(repository, digest)
+    for _ in range(_MOST_LOOKS):
+        if not _has_signature(seen, key, draft):
+            return None
+        time.sleep(pause)
+        before, seen = seen, at_tag(repository, digest)
+        if seen == before:
+            return seen
+    return seen if _has_signature(seen, key, draft) else None
 
 
 def is_taken_back(repository: Repository, digest: str, draft: Drafted) -> bool:
@@ -188,16 +228,20 @@ def _is_deleted(repository: Repository, tag: str) -> bool:
     return True
 
 
-def _write(
-    repository: Repository, digest: str, layers: tuple[Descriptor, ...], *, is_config_there: bool = False
-) -> None:
+def _write(repository: Repository, digest: str, layers: tuple[Descriptor, ...]) -> None:
+    _push_config(repository, layers)
+    _put(repository, digest, layers)
+
+
+def _push_config(repository: Repository, layers: tuple[Descriptor, ...]) -> None:
     content = _config(layers)
-    config = _config_of(content)
-    if not is_config_there:
-        repository.push_blob(config, BytesSource(content))
+    repository.push_blob(_config_of(content), BytesSource(content))
+
+
+def _put(repository: Repository, digest: str, layers: tuple[Descriptor, ...]) -> None:
     # A cancel waits for this answer: what is on its way cannot be taken back.
     stopped_by(repository, threading.Event()).push_manifest(
-        Manifest.build(config=config, layers=layers), tag=signature_tag(digest)
+        Manifest.build(config=_config_of(_config(layers)), layers=layers), tag=signature_tag(digest)
     )
 
 

@@ -35,7 +35,7 @@ def test_reading_again_in_a_process_takes_few_rounds(place):
 
 WRITING = {
     "referrers API": {
-        "sign": (16, 12),
+        "sign": (17, 13),
         "approve": (10, 9),
         "plan": (21, 12),
         "promote": (81, 39),
@@ -43,7 +43,7 @@ WRITING = {
         "once more": (32, 17),
     },
     "fallback tags": {
-        "sign": (19, 17),
+        "sign": (20, 18),
         "approve": (12, 12),
         "plan": (21, 12),
         "promote": (85, 54),

@@ -10,6 +10,7 @@ from kitops_orchestration.oci.manifest import Index
 from kitops_orchestration.oci.referrers import attach, fallback_tag
 from kitops_orchestration.oci.resolve import resolve_or_none, tags_if_there
 from kitops_orchestration.promotion.stage_tag.anchor import anchor_of
+from kitops_orchestration.signing.legacy import signature_tag
 
 from .distant import Distant
 
@@ -212,3 +213,25 @@ def test_what_was_deleted_and_is_listed_still_is_said_again(place):
     for item in again:
         assert source.fetch_manifest(item.descriptor.digest).digest == item.descriptor.digest
     assert [item.is_new for item in say()] == [False] * 4
+
+
+def test_an_older_signature_that_another_machine_writes_over_after_the_first_look_is_added_again(place):
+    """It had read before; nothing locks the tag between machines."""
+    tag = signature_tag(place.kit().digest)
+    place.client.sign(place.name, place.keys["bob"].signer, formats=["legacy"])
+    storage = place.registry.storage
+    theirs = storage.manifest("staging/iris", tag)
+    asked: list[str] = []
+
+    def before(method: str, path: str) -> None:
+        if path.endswith(f"/manifests/{tag}"):
+            asked.append(method)
+            if asked.count("PUT") == 1 and asked[asked.index("PUT") :] == ["PUT", "GET", "GET"]:
+                storage.put_manifest("staging/iris", theirs, tag)
+
+    place.registry.before = before
+    place.client.sign(place.name, place.keys["rita"].signer, formats=["legacy"])
+
+    for name in ("bob", "rita"):
+        assert place.client.verify(place.name, key=place.keys[name].public_key, require="legacy").is_verified
+    assert asked.count("PUT") == 2

@@ -114,12 +114,13 @@ def test_statements_attached_at_once_are_all_listed(client, pack, repository_nam
     assert sorted(item.statement.predicate["number"] for item in told) == list(range(SOME))
 
 
-def test_signatures_written_at_once_are_all_there_in_both_forms(client, pack, tmp_path):
+@pytest.mark.parametrize("machines", [1, SOME], ids=["one-machine", "machines"])
+def test_signatures_written_at_once_are_all_there_in_both_forms(client, pack, tmp_path, machines):
     kit = pack(0)
     pairs = [generate_key_pair("") for _ in range(SOME)]
     keys = [pair.write(tmp_path / f"key{number}")[0] for number, pair in enumerate(pairs)]
 
-    answers = at_once(tmp_path, [["sign", kit.reference, "--key", key] for key in keys])
+    answers = at_once(tmp_path, [["sign", kit.reference, "--key", key] for key in keys], machines=machines)
 
     assert [code for code, _ in answers] == [0] * SOME, answers
     verdict = client.verify(kit.reference, trust=TrustPolicy.for_key(*(pair.public_key for pair in pairs)))
