@@ -335,7 +335,7 @@ def take(server: Airflow, page: Browser, folder: Path) -> None:
     server.request("PATCH", details, {"chosen_options": ["Approve"], "params_input": ANSWER})
     wait("it is promoted", lambda: server.state("approve_and_promote", asked) == "success")
     page.show(f"{server.url}/kitops/models/{model['id']}", "v1.0.0")
-    page.picture(folder / "modelkit.png", seconds=1)
+    page.picture(folder / "modelkit.png", seconds=1, captureBeyondViewport=True)  # down to the end of its timeline
 
 
 def show_connection(server: Airflow, page: Browser, folder: Path) -> None:
