@@ -29,7 +29,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from kitops_orchestration.cancel import at_once, check_cancelled
-from kitops_orchestration.errors import IntegrityError, PromotionError, TagMovedError
+from kitops_orchestration.errors import IntegrityError, PromotionError, RegistryUnavailableError, TagMovedError
 from kitops_orchestration.oci.copying.graph import CopyResult, Judged, copy
 from kitops_orchestration.oci.manifest import Manifest, Node
 from kitops_orchestration.oci.read_once import OpenedOnce, ReadOnce
@@ -59,11 +59,11 @@ if TYPE_CHECKING:
 
 _PATIENCE = 3
 _LONGEST_LOOK_SECONDS = 10.0
-_JUDGEMENTS = 3
-"""How often a promotion is judged at most, where what was judged changes while it copies.
+_JUDGEMENTS = 10
+"""How often a promotion is judged at most, where what it was judged by changes while it copies.
 
-A second copy moves next to nothing, so that the last judgement is a moment old; who says something without end stops
-nobody.
+A second copy moves next to nothing, so that it is soon over.  Who says something without end is told that: a last copy
+without a look after it could be made to take as long as somebody wants.
 """
 
 
@@ -173,9 +173,7 @@ def promote(
         check_tag(destination, getattr(destination, "guard", None), tag)
     with promotion_lock(destination.reference, tag), allowing(destination, *([tag] if is_own else [])):
         moved: CopyResult | None = None
-        left = _JUDGEMENTS
-        while True:
-            left -= 1
+        for _ in range(_JUDGEMENTS):
             # What was judged is what goes on, as long as nothing is written; after that everything is asked for anew.
             once = OpenedOnce()
             found = plan_promotion(
@@ -226,12 +224,17 @@ def promote(
                     _record_at_source(order, attached)
                 break
             now_ = ReadOnce(destination)
-            questions = asked_before(once, known, order.tag) if left else []
-            is_same = _look_again(order, root, now_, questions, is_own=is_own)
-            if is_same:
+            if _look_again(order, root, now_, asked_before(once, known, order.tag), is_own=is_own):
                 attached = _record_and_move(order, root, name, now_, is_own=is_own)
                 break
             target, source_tag = found.digest, found.source.tag
+        else:
+            raise RegistryUnavailableError(
+                f"what is said of {found.digest} changes faster than it can be judged and promoted to {stage}",
+                operation="promote",
+                reference=str(found.destination),
+                advice="look at who attaches to it, and promote it again",
+            )
     reference = found.destination.with_digest(found.digest)
     return PromotionResult(
         reference, found.digest, stage, found.expected_current, found, moved, attached, recorded is None
