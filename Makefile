@@ -14,12 +14,14 @@ UV := .ci/uv
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+# Two workers take whole files, in the order of tests/conftest.py; pytest-xdist's own order begins with those of most tests.
+IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 STAMP := $(VENV)/.installed
 
 # Programs of other people that the suite tests against; Debian's packages have the same names, without "-util".
 # PostgreSQL's server is one as well, and no command of it is in the path.
 PROGRAMS := docker-registry skopeo npm git-lfs softhsm2-util redis-server chromium
-# Quick ones first; then those that start servers. Files share nothing, so each worker takes whole files.
+# Quick ones first; then those that start servers.
 QUICK_TESTS := $(wildcard tests/unit tests/scenario tests/contract tests/interop tests/architecture tests/docs tests/fuzz)
 SERVER_TESTS := $(wildcard tests/integration)
 # In a process of their own: Airflow reads its home when it is first imported, and keeps it.
@@ -71,9 +73,9 @@ programs: # Install what the suite tests against where we may, else name it; in 
 .PHONY: test
 test: $(STAMP) programs ## Run the whole suite
 	@status=0; \
-	$(if $(QUICK_TESTS),$(PYTEST) -n 2 --dist loadfile $(QUICK_TESTS) || status=1;) \
-	$(if $(SERVER_TESTS),$(PYTEST) -n 2 --dist loadfile $(SERVER_TESTS) || status=1;) \
-	$(if $(E2E_TESTS),$(PYTEST) -n 2 --dist loadfile $(E2E_TESTS) || status=1;) \
+	$(if $(QUICK_TESTS),$(PYTEST) $(IN_TWO) $(QUICK_TESTS) || status=1;) \
+	$(if $(SERVER_TESTS),$(PYTEST) $(IN_TWO) $(SERVER_TESTS) || status=1;) \
+	$(if $(E2E_TESTS),$(PYTEST) $(IN_TWO) $(E2E_TESTS) || status=1;) \
 	exit $$status
 
 # The order is printed at the top of each run: `pytest --random-order=SEED` repeats it.
@@ -81,16 +83,16 @@ test: $(STAMP) programs ## Run the whole suite
 test-random: $(STAMP) programs ## Run the suite in three random orders, one after the other
 	@status=0; \
 	for seed in $${SEEDS:-$$RANDOM $$RANDOM $$RANDOM}; do \
-		$(PYTEST) -n 2 --dist loadfile --random-order=$$seed $(QUICK_TESTS) $(SERVER_TESTS) || status=1; \
-		$(PYTEST) -n 2 --dist loadfile --random-order=$$seed $(E2E_TESTS) || status=1; \
+		$(PYTEST) $(IN_TWO) --random-order=$$seed $(QUICK_TESTS) $(SERVER_TESTS) || status=1; \
+		$(PYTEST) $(IN_TWO) --random-order=$$seed $(E2E_TESTS) || status=1; \
 	done; \
 	exit $$status
 
 .PHONY: soak
 soak: test-random ## Run what takes a night: random orders, every case where a sample suffices, all environments
-	@$(PYTEST) -n 2 --dist loadfile --soak $(wildcard tests/unit tests/integration/registry/test_many_files.py)
-	@$(PYTEST) -n 2 --dist loadfile --soak -m soak $(QUICK_TESTS) $(SERVER_TESTS)
-	@$(PYTEST) -n 2 --dist loadfile --soak -m soak $(E2E_TESTS)
+	@$(PYTEST) $(IN_TWO) --soak $(wildcard tests/unit tests/integration/registry/test_many_files.py)
+	@$(PYTEST) $(IN_TWO) --soak -m soak $(QUICK_TESTS) $(SERVER_TESTS)
+	@$(PYTEST) $(IN_TWO) --soak -m soak $(E2E_TESTS)
 	@$(BIN)/python tools/reliability.py --minutes 40
 	@.ci/extras
 

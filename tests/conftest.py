@@ -139,6 +139,40 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 _OWN_FOLDERS = tuple(Path(__file__).parent / name for name in ("unit", "scenario", "contract", "architecture"))
 
 
+# Begun first, so that no worker waits at the end for another's longest file. All others keep their places.
+_LONGEST = """
+docs/test_pages.py
+scenario/conformance/test_conformance.py
+docs/test_reference.py
+docs/test_notebook.py
+scenario/dagster/test_code_location.py
+scenario/dagster/test_promotion_assets.py
+scenario/catalog/test_hostile.py
+architecture/test_what_verbs_import.py
+integration/reliability/test_faults_table.py
+integration/mlflow/test_numbers.py
+integration/mlflow/test_export.py
+integration/catalog/test_browser.py
+integration/mlflow/test_plugin.py
+integration/cli/test_pipelines.py
+integration/cli/test_mlflow.py
+integration/mlflow/test_serving.py
+integration/mlflow/test_airflow_export.py
+integration/mlflow/test_best.py
+e2e/airflow/standalone/test_standalone.py
+e2e/airflow/celery/test_celery.py
+e2e/airflow/standalone/test_tutorial.py
+e2e/airflow/test_examples.py
+e2e/dagster/celery/test_celery.py
+e2e/dagster/test_project.py
+e2e/dagster/test_demo.py
+e2e/airflow/test_run_to_production.py
+e2e/airflow/test_upload_goes_on.py
+e2e/test_extras.py
+e2e/test_demo.py
+"""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Shuffle whole files, so that what a file sets up once is still set up once."""
     for item in items:
@@ -146,6 +180,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.filterwarnings("default"))
     seed = config.getoption("--random-order")
     if seed is None:
+        ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(_LONGEST.split())}
+        items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
         return
     by_file: dict[Path, list[pytest.Item]] = {}
     for item in items:

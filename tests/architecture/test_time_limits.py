@@ -52,3 +52,9 @@ def test_the_limit_of_a_test_is_its_own_where_it_has_one(tmp_path):
 
     assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
     assert "test_that_catches_what_stops_it took" in done.stdout
+
+
+def test_files_that_are_begun_first_are_there() -> None:
+    named = CONFTEST.read_text().partition('_LONGEST = """\n')[2].partition('"""')[0].split()
+    assert len(named) > 10
+    assert [name for name in named if not (CONFTEST.parent / name).is_file()] == []

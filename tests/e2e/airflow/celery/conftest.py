@@ -187,6 +187,7 @@ def _environment(place: Path, port: int, redis: int, postgres: int, connection: 
         "SCHEDULER__TASK_QUEUED_TIMEOUT": 60,
         "SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": 5,
         "TRIGGERER__JOB_HEARTBEAT_SEC": 2,
+        "WORKERS__EXECUTION_API_TIMEOUT": 60,  # five seconds do not do where many tests run
         "WORKERS__MIN_HEARTBEAT_INTERVAL": 2,
     }
     return {

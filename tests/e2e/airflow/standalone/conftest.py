@@ -331,7 +331,8 @@ def _environment(
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # no file changes; more often takes a processor
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",  # five seconds do not do where many tests run
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "e2e",
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
             {"type": "file", "log_file_path": str(home / "openlineage.jsonl"), "append": True}
