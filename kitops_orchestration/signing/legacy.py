@@ -45,6 +45,8 @@ _ATTEMPTS = 24
 _PATIENCE = 3
 _MOST_LOOKS = 10
 _LONGEST_PAUSE_SECONDS = 5.0
+_LEAST_PAUSE_SECONDS = 0.5
+"""Before the last look, where others were seen to write: a machine with too much to do has them wait for each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def add_signature(repository: Repository, digest: str, key: PublicKey, draft: Dr
     is_new = False
     try:
         with brief_machine_lock(f"{repository.reference.name}:{signature_tag(digest)}"):
-            prepared = draft.before
+            prepared, least = draft.before, 0.0
             for attempt in range(_ATTEMPTS):
                 begun = time.monotonic()
                 existing = at_tag(repository, digest)
@@ -146,13 +148,14 @@ def add_signature(repository: Repository, digest: str, key: PublicKey, draft: Dr
                     if existing != prepared:
                         # What was read shall be a moment old when it is written over: its content goes first.
                         _push_config(repository, layers)
-                        prepared = existing
+                        prepared, least = existing, _LEAST_PAUSE_SECONDS
                         continue
                     is_new = True
                     _put(repository, digest, layers)
-                kept = _kept(repository, digest, key, draft, begun)
+                kept = _kept(repository, digest, key, draft, max(least, _PATIENCE * (time.monotonic() - begun)))
                 if kept is not None:
                     return kept.descriptor, True
+                least = _LEAST_PAUSE_SECONDS
                 time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 5)))  # noqa: S311 - jitter, not a secret
         raise RegistryUnavailableError(
             f"{repository.reference.name}:{signature_tag(digest)} is changed faster than it can be written",
@@ -169,13 +172,13 @@ def _has_signature(existing: Manifest | None, key: PublicKey, draft: Drafted) ->
     return existing is not None and any(_is_by(key, draft.payload, layer) for layer in existing.layers)
 
 
-def _kept(repository: Repository, digest: str, key: PublicKey, draft: Drafted, begun: float) -> Manifest | None:
+def _kept(repository: Repository, digest: str, key: PublicKey, draft: Drafted, pause: float) -> Manifest | None:
     """Return what is at the tag when nobody has changed it for a while; ``None`` where the signature is gone.
 
     A signer on another machine that read before this one wrote may write after it, and its list lacks the signature.
-    That takes it about as long as this one, whose try ``begun`` then, so that the last look waits a few times as long.
+    That takes it about as long as this one, so that the last look waits a few times as long, and longer among others.
     """
-    pause = min(_LONGEST_PAUSE_SECONDS, _PATIENCE * (time.monotonic() - begun))
+    pause = min(_LONGEST_PAUSE_SECONDS, pause)
     seen = at_tag(repository, digest)
     for _ in range(_MOST_LOOKS):
         if not _has_signature(seen, key, draft):
