@@ -170,7 +170,8 @@ bench: $(STAMP) programs ## Measure time, memory and disk
 	@$(BIN)/python benchmarks/run.py
 
 .PHONY: pictures
-pictures: $(STAMP) ## Make docs/pictures/ again: a real Airflow and Dagster, looked at by Debian's chromium
+pictures: $(STAMP) ## Make docs/pictures/ again: diagrams, and a real Airflow and Dagster in Debian's chromium
+	@$(BIN)/python tools/diagrams.py # by itself it takes a second and needs neither of them
 	@$(BIN)/python tools/pictures.py
 	@$(BIN)/python tools/dagster_pictures.py
 	@$(BIN)/python tools/catalog_picture.py

@@ -215,10 +215,6 @@ def test_every_parameter_of_an_operator_has_its_default_also_where_a_class_above
     assert [name for name, default in rows if not default.strip()] == []
 
 
-def test_no_page_has_a_diagram_that_is_drawn_by_a_script_from_elsewhere() -> None:
-    assert [str(page) for page in DOCS.rglob("*.md") if "```mermaid" in page.read_text(encoding="utf-8")] == []
-
-
 def test_a_long_name_in_a_table_is_broken_between_its_words_and_a_short_one_stays_whole() -> None:
     def shown(name: str) -> str:
         return on_page_content(f"<td><code>{name}</code></td><p><code>{name}</code></p>")

@@ -32,11 +32,14 @@ PAGES = (
     "tutorials/airflow.md",
     "tutorials/ci.md",
     "tutorials/dagster.md",
+    "how-to/airflow-celery.md",
     "how-to/airflow-on-kubernetes.md",
     "how-to/airflow-release.md",
     "how-to/catalog.md",
     "how-to/dagster-assets.md",
     "how-to/sign-and-verify.md",
+    "explanation/a-modelkit-is-a-graph.md",
+    "explanation/architecture.md",
     "explanation/threat-model.md",
     "reference/airflow-configuration.md",
     "reference/airflow-connections.md",
@@ -53,10 +56,27 @@ LOOK = """(() => {
     'too wide': Math.max(0, document.documentElement.scrollWidth - innerWidth),
     'broken names': names.filter(it => it.getClientRects().length > 1).map(it => it.textContent),
     'not drawn': pictures.filter(it => !it.complete || !it.naturalWidth).map(it => it.src),
-    'cannot be enlarged': pictures.filter(it => !it.closest('a[href$=".png"]')).map(it => it.src),
+    'cannot be enlarged': pictures.filter(it => !it.closest('a[href$=".png"], a[href$=".svg"]')).map(it => it.src),
     'lead nowhere': here.filter(it => it.pathname === location.pathname && it.hash.length > 1)
       .map(it => decodeURIComponent(it.hash.slice(1))).filter(it => !document.getElementById(it)),
   };
+})()"""
+
+# Words have the size that the browser gives them, which the program that draws can only reckon.
+WORDS = """(() => {
+  const box = it => {
+    const {x, y, width, height} = it.getBBox();
+    return {it, x, y, right: x + Math.max(width, 0.1), bottom: y + Math.max(height, 0.1)};
+  };
+  const meet = (a, b) => a.x < b.right && b.x < a.right && a.y < b.bottom && b.y < a.bottom;
+  const within = (a, b) => a.x >= b.x && a.right <= b.right && a.y >= b.y && a.bottom <= b.bottom;
+  const words = [...document.querySelectorAll('text')].map(box)
+    .map(it => ({...it, y: it.y + 2, bottom: it.bottom - 2})); // no letter reaches the top or the bottom of its line
+  const shapes = [...document.querySelectorAll('rect, .store')].map(box);
+  const arrows = [...document.querySelectorAll('.arrow')].map(box);
+  const crossed = word => [...words.filter(it => it !== word && meet(it, word)), ...arrows.filter(it => meet(it, word)),
+    ...shapes.filter(it => meet(it, word) && !within(word, it))];
+  return words.filter(it => crossed(it).length).map(it => it.it.textContent);
 })()"""
 
 
@@ -92,6 +112,17 @@ def test_a_page_is_whole_at_a_desk_and_in_the_hand_and_takes_nothing_from_elsewh
                 found += [(page, width, fault, what) for fault, what in tab.ask(LOOK).items() if what]
         elsewhere = {address for address in tab.asked if not address.startswith((site.as_uri(), "data:"))}
     assert (found, elsewhere) == ([], set())
+
+
+def test_no_word_of_a_diagram_lies_over_another_an_arrow_or_an_edge(tmp_path: Path) -> None:
+    pictures = [it for it in sorted((ROOT / "docs" / "pictures").glob("*.svg")) if it.name != "logo.svg"]
+    with DevTools(program("chromium"), tmp_path / "home") as tab:
+        crossed = {}
+        for picture in pictures:
+            tab.open(picture)
+            assert tab.ask("document.querySelectorAll('text').length") > 3
+            crossed[picture.stem] = tab.ask(WORDS)
+    assert {name: words for name, words in crossed.items() if words} == {}
 
 
 def test_the_button_of_a_console_block_copies_its_commands(tmp_path: Path) -> None:
