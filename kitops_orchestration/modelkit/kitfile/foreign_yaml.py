@@ -86,8 +86,11 @@ def load_texts(text: str, most_values: int) -> Any:
         raise ValueError(f"not YAML: {' '.join(str(error).split())[:200]}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    except OverflowError as error:
-        raise ValueError(f"not YAML: an escape that is no character: {error}") from error
+    except (OverflowError, ValueError) as error:
+        # Of an escape, "\UFFFFFFFF": an OverflowError before Python 3.13, and chr() says so itself from then on.
+        if isinstance(error, OverflowError) or str(error).startswith("chr()"):
+            raise ValueError(f"not YAML: an escape that is no character: {error}") from error
+        raise
 
 
 def _texts(node: yaml.Node) -> Any:

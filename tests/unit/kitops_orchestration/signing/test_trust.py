@@ -120,6 +120,8 @@ ONE = "identities: [{id: a, roles: [releaser], keys: [{publicKey: ada.pub}]}]"
         ("version: 1\nidentities: &i [*i]", "contains itself"),
         (f"version: 1\n{ONE}\nrules: {{signature: {{<<: {{roles: [x]}}}}}}", "merge keys"),
         ("version: 1\nidentities: " + "[" * 3000, "nested too deeply|not YAML"),
+        ('version: 1\nidentities: "\\UFFFFFFFF"', "not YAML: an escape that is no character"),
+        ('version: 1\nidentities: "\\U00110000"', "not YAML: an escape that is no character"),
         (
             "version: 1\nidentities: [{id: a, roles: [], keys: [*]}]".replace(
                 "*", "{publicKey: ada.pub, notBefore: 2027-01-01, notAfter: 2026-01-01}"

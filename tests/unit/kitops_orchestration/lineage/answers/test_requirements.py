@@ -200,6 +200,7 @@ def test_numbers_of_a_conda_environment_are_text_and_each_file_is_read_once(tmp_
     ("text", "says"),
     [
         ('dependencies: ["\\UFFFFFFFF"]', "no character"),
+        ('dependencies: ["\\U00110000"]', "no character"),
         ("dependencies: [" + "a," * 5000 + "]", "too many values"),
         ("dependencies: [a]\ndependencies: [b]", "line 2: 'dependencies' is written twice"),
         ("a: &a {dependencies: [evil]}\n<<: *a", "merge keys"),

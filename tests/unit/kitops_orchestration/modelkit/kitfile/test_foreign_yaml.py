@@ -31,6 +31,7 @@ def test_a_large_document_without_aliases_is_within_any_bound() -> None:
         "? [a]\n: b",
         "[a",
         '"\\UFFFFFFFF"',
+        '"\\U00110000"',
         "1" + ":1" * 200 + ".5",
     ],
 )
