@@ -99,7 +99,9 @@ def test_a_verdict_costs_no_more_requests_among_a_thousand_versions(crowded):
     assert all(found[0].values())
     # From one shard to several: of the version, of what production had and has, of its anchor; and since the second
     # round there is a version that was replaced, which is looked at as well.  Never more.
-    assert all(found[1][verb] <= found[0][verb] + 6 for verb in found[0])
+    more = {verb: found[1][verb] - found[0][verb] for verb in found[0]}
+    # A promotion asks for the list of the version that was replaced once more, after its copy.
+    assert all(count <= (7 if verb == "promote" else 6) for verb, count in more.items()), more
 
 
 @pytest.mark.parametrize(("versions", "most_shards"), [(400, 1), (1_000, 16), (10_000, 256)])
