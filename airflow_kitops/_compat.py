@@ -45,6 +45,8 @@ except ImportError:  # before Airflow 3.3 a person's answer is waited for in the
 
 TRIGGERS_RENDER_TEMPLATES = TaskAwaitingInput is not TaskDeferred
 """Whether the triggerer renders the fields of a task that starts there: since 3.3, as the above."""
+EVENTS_HAVE_PARTITIONS = TRIGGERS_RENDER_TEMPLATES
+"""Whether a task may give the event of an asset a partition key: since the same release."""
 
 
 def asset_states(store: Any) -> list[Any]:
@@ -60,6 +62,7 @@ def asset_states(store: Any) -> list[Any]:
 
 
 __all__ = [
+    "EVENTS_HAVE_PARTITIONS",
     "TRIGGERS_RENDER_TEMPLATES",
     "AirflowException",
     "AirflowFailException",

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_kitops._compat import (
+    EVENTS_HAVE_PARTITIONS,
     AirflowException,
     BaseOperator,
     BaseOperatorLink,
@@ -134,6 +135,9 @@ class KitProducingOperator(KitOperator):
     """
 
     def __init__(self, *, partition_by_tag: bool = False, **kwargs: Any) -> None:
+        if partition_by_tag and not EVENTS_HAVE_PARTITIONS:
+            # Here, and not when the event is told: that is after the tag has moved.
+            raise AirflowException("partition_by_tag: asset events have partition keys since Airflow 3.3; leave it out")
         super().__init__(**kwargs)
         self.partition_by_tag = partition_by_tag
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import DAG, Asset, AssetAlias, task
 
+from airflow_kitops._compat import EVENTS_HAVE_PARTITIONS, AirflowException
 from airflow_kitops.decorators import kit_pack_task, kit_unpack_task
 from airflow_kitops.operators import KitTagOperator
 from kitops_orchestration.testing.builders import make_context_dir
@@ -100,12 +101,18 @@ def test_outlets_learn_which_modelkit_was_made(put_modelkit, registry: str) -> N
         reference=put_modelkit("team/iris:v1"),
         tag="v2",
         outlets=[asset, alias],
-        partition_by_tag=True,
+        partition_by_tag=EVENTS_HAVE_PARTITIONS,
     )
     facts = tag.execute({"outlet_events": events, "ti": SimpleNamespace()})
     assert events[asset].extra["digest"] == facts["digest"]
-    assert events[asset].partitions == ["v2"]
+    assert events[asset].partitions == (["v2"] if EVENTS_HAVE_PARTITIONS else [])
     assert [uri for uri, _ in events[alias].added] == [f"{registry}/team/iris"]
+
+
+@pytest.mark.skipif(EVENTS_HAVE_PARTITIONS, reason="asset events have partition keys here")
+def test_a_partition_key_is_refused_where_the_dag_is_read_and_not_after_the_tag_has_moved() -> None:
+    with pytest.raises(AirflowException, match=r"partition_by_tag: .* since Airflow 3\.3"):
+        KitTagOperator(task_id="tag", reference="team/iris:v1", tag="v2", partition_by_tag=True)
 
 
 def test_an_asynchronous_function_is_run_to_its_end(registry: str) -> None:
