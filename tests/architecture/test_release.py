@@ -14,7 +14,10 @@ import yaml
 
 from tools import bill, release
 
-WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / ".github" / "workflows").glob("*.yml"))
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+# What others copy into their own repositories is held to the same.
+OURS_AND_THEIRS = [*WORKFLOWS, *sorted((ROOT / "examples" / "pipelines").rglob("github-actions.yml"))]
 
 
 @pytest.fixture
@@ -80,13 +83,54 @@ def test_a_workflow_calls_what_the_checkout_has(path: Path, root: Path) -> None:
 def test_a_workflow_may_read_unless_a_job_says_more(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())
     assert workflow["permissions"] == {"contents": "read"}
-    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
     assert "secrets." not in path.read_text()
-    for step in steps(workflow):
+
+
+@pytest.mark.parametrize("path", OURS_AND_THEIRS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_workflow_trusts_no_name_that_somebody_can_move(path: Path) -> None:
+    """A tag is moved by whoever takes the other repository over; a commit is not. The comment is for people."""
+    text = path.read_text()
+    used = re.findall(r"\buses: *(.+)$", text, re.MULTILINE)
+    assert used
+    for line in used:
+        assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+    for step in steps(yaml.safe_load(text)):
         if "actions/checkout" in step.get("uses", ""):
             assert step["with"]["persist-credentials"] is False
-        # What others write (titles, branches) is never part of a script.
-        assert not re.search(r"\$\{\{ *github\.", step.get("run", ""))
+        # What others write (titles, branches, tags) goes to a script by its environment, and is never part of one.
+        assert "${{" not in step.get("run", "")
+
+
+@pytest.mark.parametrize("path", OURS_AND_THEIRS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_workflow_may_write_is_said_by_the_job_that_needs_it(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    assert set(workflow["permissions"].values()) <= {"read"}
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+def test_one_action_is_the_same_commit_everywhere() -> None:
+    pinned: dict[str, set[str]] = {}
+    for path in OURS_AND_THEIRS:
+        for name, commit in re.findall(r"\buses: *([^@\s]+)@(.+)$", path.read_text(), re.MULTILINE):
+            pinned.setdefault(name, set()).add(commit)
+    assert {name: commits for name, commits in pinned.items() if len(commits) > 1} == {}
+
+
+def test_somebody_is_told_of_newer_actions() -> None:
+    """Pinned commits get no fixes by themselves."""
+    asked = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())
+    assert "github-actions" in {update["package-ecosystem"] for update in asked["updates"]}
+
+
+def test_a_release_keeps_its_files_and_its_notes_where_people_look() -> None:
+    """An artifact of a workflow is gone after ninety days, and the bill of materials is in no index."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    keeps = jobs["keep"]
+    assert keeps["needs"] == "publish"
+    assert keeps["permissions"] == {"contents": "write"}
+    commands = " ".join(step.get("run", "") for step in keeps["steps"])
+    assert "tools/release.py --notes" in commands
+    assert re.search(r"gh release create .*artifacts/\*", commands)
 
 
 def test_the_matrix_is_what_the_classifiers_say(root: Path) -> None:

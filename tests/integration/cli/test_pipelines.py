@@ -207,8 +207,9 @@ def test_ci_file_runs_exactly_the_script_with_all_it_needs(
 
 def keyless_github() -> tuple[list[str], dict[str, str]]:
     workflow = load("keyless/github-actions.yml")
-    assert workflow["permissions"]["id-token"] == "write"
-    steps = workflow["jobs"]["publish"]["steps"]
+    job = workflow["jobs"]["publish"]
+    assert job["permissions"]["id-token"] == "write"
+    steps = job["steps"]
     commands = [step["run"] for step in steps if "run" in step]
     return commands, {name: text for step in steps for name, text in step.get("env", {}).items()}
 
