@@ -13,11 +13,13 @@ import click
 from kitops_orchestration._version import __version__
 from kitops_orchestration.cli.kit_words import VERBS as VERBS_OF_KIT
 from kitops_orchestration.cli.kit_words import add_key_of_kit, explained, in_our_words
+from kitops_orchestration.cli.output.characters import escape_what_has_no_sign
 from kitops_orchestration.cli.output.failure import (
     report_bug,
     report_expected,
     report_stopped,
     report_system,
+    report_unwritable_name,
     report_usage,
 )
 from kitops_orchestration.disk.bytecode import MAY_BE_CUT, remove_cut_bytecode
@@ -189,6 +191,7 @@ def cli(verbose: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``kitctl`` and leave the process with the exit code of the package's docstring."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    escape_what_has_no_sign()
     if arguments and arguments[0] in _MLFLOW_ONLY and not {"-h", "--help"} & set(arguments):
         from kitops_orchestration.mlflow_bridge.runs.light_import import import_without_frames
 
@@ -215,6 +218,9 @@ def _run(arguments: list[str]) -> int:
         return report_expected(error, as_json=as_json, is_verbose=is_verbose)
     except OSError as error:
         return report_system(error, as_json=as_json, is_verbose=is_verbose)
+    except UnicodeEncodeError as error:
+        told = report_unwritable_name(error, as_json=as_json, is_verbose=is_verbose)
+        return report_bug(error, as_json=as_json, is_verbose=is_verbose) if told is None else told
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is named as one, once
         return report_bug(error, as_json=as_json, is_verbose=is_verbose)
     return answer if isinstance(answer, int) else 0  # outside of standalone mode click returns what exit() got

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import sys
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from kitops_orchestration.cli.output.characters import json_text
 from kitops_orchestration.presentation.page import Facts, Page
 from kitops_orchestration.presentation.text import printable
 from kitops_orchestration.presentation.value_text import size_text
@@ -52,7 +52,7 @@ def print_text(text: str, *, to_stderr: bool = False) -> None:
 
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print a value as indented JSON."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    text = json_text(value, indent=2)
     # Half a pair of UTF-16, which JSON may hold and no output can, stays an escape.
     print_text(text.encode("utf-8", "backslashreplace").decode() if _HALF_PAIR.search(text) else text)
 

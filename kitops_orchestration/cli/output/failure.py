@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kitops_orchestration.cli.output.characters import json_text
 from kitops_orchestration.errors import (
     AuthenticationError,
     GateRefusedError,
@@ -105,6 +106,21 @@ def report_system(error: OSError, *, as_json: bool, is_verbose: bool) -> int:
     return EXIT_EXPECTED
 
 
+def report_unwritable_name(error: UnicodeEncodeError, *, as_json: bool, is_verbose: bool) -> int | None:
+    """Say which name the locale's character set cannot write; return the exit code, or ``None`` for other faults."""
+    set_of_names = sys.getfilesystemencoding()
+    if set_of_names.startswith("utf") or error.encoding != set_of_names:
+        return None
+    if is_verbose:
+        traceback.print_exception(error)
+    message = f"the locale's character set ({set_of_names}) cannot write {error.object!r}"
+    advice = "choose one that can, as with LC_ALL=C.UTF-8"
+    if as_json:
+        _print_json(type(error).__name__, message, advice, transient=False)
+    _print_text(message, advice)
+    return EXIT_EXPECTED
+
+
 def report_bug(error: Exception, *, as_json: bool, is_verbose: bool) -> int:
     """Name a bug as one; return the exit code."""
     message, advice = f"this is a bug: {type(error).__name__}: {error}", "run again with -v and report the traceback"
@@ -135,4 +151,4 @@ def _print_text(message: str, advice: str | None) -> None:
 
 def _print_json(name: str, message: str, advice: str | None, *, transient: bool, **more: Any) -> None:
     answer: dict[str, Any] = {"error": name, "message": message, "advice": advice, "transient": transient, **more}
-    click.echo(json.dumps(answer, ensure_ascii=False))
+    click.echo(json_text(answer))

@@ -47,6 +47,48 @@ def test_exit_codes_reach_the_shell(kitctl, kit, tmp_path) -> None:
     assert kitctl("doctor", "127.0.0.1:1").returncode == 1
 
 
+FAR = "→ 模型 🙂"
+"""An arrow, letters and a picture that no Western European character set has."""
+
+
+@pytest.mark.parametrize("characters", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_a_terminal_without_our_letters_shows_escapes_and_programs_get_all_of_them(
+    kitctl, kit, tmp_path, environment, characters
+) -> None:
+    (kit / "Kitfile").write_text(f"package: {{name: {FAR}, authors: [Ädä]}}\nmodel: {{path: model.bin}}\n", "utf-8")
+    environment |= {"PYTHONIOENCODING": f"{characters}:strict"}
+
+    def say(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([*PROGRAM, *arguments], env=environment, cwd=tmp_path, capture_output=True, check=False)
+
+    reference = f"file://{tmp_path}/models/iris:v1"
+    said = [
+        say("pack", str(kit), "-t", reference),
+        say("inspect", reference),
+        say("info", reference),
+        say("diff", reference, reference),
+        say("passport", reference),
+        say("passport", reference, "--markdown"),
+        say("list", reference),
+    ]
+    assert [(done.returncode, done.stderr) for done in said if done.returncode] == []
+    for arguments in (["inspect", reference], ["list", reference.rpartition(":")[0]], ["info", f"{reference}→"]):
+        done = say(*arguments, "--json")
+        assert done.returncode in (0, 1), done.stderr
+        answer = json.loads(done.stdout)  # bytes: UTF-8, as every reader of JSON takes it
+        assert FAR in str(answer) or "→" in answer["message"]
+
+
+def test_a_name_that_the_locale_cannot_write_is_told_and_no_bug(kitctl, kit, tmp_path, environment) -> None:
+    (kit / "weights→.bin").write_bytes(b"weights")
+    (kit / "Kitfile").write_text("model: {path: weights→.bin}\n", "utf-8")
+    environment |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = kitctl("pack", kit, "-t", f"file://{tmp_path}/models/iris:v1")
+    assert done.returncode == 1, done.stderr
+    assert "cannot write" in done.stderr
+    assert "LC_ALL=C.UTF-8" in done.stderr
+
+
 def test_a_reader_that_goes_away_is_no_error(kit, tmp_path, kitctl, environment) -> None:
     kitctl("pack", kit, "-t", f"file://{tmp_path}/models/iris:v1")
     command = f"{sys.executable} -m kitops_orchestration.cli inspect file://{tmp_path}/models/iris:v1 --json | true"
