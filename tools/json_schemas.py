@@ -715,6 +715,7 @@ ANSWERS: dict[str, Schema] = {
     "init-container": members({**PINNED, "targetDir": TEXT, "files": COUNT, "signers": listed(TEXT)}),
     "login": members({"registry": TEXT, "username": TEXT, "keptIn": TEXT}),
     "logout": members({"registry": TEXT, "wasLoggedIn": FLAG}),
+    "completion": members({"shell": words("bash", "zsh", "fish"), "script": TEXT}),
     "doctor": members(
         {
             "healthy": FLAG,

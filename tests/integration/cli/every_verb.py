@@ -215,6 +215,7 @@ def _of_this_machine(story: Story) -> None:
     say = story.say
     say("doctor")
     say("version")
+    say("completion", "bash")
     say("cache info")
     say("cache prune", "--unused-days", "0", "--dry-run")
     say("cache clear")

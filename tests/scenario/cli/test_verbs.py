@@ -415,11 +415,15 @@ def test_doctor_says_what_is_wrong_and_leaves_with_1(kitctl) -> None:
     ran = kitctl("doctor", "127.0.0.1:1")
     assert ran.code == 1
     assert re.search(r"^wrong +registry .*connection refused.* check host and port", ran.out, re.MULTILINE)
+    # A narrow terminal shows it row by row: a column without a name is a line without one.
+    assert ran.out.split()[0] == "verdict"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script(kitctl, shell) -> None:
-    assert "_KITCTL_COMPLETE" in kitctl("completion", shell).ok().out
+    script = kitctl("completion", shell).ok().out
+    assert "_KITCTL_COMPLETE" in script
+    assert kitctl("completion", shell, "--json").ok().json == {"shell": shell, "script": script.removesuffix("\n")}
 
 
 def test_version_names_what_is_installed(kitctl) -> None:

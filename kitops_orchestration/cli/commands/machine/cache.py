@@ -43,7 +43,7 @@ def info(as_json: bool) -> None:
     print_page(Page.of("", Facts.of(("cache", str(cache_dir())), ("size", whole)), table))
 
 
-@command.command("prune")
+@command.command("prune", short_help="Remove what was not used lately.")
 @click.option(
     "--unused-days",
     type=click.FloatRange(min=0),
@@ -63,7 +63,7 @@ def prune(unused_days: float, dry_run: bool, as_json: bool) -> None:
     _print_removed(prune_cache(unused_seconds=unused_days * 86_400, dry_run=dry_run), as_json=as_json, dry_run=dry_run)
 
 
-@command.command("clear")
+@command.command("clear", short_help="Remove all of it that nobody is using.")
 @json_option
 def clear(as_json: bool) -> None:
     """Remove all of it that nobody is using; what is needed again is fetched again.

@@ -64,7 +64,7 @@ def print_findings(findings: Sequence[Finding], *, as_json: bool, probe: ProbeRe
             (finding.verdict, finding.name, finding.found, in_terminal_words(finding.advice or ""))
             for finding in findings
         ]
-        print_page(Page.of("", Table.of(("", "look at", "found", "what to do"), rows)))
+        print_page(Page.of("", Table.of(("verdict", "look at", "found", "what to do"), rows)))
         if probe is not None:
             print_page(probe.page())
     return is_healthy
