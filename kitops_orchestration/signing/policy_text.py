@@ -23,24 +23,17 @@ def read_policy_text(content: bytes | str) -> Any:
     """
     import yaml
 
+    from kitops_orchestration.modelkit.kitfile.foreign_yaml import told_as_ours
+
     raw = content.encode() if isinstance(content, str) else content
     if len(raw) > MAX_BYTES:
         raise ValueError(f"it has {len(raw)} bytes; {MAX_BYTES} are enough for any policy")
-    try:
+    with told_as_ours():
         node = yaml.compose(raw, Loader=yaml.SafeLoader)
         if node is None:
             return None
         _Walk().check(node)
         return yaml.constructor.SafeConstructor().construct_document(node)
-    except yaml.YAMLError as error:
-        raise ValueError(f"not YAML: {' '.join(str(error).split())[:200]}") from error
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    except (OverflowError, ValueError) as error:
-        # Of an escape, "\UFFFFFFFF": an OverflowError before Python 3.13, and chr() says so itself from then on.
-        if isinstance(error, OverflowError) or str(error).startswith("chr()"):
-            raise ValueError(f"not YAML: an escape that is no character: {error}") from error
-        raise
 
 
 class _Walk:

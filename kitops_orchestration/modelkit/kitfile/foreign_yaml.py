@@ -6,6 +6,8 @@ Kitfile is read as Go reads it: ``yaml_reader``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
@@ -23,26 +25,39 @@ _MOST_NUMBER_LETTERS = 4096
 """PyYAML reads ``1:1:1`` as a number in base 60, in a time that grows with the square of its length."""
 
 
+@contextmanager
+def told_as_ours() -> Iterator[None]:
+    """Turn what PyYAML raises while it reads a document into a :class:`ValueError` that says what is wrong."""
+    try:
+        yield
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {' '.join(str(error).split())[:200]}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    except (OverflowError, ValueError) as error:
+        # Of an escape, "\UFFFFFFFF": an OverflowError before Python 3.13, and chr() says so itself from then on.
+        if isinstance(error, OverflowError) or str(error).startswith("chr()"):
+            raise ValueError(f"not YAML: an escape that is no character: {error}") from error
+        raise
+
+
 def load_bounded(text: str, most_more: int) -> Any:
     """Return the values of one document; following its aliases may add ``most_more`` letters and values to its own.
 
     Raises:
         ValueError: not YAML, larger than that, or a document that contains itself.
     """
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if node is None:
-            return None
-        if _size(node, {}) > 2 * len(text) + most_more:
-            raise ValueError(f"its aliases add more than {most_more} letters to it")
-        constructor = yaml.constructor.SafeConstructor()
-        return constructor.construct_document(node)
-    except yaml.YAMLError as error:
-        raise ValueError(f"not YAML: {' '.join(str(error).split())[:200]}") from error
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    except NO_VALUE as error:
-        raise ValueError(f"a value does not fit its tag, or is none: {error}") from error
+    with told_as_ours():
+        try:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            if node is None:
+                return None
+            if _size(node, {}) > 2 * len(text) + most_more:
+                raise ValueError(f"its aliases add more than {most_more} letters to it")
+            constructor = yaml.constructor.SafeConstructor()
+            return constructor.construct_document(node)
+        except NO_VALUE as error:
+            raise ValueError(f"a value does not fit its tag, or is none: {error}") from error
 
 
 class _TextComposer(Reader, Scanner, Parser, Composer, BaseResolver):
@@ -75,22 +90,13 @@ def load_texts(text: str, most_values: int) -> Any:
         ValueError: not YAML, more values than ``most_values``, a name that is there twice or is not text, a merge key,
             or a document that contains itself.
     """
-    try:
+    with told_as_ours():
         node = _TextComposer(text, most_values).get_single_node()
         if node is None:
             return None
         if _size(node, {}) > 2 * len(text) + most_values:
             raise ValueError(f"its aliases add more than {most_values} letters to it")
         return _texts(node)
-    except yaml.YAMLError as error:
-        raise ValueError(f"not YAML: {' '.join(str(error).split())[:200]}") from error
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    except (OverflowError, ValueError) as error:
-        # Of an escape, "\UFFFFFFFF": an OverflowError before Python 3.13, and chr() says so itself from then on.
-        if isinstance(error, OverflowError) or str(error).startswith("chr()"):
-            raise ValueError(f"not YAML: an escape that is no character: {error}") from error
-        raise
 
 
 def _texts(node: yaml.Node) -> Any:
