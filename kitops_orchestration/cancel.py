@@ -28,9 +28,26 @@ class Stoppable(Protocol):
         ...
 
 
+@runtime_checkable
+class Waiting(Protocol):
+    """A repository that knows who may stop it, and waits no longer than they let it."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait; raise :class:`TransferCancelledError` as soon as somebody stops it."""
+        ...
+
+
 def stopped_by(repository: _R, cancel: threading.Event | None) -> _R:
     """Return a repository that ``cancel`` stops within a second, if it is one that waits at all."""
     return repository.stopped_by(cancel) if isinstance(repository, Stoppable) else repository
+
+
+def wait_with(repository: object, seconds: float) -> None:
+    """Wait between two requests to a repository: who stops the repository ends this wait as well."""
+    if isinstance(repository, Waiting):
+        repository.wait(seconds)
+    else:
+        time.sleep(seconds)
 
 
 def check_cancelled(

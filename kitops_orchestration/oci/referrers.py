@@ -10,21 +10,20 @@ API keeps an index at the fallback tag ``sha256-<hex>``; clients maintain it.  B
 
 from __future__ import annotations
 
-import random
 import re
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from kitops_orchestration.cancel import at_once
+from kitops_orchestration.cancel import at_once, wait_with
 from kitops_orchestration.disk.lock import brief_machine_lock
 from kitops_orchestration.errors import NotFoundError, RegistryResponseError, RegistryUnavailableError
 from kitops_orchestration.oci import media_types
 from kitops_orchestration.oci.descriptor import EMPTY, BlobSource, Descriptor, Digest
+from kitops_orchestration.oci.last_look import Pace, turns
 from kitops_orchestration.oci.manifest import Index, Manifest, Node
 from kitops_orchestration.oci.reference import Reference
 from kitops_orchestration.oci.transfer.source import BytesSource, NewBytes
@@ -38,10 +37,7 @@ CHECKPOINT_PREFIX = "kitops-checkpoint-"
 REMOVALS_TAG = f"{CHECKPOINT_PREFIX}removals"
 """Where signed removals hang; it is there since a witness made the first checkpoint of the repository."""
 _REFERRER_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?")
-_FALLBACK_ATTEMPTS = 8
-_PATIENCE = 3
-_MOST_LOOKS = 10
-_LONGEST_PAUSE_SECONDS = 5.0
+_PACE = Pace(turns=8, longest_pause=5.0, jitter=0.1, doublings=7)
 _AGAIN = (0.05, 0.2)
 """Pauses in seconds before an index that was not found is asked for again, before it is written."""
 
@@ -243,18 +239,11 @@ class _Seen:
 _SEEN = _Seen()
 
 
-def add_to_fallback(
-    repository: FallbackStore,
-    subject_digest: str,
-    *descriptors: Descriptor,
-    sleep: Callable[[float], object] = time.sleep,
-) -> None:
+def add_to_fallback(repository: FallbackStore, subject_digest: str, *descriptors: Descriptor) -> None:
     """Add ``descriptors`` (see :func:`describe`) to the fallback index of ``subject_digest``, all in one write.
 
-    The index has no compare-and-swap: it is read, appended to, written, and read again.  A lock keeps the writers
-    of this machine apart.  One on another machine, which read before this one wrote, may write after it and drop
-    the entry.  It takes about as long as this one, so the index is looked at again after a few times that long,
-    until nobody changed it in between; an entry that is gone is added once more.
+    A lock keeps the writers of this machine apart.  One on another machine, which read before this one wrote, may
+    write after it and drop the entry: :mod:`~kitops_orchestration.oci.last_look`.
 
     Raises:
         RegistryUnavailableError: other writers won every attempt.
@@ -262,25 +251,23 @@ def add_to_fallback(
     """
     tag = fallback_tag(subject_digest)
     with brief_machine_lock(f"{repository.reference.name}:{tag}"):
-        for attempt in range(_FALLBACK_ATTEMPTS):
-            begun = time.monotonic()
+        for turn in turns(repository, _PACE):
             listed, lost = _listed_for_writing(repository, subject_digest)
             is_whole = _lists(listed, descriptors) and not lost
-            if attempt == 0 and is_whole:
+            if turn.is_first and is_whole:
                 return
             seen = listed
             if not is_whole:
                 ours = {item.digest for item in descriptors}
                 others = [item for item in (*listed, *lost) if item.digest not in ours]
                 repository.push_manifest(Index.build([*others, *descriptors]), tag=tag)
-                after = _look_after(repository, subject_digest, sleep)
+                after = _look_after(repository, subject_digest)
                 if after is None:
                     raise _keeps_no_tag(repository, tag, "what is written there is not kept")
                 seen = after
-            pause = min(_LONGEST_PAUSE_SECONDS, _PATIENCE * (time.monotonic() - begun))
-            if _stays(repository, subject_digest, descriptors, seen, pause, sleep):
+            look, is_ours = partial(fallback_referrers, repository, subject_digest), partial(_lists, wanted=descriptors)
+            if turn.what_stays(seen, look, is_ours, turn.pause()) is not None:
                 return
-            sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter between writers, not a secret
     raise RegistryUnavailableError(
         f"the referrers index {tag} of {repository.reference.name} is changed faster than it can be written",
         operation="attach",
@@ -297,7 +284,7 @@ def _listed_for_writing(repository: FallbackStore, digest: str) -> tuple[list[De
     """
     node = _at_fallback(repository, digest)
     for pause in _AGAIN if node is None and _SEEN.of(repository.reference.name, digest) else ():
-        time.sleep(pause)
+        wait_with(repository, pause)
         node = _at_fallback(repository, digest)
         if node is not None:
             break
@@ -323,11 +310,11 @@ def _still_refers(repository: FallbackStore, item: Descriptor, digest: str) -> b
     return node.subject is not None and node.subject.digest == digest
 
 
-def _look_after(repository: FallbackStore, digest: str, sleep: Callable[[float], object]) -> list[Descriptor] | None:
+def _look_after(repository: FallbackStore, digest: str) -> list[Descriptor] | None:
     """Return what the index lists after one was written; ``None`` for none: other writers leave one there, too."""
     for pause in (0.0, 0.2, 1.0):  # a registry may take a moment to show what it has got
         if pause:
-            sleep(pause)
+            wait_with(repository, pause)
         node = _at_fallback(repository, digest)
         if isinstance(node, Index):
             return list(node.manifests)
@@ -342,24 +329,6 @@ def _keeps_no_tag(repository: FallbackStore, tag: str, why: str) -> RegistryResp
         reference=f"{repository.reference.name}:{tag}",
         advice="signatures and statements cannot be found in this registry: use one with the referrers API",
     )
-
-
-def _stays(
-    repository: FallbackStore,
-    subject_digest: str,
-    descriptors: Sequence[Descriptor],
-    seen: list[Descriptor],
-    pause: float,
-    sleep: Callable[[float], object],
-) -> bool:
-    for _ in range(_MOST_LOOKS):
-        if not _lists(seen, descriptors):
-            return False
-        sleep(pause)
-        before, seen = seen, fallback_referrers(repository, subject_digest)
-        if seen == before:
-            break
-    return _lists(seen, descriptors)
 
 
 def merge(*lists: Sequence[Descriptor]) -> list[Descriptor]:

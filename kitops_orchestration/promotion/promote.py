@@ -22,7 +22,6 @@ promotion finishes what is missing and adds nothing twice.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +30,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 from kitops_orchestration.cancel import at_once, check_cancelled
 from kitops_orchestration.errors import IntegrityError, PromotionError, RegistryUnavailableError, TagMovedError
 from kitops_orchestration.oci.copying.graph import CopyResult, Judged, copy
+from kitops_orchestration.oci.last_look import Pace, Turn
 from kitops_orchestration.oci.manifest import Manifest, Node
 from kitops_orchestration.oci.read_once import OpenedOnce, ReadOnce
 from kitops_orchestration.oci.resolve import resolve_or_none
@@ -57,8 +57,7 @@ if TYPE_CHECKING:
     from kitops_orchestration.signing.keys import Signer
     from kitops_orchestration.signing.trust import TrustPolicy
 
-_PATIENCE = 3
-_LONGEST_LOOK_SECONDS = 10.0
+_PACE = Pace(turns=1, longest_pause=10.0)
 _JUDGEMENTS = 10
 """How often a promotion is judged at most, where what it was judged by changes while it copies.
 
@@ -383,17 +382,18 @@ def _move_tag(order: Order, root: Node) -> None:
     """Move the tag if it is still where the plan saw it, and look whether it stayed.
 
     Another machine that looked before this one moved may move the tag after it, and both would believe that they
-    had won.  Its move takes about as long as this one, so the last look waits a few times that long.
+    had won: the last look waits for that one (:mod:`~kitops_orchestration.oci.last_look`).  Whoever finds a rival's
+    move there says so, and moves nothing back: that would take the stage from a promotion which was judged as well.
     """
     found, tag = order.plan, order.tag
     if found.is_at_tag:
         return
-    begun = time.monotonic()
+    turn = Turn(order.destination, _PACE)
     _require_tag(order, found.expected_current)
     check_cancelled(order.cancel)
     order.destination.push_manifest(root, tag=tag)
     _require_tag(order, found.digest)
-    time.sleep(min(_LONGEST_LOOK_SECONDS, _PATIENCE * (time.monotonic() - begun)))
+    turn.wait(turn.pause())
     _require_tag(order, found.digest)
 
 

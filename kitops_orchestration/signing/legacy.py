@@ -1,7 +1,7 @@
 """Cosign's older signature: a payload and its signature as a layer of the manifest at ``sha256-<hex>.sig``.
 
-Every release of cosign before 3 reads only this form.  The tag is rewritten with each signature that is added,
-and has no compare-and-swap: what another signer wrote is read first and kept, and what was written is looked for again.
+Every release of cosign before 3 reads only this form.  The tag is rewritten with each signature that is added: what
+another signer wrote is read first and kept, and what was written is looked for again (``oci.last_look``).
 Source: cosign ``SIGNATURE_SPEC.md`` and containers/image ``simple signing``; member names as Go writes them.
 """
 
@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import random
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +19,7 @@ from kitops_orchestration.cancel import stopped_by
 from kitops_orchestration.disk.lock import brief_machine_lock
 from kitops_orchestration.errors import KitOpsError, NotFoundError, RegistryUnavailableError, SignatureError
 from kitops_orchestration.oci.descriptor import EMPTY, Descriptor, Digest
+from kitops_orchestration.oci.last_look import Pace, turns
 from kitops_orchestration.oci.manifest import Manifest
 from kitops_orchestration.oci.referrers import fallback_tag
 from kitops_orchestration.oci.transfer.source import BytesSource, NewBytes
@@ -40,13 +39,8 @@ _CONFIG = "application/vnd.oci.image.config.v1+json"
 _TYPE = "cosign container image signature"
 _NO_TIME = "0001-01-01T00:00:00Z"
 _MAX_SIGNATURES = 1000
-_ATTEMPTS = 24
-"""Looks, of which each second one may only send content."""
-_PATIENCE = 3
-_MOST_LOOKS = 10
-_LONGEST_PAUSE_SECONDS = 5.0
-_LEAST_PAUSE_SECONDS = 0.5
-"""Before the last look, where others were seen to write: a machine with too much to do has them wait for each other."""
+_PACE = Pace(turns=24, longest_pause=5.0, least_pause=0.5, jitter=0.05, doublings=5)
+"""Each second turn may only send content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +130,11 @@ def add_signature(repository: Repository, digest: str, key: PublicKey, draft: Dr
     is_new = False
     try:
         with brief_machine_lock(f"{repository.reference.name}:{signature_tag(digest)}"):
-            prepared, least = draft.before, 0.0
-            for attempt in range(_ATTEMPTS):
-                begun = time.monotonic()
-                existing = at_tag(repository, digest)
-                is_there = _has_signature(existing, key, draft)
+            prepared = draft.before
+            look, is_ours = partial(at_tag, repository, digest), partial(_has_signature, key=key, draft=draft)
+            for turn in turns(repository, _PACE):
+                existing = look()
+                is_there = is_ours(existing)
                 if is_there and existing is not None and not is_new:
                     return existing.descriptor, False
                 if not is_there:
@@ -148,15 +142,15 @@ def add_signature(repository: Repository, digest: str, key: PublicKey, draft: Dr
                     if existing != prepared:
                         # What was read shall be a moment old when it is written over: its content goes first.
                         _push_config(repository, layers)
-                        prepared, least = existing, _LEAST_PAUSE_SECONDS
+                        prepared = existing
+                        turn.is_next_at_once = True
                         continue
                     is_new = True
                     _put(repository, digest, layers)
-                kept = _kept(repository, digest, key, draft, max(least, _PATIENCE * (time.monotonic() - begun)))
+                pause = turn.pause()
+                kept = turn.what_stays(look(), look, is_ours, pause)
                 if kept is not None:
                     return kept.descriptor, True
-                least = _LEAST_PAUSE_SECONDS
-                time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 5)))  # noqa: S311 - jitter, not a secret
         raise RegistryUnavailableError(
             f"{repository.reference.name}:{signature_tag(digest)} is changed faster than it can be written",
             operation="sign",
@@ -170,24 +164,6 @@ def add_signature(repository: Repository, digest: str, key: PublicKey, draft: Dr
 
 def _has_signature(existing: Manifest | None, key: PublicKey, draft: Drafted) -> bool:
     return existing is not None and any(_is_by(key, draft.payload, layer) for layer in existing.layers)
-
-
-def _kept(repository: Repository, digest: str, key: PublicKey, draft: Drafted, pause: float) -> Manifest | None:
-    """Return what is at the tag when nobody has changed it for a while; ``None`` where the signature is gone.
-
-    A signer on another machine that read before this one wrote may write after it, and its list lacks the signature.
-    That takes it about as long as this one, so that the last look waits a few times as long, and longer among others.
-    """
-    pause = min(_LONGEST_PAUSE_SECONDS, pause)
-    seen = at_tag(repository, digest)
-    for _ in range(_MOST_LOOKS):
-        if not _has_signature(seen, key, draft):
-            return None
-        time.sleep(pause)
-        before, seen = seen, at_tag(repository, digest)
-        if seen == before:
-            return seen
-    return seen if _has_signature(seen, key, draft) else None
 
 
 def is_taken_back(repository: Repository, digest: str, draft: Drafted) -> bool:

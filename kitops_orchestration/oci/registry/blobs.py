@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Self, cast
 from urllib.parse import quote
 
+from kitops_orchestration.cancel import wait_or_cancelled
 from kitops_orchestration.errors import AuthenticationError, RegistryError, SizeMismatchError
 from kitops_orchestration.oci.descriptor import BlobSource, Descriptor, Digest
 from kitops_orchestration.oci.http.response import whole_number
@@ -82,6 +84,13 @@ class RemoteBlobs:
         bound = copy.copy(self)
         bound._cancel = cancel
         return bound
+
+    def wait(self, seconds: float) -> None:
+        """Wait before the next request; raise ``TransferCancelledError`` as soon as it is stopped."""
+        if self._cancel is None:
+            time.sleep(seconds)
+        else:
+            wait_or_cancelled(self._cancel, seconds)
 
     def _heard_by(self, progress: ProgressCallback, cancel: threading.Event | None) -> Self:
         """Return this repository with one more listener, stopped by ``cancel``."""

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from kitops_orchestration import settings
-from kitops_orchestration.cancel import check_cancelled
 from kitops_orchestration.errors import (
     DigestMismatchError,
     InvalidReferenceError,
@@ -207,7 +205,7 @@ class RemoteRepository(RemoteBlobs):
         if tag is None or subject is not None:
             response = self._put_manifest(manifest, descriptor.digest)
             if subject is not None and not self._lists_referrers(response, subject.digest):
-                add_to_fallback(self, subject.digest, describe(manifest), sleep=self._sleep)
+                add_to_fallback(self, subject.digest, describe(manifest))
         if tag is not None:
             self._put_manifest(manifest, tag)
         return descriptor
@@ -225,7 +223,7 @@ class RemoteRepository(RemoteBlobs):
             if not self._lists_referrers(answer, subject)
         ]
         if missing:
-            add_to_fallback(self, subjects[0], *missing, sleep=self._sleep)
+            add_to_fallback(self, subjects[0], *missing)
 
     def set_tag(self, tag: str, descriptor: Descriptor) -> None:
         """Point ``tag`` at a manifest of this repository; the manifest is sent again, as the protocol wants it."""
@@ -346,7 +344,7 @@ class RemoteRepository(RemoteBlobs):
                 break
             failure = self._control.failed(response, operation)
             if pause is not None and not _PARTS_UNKNOWN.isdisjoint(getattr(failure, "codes", ())):
-                self._sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter between writers, not a secret
+                self.wait(random.uniform(pause / 2, pause))  # noqa: S311 - jitter between writers, not a secret
                 continue
             if self._is_there_already(target, manifest, response.status):
                 return response
@@ -375,12 +373,6 @@ class RemoteRepository(RemoteBlobs):
         if self._reference.repository not in self._session.abilities.lists_of:
             list(self._control.referrers(subject, None, cancel=self._cancel))
         return self._reference.repository in self._session.abilities.lists_of
-
-    def _sleep(self, seconds: float) -> None:
-        if self._cancel is None:
-            time.sleep(seconds)
-        elif self._cancel.wait(seconds):
-            check_cancelled(self._cancel)
 
     def _has_manifest(self, target: str) -> bool:
         try:

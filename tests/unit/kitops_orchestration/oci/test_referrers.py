@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from kitops_orchestration.errors import NotFoundError, RegistryUnavailableError
@@ -27,14 +29,22 @@ def entry(text: str, artifact_type: str | None = "application/x") -> Descriptor:
 
 
 class Shelf:
-    """A registry's fallback tags; ``overtake`` runs just before a write lands."""
+    """A registry's fallback tags; ``overtake`` runs just before a write lands, and ``meanwhile`` in each wait."""
 
-    reference = Reference("registry.example", "team/iris")
+    numbers = count()
 
     def __init__(self) -> None:
+        # A name of its own: what was read of a list is remembered for the whole process.
+        self.reference = Reference("registry.example", f"team/iris{next(self.numbers)}")
+        self.pauses: list[float] = []
         self.nodes: dict[str, Node] = {}
         self.writes = 0
         self.overtake = lambda: None
+        self.meanwhile = lambda: None
+
+    def wait(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.meanwhile()
 
     def fetch_manifest(self, target: str) -> Node:
         if target not in self.nodes:
@@ -100,26 +110,27 @@ def test_an_entry_of_another_tool_with_a_wrong_type_is_corrected():
 
 
 def test_an_entry_that_another_writer_dropped_is_added_again():
-    shelf, pauses = Shelf(), []
+    shelf = Shelf()
 
     def drop_once() -> None:
         shelf.overtake = lambda: None
         shelf.nodes[fallback_tag(SUBJECT)] = Index.build([entry("theirs")])
 
     shelf.overtake = drop_once
-    add_to_fallback(shelf, SUBJECT, entry("ours"), sleep=pauses.append)
+    add_to_fallback(shelf, SUBJECT, entry("ours"))
     assert fallback_referrers(shelf, SUBJECT) == [entry("theirs"), entry("ours")]
-    assert len(pauses) == 2  # before the second try, and before the last look
+    assert len(shelf.pauses) == 2  # before the second try, and before the last look
 
 
 def test_an_entry_that_another_machine_drops_after_it_was_seen_is_added_again():
     shelf = Shelf()
 
-    def another_machine(seconds: float) -> None:
+    def another_machine() -> None:
         if shelf.writes == 1:
             shelf.nodes[fallback_tag(SUBJECT)] = Index.build([entry("theirs")])
 
-    add_to_fallback(shelf, SUBJECT, entry("ours"), sleep=another_machine)
+    shelf.meanwhile = another_machine
+    add_to_fallback(shelf, SUBJECT, entry("ours"))
     assert fallback_referrers(shelf, SUBJECT) == [entry("theirs"), entry("ours")]
 
 
@@ -127,7 +138,7 @@ def test_a_tag_that_others_always_win_is_one_clear_error():
     shelf = Shelf()
     shelf.overtake = lambda: shelf.nodes.update({fallback_tag(SUBJECT): Index.build([entry("theirs")])})
     with pytest.raises(RegistryUnavailableError, match="changed faster") as caught:
-        add_to_fallback(shelf, SUBJECT, entry("ours"), sleep=lambda seconds: None)
+        add_to_fallback(shelf, SUBJECT, entry("ours"))
     assert caught.value.transient
     assert caught.value.advice
 
@@ -160,8 +171,9 @@ class Forgetful(Shelf):
 @pytest.mark.parametrize("lies", [1, 2])
 def test_a_false_404_after_a_list_was_read_loses_nothing(lies):
     shelf = Forgetful()
-    add_to_fallback(shelf, SUBJECT, entry("a"), sleep=lambda _: None)
+    add_to_fallback(shelf, SUBJECT, entry("a"))
     assert fallback_referrers(shelf, SUBJECT) == [entry("a")]
-    shelf.lies = lies
-    add_to_fallback(shelf, SUBJECT, entry("b"), sleep=lambda _: None)
+    shelf.lies, shelf.pauses = lies, []
+    add_to_fallback(shelf, SUBJECT, entry("b"))
+    assert shelf.pauses[:lies] == [0.05, 0.2][:lies]
     assert fallback_referrers(shelf, SUBJECT) == [entry("a"), entry("b")]
