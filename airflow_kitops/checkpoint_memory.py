@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_kitops._compat import Variable, get_current_context
+from airflow_kitops._compat import Variable, get_current_context, speaking_alone
 
 PREFIX = "kitops_checkpoint_"
 """Of the variables' keys; what follows is the SHA-256 of ``registry/repository``."""
@@ -16,12 +16,16 @@ class VariableMemory:
 
     def load(self, key: str) -> str | None:
         """Return what was saved under ``key``."""
-        value = Variable.get(PREFIX + key, default=None)
+        with speaking_alone():
+            value = Variable.get(PREFIX + key, default=None)
         return value if isinstance(value, str) else None
 
     def save(self, key: str, value: str) -> None:
         """Keep ``value`` for every task of this Airflow."""
-        Variable.set(PREFIX + key, value, description="Numbers of signed checkpoints that were seen; do not delete.")
+        with speaking_alone():
+            Variable.set(
+                PREFIX + key, value, description="Numbers of signed checkpoints that were seen; do not delete."
+            )
 
 
 def checkpoint_memory() -> VariableMemory | None:

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from airflow_kitops._compat import (
-    AirflowNotFoundException,
-    BaseHook,
-    get_async_connection,
-)
+from airflow_kitops._compat import AirflowNotFoundException, BaseHook
 from airflow_kitops._errors import airflow_errors, error_text
 from airflow_kitops.checkpoint_memory import checkpoint_memory
 from airflow_kitops.configuration import default_registry, is_signature_required
 from airflow_kitops.hooks.connection import ConnectionSettings, read_connection
 from airflow_kitops.hooks.connection_check import require_folder, wrong_part
-from airflow_kitops.hooks.connection_fields import StoredConnection
+from airflow_kitops.hooks.event_loop import aread_connection
 from airflow_kitops.hooks.lineage import tell_lineage
-from airflow_kitops.hooks.masking import MaskedCredentials, mask_lines
+from airflow_kitops.hooks.masking import MaskedCredentials, Masker, amask, secret_lines
 from airflow_kitops.task_state import upload_checkpoint
 from airflow_kitops.transfer_log import TransferLog
 from kitops_orchestration.errors import KitOpsError, SigningKeyMissingError
@@ -63,6 +59,7 @@ class KitOpsHook(BaseHook):
         super().__init__(**kwargs)
         self.kitops_conn_id = kitops_conn_id
         self.cancel = cancel if cancel is not None else threading.Event()
+        self._masker = Masker()
 
     def __repr__(self) -> str:
         return f"KitOpsHook(kitops_conn_id={self.kitops_conn_id!r})"
@@ -76,7 +73,9 @@ class KitOpsHook(BaseHook):
             if self.kitops_conn_id != self.default_conn_name:
                 raise
             return ConnectionSettings(registry=default_registry())
-        return _read(connection, connection.extra_dejson)
+        settings = read_connection(connection, connection.extra_dejson, default_registry=default_registry())
+        self._masker.mask(*_key_lines(settings))
+        return settings
 
     @cached_property
     def transfers(self) -> TransferLog:
@@ -93,7 +92,7 @@ class KitOpsHook(BaseHook):
         return KitClient(
             settings.registry,
             namespace=settings.namespace,
-            credentials=MaskedCredentials(settings.credentials or DockerConfig()),
+            credentials=MaskedCredentials(settings.credentials or DockerConfig(), self._masker.mask),
             plain_http=settings.plain_http,
             tls=settings.tls,
             registries=settings.registries,
@@ -162,19 +161,21 @@ class KitOpsHook(BaseHook):
 
     async def aget_client(self) -> KitClient:
         """Return :attr:`client` in an event loop: the connection is fetched without blocking it."""
+        self._masker.work_for(asyncio.get_running_loop())
         if "settings" not in self.__dict__:
-            await self._aread_settings()
+            self.settings = await self._aread_settings()
         return self.client
 
-    async def _aread_settings(self) -> None:
+    async def _aread_settings(self) -> ConnectionSettings:
         try:
-            connection = await get_async_connection(self.kitops_conn_id)
-            # In a thread: reading it has secrets masked, which blocks, and must not block this loop.
-            extra = await asyncio.to_thread(getattr, connection, "extra_dejson")
+            connection, extra = await aread_connection(self.kitops_conn_id)
         except AirflowNotFoundException:
-            await asyncio.to_thread(getattr, self, "settings")
-            return
-        self.settings = _read(connection, extra)
+            if self.kitops_conn_id != self.default_conn_name:
+                raise
+            return ConnectionSettings(registry=default_registry())
+        settings = read_connection(connection, extra, default_registry=default_registry())
+        await amask(*_key_lines(settings))
+        return settings
 
     def get_conn(self) -> KitClient:
         """Return :attr:`client`, Airflow's name for it."""
@@ -209,8 +210,7 @@ def _in_one_line(error: KitOpsError) -> str:
     return error_text(error).replace("\n", "; ")  # where the form shows it, a line's end is a blank
 
 
-def _read(connection: StoredConnection, extra: Mapping[str, Any]) -> ConnectionSettings:
-    settings = read_connection(connection, extra, default_registry=default_registry())
-    if settings.signing_private_key is not None and "-----BEGIN" in settings.signing_private_key:
-        mask_lines(settings.signing_private_key)  # the name of a file, or of a key in a service, is no secret
-    return settings
+def _key_lines(settings: ConnectionSettings) -> list[str]:
+    key = settings.signing_private_key
+    # The name of a file, or of a key in a service, is no secret.
+    return secret_lines(key) if key is not None and "-----BEGIN" in key else []

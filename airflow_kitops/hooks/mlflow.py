@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from airflow_kitops._compat import AirflowNotFoundException, BaseHook, get_async_connection, mask_secret
+from airflow_kitops._compat import AirflowNotFoundException, BaseHook
 from airflow_kitops._errors import airflow_errors, error_text
 from airflow_kitops.hooks.connection_check import wrong_part
+from airflow_kitops.hooks.event_loop import aread_connection
+from airflow_kitops.hooks.masking import amask, mask
 from kitops_orchestration.errors import KitOpsError
 
 if TYPE_CHECKING:
@@ -56,7 +58,9 @@ class MLflowHook(BaseHook):
             if self.mlflow_conn_id != self.default_conn_name:
                 raise
             return None
-        return _read(connection, connection.extra_dejson)
+        settings = _read(connection, connection.extra_dejson)
+        mask(*_derived_secrets(settings))
+        return settings
 
     @property
     def server(self) -> TrackingServer | None:
@@ -68,13 +72,16 @@ class MLflowHook(BaseHook):
         if "settings" in self.__dict__:
             return
         try:
-            connection = await get_async_connection(self.mlflow_conn_id)
-            # In a thread: reading it has secrets masked, which blocks, and must not block this loop.
-            extra = await asyncio.to_thread(getattr, connection, "extra_dejson")
+            connection, extra = await aread_connection(self.mlflow_conn_id)
         except AirflowNotFoundException:
-            await asyncio.to_thread(getattr, self, "settings")
+            if self.mlflow_conn_id != self.default_conn_name:
+                raise
+            self.settings = None
             return
-        self.settings = await asyncio.to_thread(_read, connection, extra)
+        # In a thread for what it imports.
+        settings = await asyncio.to_thread(_read, connection, extra)
+        await amask(*_derived_secrets(settings))
+        self.settings = settings
 
     @contextmanager
     def signed_in(self) -> Iterator[str | None]:
@@ -130,11 +137,14 @@ def tracking_of(mlflow_conn_id: str | None, tracking_uri: str | None) -> Iterato
 def _read(connection: StoredConnection, extra: Mapping[str, Any]) -> MLflowSettings:
     from airflow_kitops.hooks.mlflow_connection import read_mlflow_connection
 
-    settings = read_mlflow_connection(connection, extra)
-    server = settings.server
+    return read_mlflow_connection(connection, extra)
+
+
+def _derived_secrets(settings: MLflowSettings) -> list[str]:
+    """Return what Airflow, which masks the password, does not know of: what the requests carry."""
+    server, found = settings.server, []
     if server.username and server.password:
-        # Airflow masks the password; this is what the requests carry.
-        mask_secret(b64encode(f"{server.username}:{server.password}".encode()).decode())
+        found.append(b64encode(f"{server.username}:{server.password}".encode()).decode())
     if settings.webhook_secret:
-        mask_secret(settings.webhook_secret)
-    return settings
+        found.append(settings.webhook_secret)
+    return found
