@@ -107,11 +107,13 @@ def a_machine_per_task(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
 
 @pytest.fixture
 def returned() -> Callable[[Any, str], Any]:
-    """What a task of a run returned."""
+    """What a task of a run returned; of a mapped one, a list with what its only instance returned."""
 
     def pull(run: Any, task_id: str) -> Any:
         (instance,) = (found for found in run.get_task_instances() if found.task_id == task_id)
         assert str(instance.state) == "success", f"{task_id} is {instance.state}"
+        if instance.map_index >= 0:  # of a mapped task without its index, Airflow before 3.2 cannot pull outside of one
+            return [instance.xcom_pull(task_id, map_indexes=instance.map_index)]
         return instance.xcom_pull(task_id)
 
     return pull

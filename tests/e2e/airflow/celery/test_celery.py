@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from airflow_kitops._compat import EVENTS_HAVE_PARTITIONS
 from kitops_orchestration.errors import NotFoundError
 from kitops_orchestration.settings import MIB
 from kitops_orchestration.testing.builders import make_context_dir
@@ -56,6 +57,7 @@ def test_a_run_that_is_cleared_and_run_again_adds_nothing(cluster, client) -> No
     assert after == before
 
 
+@pytest.mark.skipif(not EVENTS_HAVE_PARTITIONS, reason="Airflow carries a task's state from try to try since 3.3")
 def test_a_worker_killed_between_chunks_is_gone_on_from_by_the_other(
     cluster, client, relay, docker_registry_with_auth
 ) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urldefrag, urljoin
 import pytest
 import requests
 
+from airflow_kitops._compat import EVENTS_HAVE_PARTITIONS
 from kitops_orchestration.errors import NotFoundError
 from kitops_orchestration.signing.keys import load_private_key
 from kitops_orchestration.testing.builders import make_context_dir
@@ -20,6 +21,15 @@ SETTLING_SECONDS = 10
 """Airflow 3.3.2 marks a task as failed when what it waits for overtakes the executor's word of its first half's end."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def needs_airflow_3_3(why: str) -> pytest.MarkDecorator:
+    """Mark a test of what older releases do not have, or of what such a test has left."""
+    return pytest.mark.skipif(not EVENTS_HAVE_PARTITIONS, reason=f"needs Airflow 3.3: {why}")
+
+
+PARTITIONS = "train_and_publish and per_version use events with a partition key"
+PUBLISHED = "train_and_publish, which uses events with a partition key, publishes what is looked at here"
 
 CARD = {"intended-use": None, "limitations": None}
 """Fields of the form that nobody filled in: Airflow refuses an answer without them."""
@@ -35,6 +45,7 @@ def test_the_connection_form_has_our_fields_and_its_test_passes(airflow, connect
     airflow.call("POST", "/connections", json={**tried, "connection_id": "kitops_stored"})
 
 
+@needs_airflow_3_3(PARTITIONS)
 def test_what_was_trained_is_published_with_links_and_an_event(airflow, client) -> None:
     run = airflow.trigger("train_and_publish")
     assert airflow.finish("train_and_publish", run) == "success"
@@ -46,6 +57,7 @@ def test_what_was_trained_is_published_with_links_and_an_event(airflow, client) 
     assert (event["extra"]["digest"], event["partition_key"]) == (pushed["digest"], "v1.0.0")
 
 
+@needs_airflow_3_3(PARTITIONS)
 def test_the_published_version_starts_a_run_of_its_own(airflow, client) -> None:
     (started,) = airflow.wait("the consumer starts", lambda: airflow.runs("per_version"))
     assert started["partition_key"] == "v1.0.0"
@@ -53,6 +65,7 @@ def test_the_published_version_starts_a_run_of_its_own(airflow, client) -> None:
     assert client.resolve("team/mirror/wine:v1.0.0").digest == client.resolve("wine:v1.0.0").digest
 
 
+@needs_airflow_3_3(PUBLISHED)
 def test_lineage_names_the_repository_and_its_digest(airflow, client) -> None:
     digest = client.resolve("wine:v1.0.0").digest
 
@@ -84,6 +97,7 @@ def test_no_secret_is_in_a_tasks_log(airflow, connection, secrets_hunt) -> None:
     assert [line for line in key if line in log] == []
 
 
+@needs_airflow_3_3("webhooks of MLflow, and what a watcher remembers")
 def test_the_champions_move_becomes_a_release_that_mlflow_shows(airflow, client, mlflow, tmp_path) -> None:
     airflow.wait(
         "the watchers have looked", lambda: _told(airflow, "wine champion") and _told(airflow, "wine versions")
@@ -117,6 +131,7 @@ def test_the_champions_move_becomes_a_release_that_mlflow_shows(airflow, client,
     assert len(airflow.runs("on_version")) == len(airflow.runs("champion_to_production")) == 1
 
 
+@needs_airflow_3_3("webhooks of MLflow")
 def test_a_webhook_that_mlflow_did_not_sign_starts_nothing(airflow) -> None:
     address = f"{airflow.url}/kitops/mlflow/webhook"
     body = json.dumps({"entity": "model_version", "action": "created", "data": {"name": "wine", "version": "9"}})
@@ -153,6 +168,7 @@ def _told(airflow, name: str) -> dict[str, Any] | None:
     return next((entry["value"] for entry in stored if watched.match(entry["key"])), None)
 
 
+@needs_airflow_3_3("what a watcher remembers over a restart")
 def test_a_pushed_tag_starts_one_run_for_each_digest_also_over_a_restart(airflow, client, tmp_path) -> None:
     airflow.wait("the watcher has looked", lambda: _watched(airflow) is not None)
     first = str(client.tag("wine:v1.0.0", "production").digest)
@@ -193,6 +209,7 @@ def look_at_the_card(airflow, browser, run: str) -> None:
     assert browser.said == []
 
 
+@needs_airflow_3_3(PUBLISHED)
 def test_only_who_may_approves_and_the_record_says_who(airflow, client, browser) -> None:
     run = airflow.trigger("approve_and_promote")
     path = f"/dags/approve_and_promote/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
@@ -217,6 +234,7 @@ def test_only_who_may_approves_and_the_record_says_who(airflow, client, browser)
     assert links["extra_links"]["Approval"].endswith(f"/runs/{run}/tasks/approve/required_actions")
 
 
+@needs_airflow_3_3(PUBLISHED)
 def test_a_rejection_is_on_record_and_nothing_moves(airflow, client, tmp_path) -> None:
     before = client.resolve("team/wine:production").digest
     rejected = client.pack(make_context_dir(tmp_path / "context", seed=3), "team/wine:v3").digest
@@ -250,6 +268,7 @@ def test_waiting_for_a_signature_and_a_promotion_holds_no_worker(airflow, client
         assert airflow.returned("waiting", run, name)["digest"] == digest
 
 
+@needs_airflow_3_3(PUBLISHED)
 def test_the_command_line_asks_through_a_stored_connection(airflow, client) -> None:
     stored = ("--conn-id", "kitops_stored")
     healthy = airflow.command("kitops", "doctor", *stored)
@@ -261,6 +280,7 @@ def test_the_command_line_asks_through_a_stored_connection(airflow, client) -> N
     assert (unsigned.returncode, "no signature" in unsigned.stderr) == (1, True)
 
 
+@needs_airflow_3_3(PUBLISHED)
 def test_the_modelkit_page_shows_stages_and_passports_to_those_who_may_see_assets(airflow, client) -> None:
     page = f"{airflow.url}/kitops/models"
     assert requests.get(page, timeout=30).status_code == 401
@@ -301,6 +321,7 @@ def test_the_test_button_says_which_part_of_a_connection_is_wrong(
     registry.clear_faults()
 
 
+@needs_airflow_3_3(PUBLISHED)
 def test_a_person_walks_from_a_tasks_link_through_every_page_and_back(airflow, client, browser, tmp_path) -> None:
     run = airflow.trigger("shown")
     assert airflow.finish("shown", run) == "success"
@@ -356,6 +377,7 @@ def named(text: str, inside: str = "body") -> str:
     return f"[...document.querySelectorAll('{inside} a')].find(it => it.textContent.trim() === {text!r})"
 
 
+@needs_airflow_3_3(PUBLISHED)
 def test_every_address_on_every_page_answers_and_no_page_is_wider_than_a_phone(airflow, browser) -> None:
     answers, pages, waiting = {}, [], [f"{airflow.url}/kitops/models"]
     while waiting:
