@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kitops_orchestration.catalog import addresses, words
 from kitops_orchestration.errors import MissingExtraError
 from kitops_orchestration.presentation.markup import Markup
+from kitops_orchestration.presentation.value_text import counted
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -65,7 +66,7 @@ def _environment() -> Environment:
         "short": words.short,
         "size": words.size,
         "number": words.number,
-        "counted": words.counted,
+        "counted": counted,
         "state_mark": words.state_mark,
         "first_line": _first_line,
         "identity": _identity,

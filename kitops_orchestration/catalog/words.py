@@ -113,11 +113,6 @@ def change(difference: float | None) -> str:
     return "" if difference is None else f"{difference:+.{_DIGITS}g}".replace("-", "−")
 
 
-def counted(amount: int, noun: str, plural: str | None = None) -> str:
-    """Return ``1 version``, ``2 versions``."""
-    return f"{amount:,} {noun if amount == 1 else plural or noun + 's'}"
-
-
 def csv_cell(value: Any) -> str:
     """Return a cell that no spreadsheet takes for a formula."""
     if isinstance(value, int | float):

@@ -43,7 +43,7 @@ _HINTS = {
 }
 """For an option that only the Kit CLI has."""
 
-VERBS = {"dev": f"the Kit CLI had it until 1.15; {_SERVES}"}
+VERBS = {"dev": f"the Kit CLI had it until 1.15; {_SERVES}; `kill $!` ends it, and what it says is in serve.log"}
 """For a verb that only the Kit CLI has."""
 
 

@@ -31,6 +31,7 @@ from kitops_orchestration.modelkit.validation.manifest import (
 )
 from kitops_orchestration.modelkit.validation.report import Report, Validation
 from kitops_orchestration.oci.repository import OpenRepository, Repository
+from kitops_orchestration.presentation.value_text import counted
 from kitops_orchestration.progress import ProgressCallback, ignore_progress
 from kitops_orchestration.settings import Limits
 
@@ -91,7 +92,7 @@ def _look(case: Examination, open_parent: OpenRepository | None, reads_layers: b
     if kit.is_described:
         with case.report.looking_at("kitfile"):
             kitfile_rules.check(kit.kitfile)
-    case.report.ok("kitfile", f"a Kitfile of {len(kit.layers)} layers that keeps its rules")
+    case.report.ok("kitfile", f"a Kitfile of {counted(len(kit.layers), 'layer')} that keeps its rules")
     look_at_layers(case, kit)
     contents = read_contents(case, kit) if reads_layers else None
     if contents is None:

@@ -11,12 +11,12 @@ what escaping their medium needs, so nothing from a registry can become markup o
 All floors above may use this package; it uses none of them.
 
 Used by ``airflow_kitops``, ``airflow_kitops.notifications``, ``airflow_kitops.operators``, ``airflow_kitops.ui``,
-``catalog``, ``catalog.views``, ``cli.commands.look``, ``cli.commands.machine``, ``cli.output``, ``client``,
-``dagster_kitops``, ``lineage.answers``, ``lineage.passport``, ``lineage.projections``, ``lineage.statements``,
-``modelkit``, ``modelkit.packing.gate``, ``modelkit.validation``, ``oci``, ``oci.registry``, ``promotion``,
-``promotion.checkpoint``, ``promotion.records``, ``promotion.retention``, ``signing``, ``signing.keys``,
-``testing.conformance``: ``answer`` (Answer); ``html``; ``markdown`` (block, cell, render); ``markup`` (element,
-joined, Markup); ``page`` (Cell, Chip, Code, CodeBlock, Drawing, Facts, Inline, Items, Lines, Link, Measure, Measures,
-Mood, Page, Paragraph, Section, Soft, Strong, Table, Verdict, Verdicts); ``terminal`` (with_short_digests); ``text``
-(one_line, printable); ``value_text`` (size_text, value_text).
+``catalog``, ``catalog.views``, ``cli.commands.look``, ``cli.commands.machine``, ``cli.commands.make``,
+``cli.output``, ``client``, ``dagster_kitops``, ``lineage.answers``, ``lineage.passport``, ``lineage.projections``,
+``lineage.statements``, ``modelkit``, ``modelkit.packing.gate``, ``modelkit.validation``, ``oci``, ``oci.registry``,
+``promotion``, ``promotion.checkpoint``, ``promotion.records``, ``promotion.retention``, ``signing``,
+``signing.keys``, ``testing.conformance``: ``answer`` (Answer); ``html``; ``markdown`` (block, cell, render);
+``markup`` (element, joined, Markup); ``page`` (Cell, Chip, Code, CodeBlock, Drawing, Facts, Inline, Items, Lines,
+Link, Measure, Measures, Mood, Page, Paragraph, Section, Soft, Strong, Table, Verdict, Verdicts); ``terminal``
+(with_short_digests); ``text`` (one_line, printable); ``value_text`` (counted, size_text, value_text).
 """

@@ -23,3 +23,8 @@ def size_text(size_bytes: float | None) -> str:
             return f"{int(amount)} B" if unit == "B" else f"{int(amount * 10) / 10} {unit}"
         amount /= 1024
     return f"{int(amount * 10) / 10} TiB"
+
+
+def counted(amount: int, noun: str, plural: str | None = None) -> str:
+    """Return ``1 version``, ``2 versions``."""
+    return f"{amount:,} {noun if amount == 1 else plural or noun + 's'}"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from kitops_orchestration.errors import SignatureError, VerificationError
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.presentation.page import Page, Paragraph
+from kitops_orchestration.presentation.value_text import counted
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.bundle import Bundle, sign_directory_statement
@@ -191,7 +192,7 @@ class DirectoryResult(Answer):
     def page(self) -> Page:
         """Return the verdict."""
         verdict = "Verified" if self.is_verified else "NOT verified"
-        return Page.of("", Paragraph.of(f"{verdict}: {self.files} files: {self.reason}"))
+        return Page.of("", Paragraph.of(f"{verdict}: {counted(self.files, 'file')}: {self.reason}"))
 
 
 def sign_directory(

@@ -19,6 +19,7 @@ from kitops_orchestration.oci import referrers
 from kitops_orchestration.oci.descriptor import Descriptor
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.presentation.page import Page, Paragraph
+from kitops_orchestration.presentation.value_text import counted
 from kitops_orchestration.settings import Limits
 from kitops_orchestration.signing import predicate_types
 from kitops_orchestration.signing.bundle import BUNDLE, sign_directory_statement, sign_statement
@@ -72,7 +73,7 @@ class SignedDirectory(Answer):
     def page(self) -> Page:
         """Return one sentence."""
         state = "added" if self.is_new else "which was there already"
-        return Page.of("", Paragraph.of(f"Signed a list of {len(self.files.files)} files, {state}"))
+        return Page.of("", Paragraph.of(f"Signed a list of {counted(len(self.files.files), 'file')}, {state}"))
 
 
 def sign_files(

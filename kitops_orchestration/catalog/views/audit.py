@@ -10,7 +10,8 @@ from kitops_orchestration.catalog import addresses
 from kitops_orchestration.catalog.views.board import ToDo, page_of
 from kitops_orchestration.catalog.views.model import csv_text
 from kitops_orchestration.catalog.views.shared import EventRow, name_of
-from kitops_orchestration.catalog.words import Look, counted, csv_cell, moment
+from kitops_orchestration.catalog.words import Look, csv_cell, moment
+from kitops_orchestration.presentation.value_text import counted
 
 if TYPE_CHECKING:
     from kitops_orchestration.catalog.model import Catalog, Model

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from kitops_orchestration.catalog import addresses
 from kitops_orchestration.catalog.charts import sparkline
 from kitops_orchestration.catalog.views.shared import EventRow, approvers, name_of
-from kitops_orchestration.catalog.words import Look, counted
+from kitops_orchestration.catalog.words import Look
 from kitops_orchestration.lineage.passport.chart import courses
 from kitops_orchestration.presentation.markup import Markup
+from kitops_orchestration.presentation.value_text import counted
 
 if TYPE_CHECKING:
     from kitops_orchestration.catalog.model import Catalog, Model, ModelStage, Release

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kitops_orchestration.catalog.words import Mark, counted
+from kitops_orchestration.catalog.words import Mark
+from kitops_orchestration.presentation.value_text import counted
 
 if TYPE_CHECKING:
     from kitops_orchestration.catalog.model import Catalog, DataSet, Model, Release

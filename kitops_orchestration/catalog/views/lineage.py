@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kitops_orchestration.catalog import addresses
-from kitops_orchestration.catalog.words import Look, counted, day, evidence_mark, short
+from kitops_orchestration.catalog.words import Look, day, evidence_mark, short
+from kitops_orchestration.presentation.value_text import counted
 
 if TYPE_CHECKING:
     from kitops_orchestration.catalog.model import Catalog, Release

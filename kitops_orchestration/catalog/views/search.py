@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from kitops_orchestration.catalog import addresses
 from kitops_orchestration.catalog.views.model import script_call
 from kitops_orchestration.catalog.views.shared import EventRow
-from kitops_orchestration.catalog.words import counted, day
+from kitops_orchestration.catalog.words import day
+from kitops_orchestration.presentation.value_text import counted
 
 if TYPE_CHECKING:
     from kitops_orchestration.catalog.model import Catalog, DataSet

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from kitops_orchestration.catalog.mlflow_pages import run_page
 from kitops_orchestration.catalog.views.lineage import beside, columns
 from kitops_orchestration.catalog.views.shared import joined, said_mark
-from kitops_orchestration.catalog.words import Look, as_number, change, counted, evidence_mark, short
+from kitops_orchestration.catalog.words import Look, as_number, change, evidence_mark, short
 from kitops_orchestration.lineage.passport.statements import not_counted, statements, who
 from kitops_orchestration.lineage.passport.verdicts import SIGN_OFF, verdicts
 from kitops_orchestration.presentation.page import Verdict
+from kitops_orchestration.presentation.value_text import counted
 from kitops_orchestration.signing import predicate_types
 
 if TYPE_CHECKING:

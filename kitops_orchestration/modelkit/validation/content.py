@@ -17,6 +17,7 @@ from kitops_orchestration.modelkit.unpacking.workspace import Budget, refuse_git
 from kitops_orchestration.modelkit.validation.manifest import Examination
 from kitops_orchestration.modelkit.validation.report import BROKEN
 from kitops_orchestration.oci.verified import verify_blob
+from kitops_orchestration.presentation.value_text import counted
 from kitops_orchestration.progress import ProgressEvent, State
 
 _SHOWN_FILES = 20
@@ -40,7 +41,7 @@ def read_contents(case: Examination, kit: ModelKit) -> list[tuple[ModelKitLayer,
     for what, where in _conflicts(content for content in contents if content is not None):
         case.report.wrong("content", what, where)
     count = sum(len(content.files) for content in contents if content is not None)
-    case.report.ok("content", f"{count} files, each where its entry says")
+    case.report.ok("content", f"{counted(count, 'file')}, each where its entry says")
     return list(zip(kit.layers, contents, strict=True))
 
 

@@ -20,6 +20,7 @@ from kitops_orchestration.oci.manifest import Index, Manifest
 from kitops_orchestration.oci.media_types import ANNOTATION_BASE_DIGEST
 from kitops_orchestration.oci.repository import OpenRepository, Repository
 from kitops_orchestration.oci.verified import verify_blob
+from kitops_orchestration.presentation.value_text import counted
 from kitops_orchestration.progress import ProgressCallback
 from kitops_orchestration.settings import Limits
 
@@ -67,7 +68,7 @@ def look_at_types(case: Examination) -> None:
         if layer.media_type != media_types.KIT_CONFIG:
             with report.looking_at("types", layer.digest):
                 LayerType.parse(layer.media_type, subtype=layer.annotations.get(media_types.LAYER_SUBTYPE))
-    report.ok("types", f"{artifact_type or config_type}, and {len(manifest.layers)} layers of known types")
+    report.ok("types", f"{artifact_type or config_type}, and {counted(len(manifest.layers), 'layer')} of known types")
 
 
 def look_at_layers(case: Examination, kit: ModelKit) -> None:
@@ -86,7 +87,7 @@ def look_at_layers(case: Examination, kit: ModelKit) -> None:
             case.report.wrong("layers", what, layer.digest)
     for kind, layer in _out_of_order(kit):
         case.report.wrong("layers", f"the layers of kind {kind} are not in the Kitfile's order", layer.digest)
-    case.report.ok("layers", f"{len(kit.layers)} layers, one for each entry of the Kitfile that has one")
+    case.report.ok("layers", f"{counted(len(kit.layers), 'layer')}, one for each entry of the Kitfile that has one")
 
 
 def _out_of_order(kit: ModelKit) -> Iterator[tuple[str, ModelKitLayer]]:

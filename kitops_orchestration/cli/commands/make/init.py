@@ -14,11 +14,16 @@ from kitops_orchestration.client import KitClient
 from kitops_orchestration.disk.write import write_whole
 from kitops_orchestration.errors import KitfileError
 from kitops_orchestration.oci.reference import folder_registry
+from kitops_orchestration.presentation.value_text import counted
 
 if TYPE_CHECKING:
     from kitops_orchestration.modelkit.packing.gate import GateReport
 
 IGNORE_FILE = ".kitignore"
+
+
+_ONE = {"datasets": "dataset", "prompts": "prompt"}
+"""What one of them is called; code and docs are the same in any number."""
 
 
 @click.command("init")
@@ -77,7 +82,7 @@ def command(
         refused = [item.to_json() for item in report.refused]
         print_json({"path": str(path), "parts": parts, "ignore": lines, "refused": refused})
     else:
-        listed = ", ".join(f"{count} {kind}" for kind, count in parts.items())
+        listed = ", ".join(counted(count, _ONE.get(kind, kind), kind) for kind, count in parts.items())
         target = (
             f"{folder_registry(Path.cwd() / 'models')}/{_repository(kitfile.package.name or directory.resolve().name)}"
         )
@@ -97,7 +102,7 @@ def _write_ignore(directory: Path, lines: list[str]) -> str | None:
         return None
     write_whole(directory / IGNORE_FILE, "".join(f"{line}\n" for line in lines))
     count = sum(not line.startswith("#") for line in lines)
-    return f"{count} kinds of files, listed in {directory / IGNORE_FILE}"
+    return f"{counted(count, 'kind')} of files, listed in {directory / IGNORE_FILE}"
 
 
 def _say_lines(lines: list[str]) -> None:

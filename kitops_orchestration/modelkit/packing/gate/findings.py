@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kitops_orchestration.errors import GateRefusedError
 from kitops_orchestration.presentation.answer import Answer
 from kitops_orchestration.presentation.page import Chip, Code, Facts, Mood, Page, Table
-from kitops_orchestration.presentation.value_text import size_text
+from kitops_orchestration.presentation.value_text import counted, size_text
 
 Level = Literal["refuse", "warn"]
 Topic = Literal["secret", "content"]
@@ -121,8 +121,8 @@ class GateReport(Answer):
         rows = [(Code(item.where), item.kind, _verdict(item)) for item in self.findings]
         facts = Facts.of(
             ("result", Chip(self.result, _MOODS[self.result])),
-            ("looked at", f"{self.files} files, {size_text(self.size_bytes)}"),
-            ("not looked into", f"{len(self.not_checked)} files" if self.not_checked else None),
+            ("looked at", f"{counted(self.files, 'file')}, {size_text(self.size_bytes)}"),
+            ("not looked into", counted(len(self.not_checked), "file") if self.not_checked else None),
         )
         return Page.of("", *([Table.of(("where", "what", "verdict"), rows)] if rows else []), facts)
 

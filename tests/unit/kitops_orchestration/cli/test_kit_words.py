@@ -39,6 +39,8 @@ def test_an_option_that_only_the_kit_cli_has_is_explained(kitctl, arguments, hin
             "`kitctl pull registry.example/team/iris:v1 {here}/models/iris:v1`",
         ),
         (("dev",), "`kitctl serve REFERENCE > serve.log 2>&1 &`"),
+        (("dev", "stop"), "`kill $!` ends it"),
+        (("dev", "logs"), "serve.log"),
         (("dev", "start", "iris"), "`kitctl serve REFERENCE > serve.log 2>&1 &`"),
         (("serve", "registry.example/iris:v1", "--detach"), "`kill $!` ends it"),
         (("serve", "--stop"), "`kill $!` ends it"),

@@ -120,3 +120,20 @@ def test_init_of_a_clean_folder_writes_no_ignore_file(kitctl, here) -> None:
     (here / "clean/model.bin").write_text("w")
     kitctl("init", here / "clean").ok()
     assert sorted(path.name for path in (here / "clean").iterdir()) == ["Kitfile", "model.bin"]
+
+
+def test_one_of_a_kind_is_told_as_one(kitctl, here) -> None:
+    """The first two lines that somebody reads who begins with a folder."""
+    folder = here / "beginning"
+    folder.mkdir()
+    (folder / "model.bin").write_bytes(b"weights")
+    (folder / "train.csv").write_text("5.1,setosa\n")
+    (folder / "train.py").write_text("print()\n")
+    (folder / "module.pyc").write_bytes(b"")
+    out = kitctl("init", folder).ok().out
+    assert "1 model, 1 dataset, 1 code" in out
+    assert "1 kind of files, listed in" in out
+    assert "looked at  3 files, " in kitctl("scan", folder).out
+    (here / "one").mkdir()
+    (here / "one" / "model.bin").write_bytes(b"weights")
+    assert "looked at  1 file, " in kitctl("scan", here / "one").out
