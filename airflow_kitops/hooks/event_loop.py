@@ -37,7 +37,8 @@ async def aread_connection(conn_id: str) -> tuple[StoredConnection, Mapping[str,
 
 def _extra(connection: Any) -> Mapping[str, Any]:
     with speaking_alone():
-        return connection.extra_dejson  # type: ignore[no-any-return]
+        extra: Mapping[str, Any] = connection.extra_dejson
+    return extra
 
 
 async def _read_in_triggerer(channel: Any, conn_id: str) -> tuple[StoredConnection, Mapping[str, Any]]:
