@@ -171,7 +171,8 @@ def test_no_thread_of_a_trigger_speaks_with_the_supervisor(
         *token_registry.tokens,
     ]
     assert [secret for secret in secrets if not supervisor.has_masked(secret)] == []
-    assert redact(" ".join(secrets)) == " ".join("***" for _ in secrets)  # in the triggerer's own process, too
+    shown = redact(" ".join(secrets))  # in the triggerer's own process, too
+    assert [secret for secret in secrets if secret in shown] == []
 
 
 def test_a_missing_connection_is_asked_for_once_and_in_the_loop(
