@@ -146,6 +146,9 @@ class Attached:
 
     Evidence may have evidence of its own, a signature on a statement.  It is brought along, and hardly ever there: of
     what lies below the manifest itself a repository is asked once which tags it has, and then only for those.
+
+    Nobody is told of evidence that a copy left out, so one answer "not found" is not enough to leave some out: a
+    manifest that a list names, a tag that the list of tags shows, and a list where no API makes it are asked for again.
     """
 
     def __init__(self, source: Repository, limits: Limits, judged: Judged | None = None) -> None:
@@ -154,6 +157,7 @@ class Attached:
         self._judged = judged
         self._is_first = True
         self._telling = source if isinstance(source, TellsItsTags) else None
+        self._tags: Collection[str] | None = None
         self._met: set[str] = set()
 
     def read(self, subjects: Sequence[Digest], unread: Iterable[Digest]) -> Step:
@@ -161,16 +165,46 @@ class Attached:
         step = Step()
         reads: list[Callable[[], Any]] = [partial(self._read, step, digest) for digest in unread]
         telling = self._telling
-        if self._is_first or telling is None:
-            place = self._judged.source if self._is_first and self._judged is not None else self._source
-            self._is_first = False
-            at_once(self._limits.concurrency, [*reads, *self._questions(step, place, subjects)])
+        if telling is None:
+            at_once(self._limits.concurrency, [*reads, *self._questions(step, self._first_place(), subjects)])
+        elif self._is_first:
+            place = self._first_place()
+            questions = [*reads, *self._questions(step, place, subjects)]
+            if place is not self._source:  # what was judged: whoever judged it asks for all of it again
+                at_once(self._limits.concurrency, questions)
+            else:
+                self._tags, *_ = at_once(self._limits.concurrency, [partial(self._all_tags, telling), *questions])
+                at_once(self._limits.concurrency, self._missed(step, subjects, is_first=True))
             self._meet(step)
-            return step
-        reads += [partial(self._list_by_api, step, telling, digest) for digest in subjects]
-        tags, *_ = at_once(self._limits.concurrency, [partial(self._all_tags, telling), *reads])
-        at_once(self._limits.concurrency, self._tagged(step, subjects, tags))
+        else:
+            reads += [partial(self._list_by_api, step, telling, digest) for digest in subjects]
+            if self._tags is None:
+                self._tags, *_ = at_once(self._limits.concurrency, [partial(self._all_tags, telling), *reads])
+            else:
+                at_once(self._limits.concurrency, reads)
+            at_once(self._limits.concurrency, self._tagged(step, subjects, self._believed()))
+            at_once(self._limits.concurrency, self._missed(step, subjects, is_first=False))
         return step
+
+    def _first_place(self) -> Repository:
+        """Return who answers for the manifest itself."""
+        is_judged, self._is_first = self._is_first and self._judged is not None, False
+        return self._judged.source if is_judged and self._judged is not None else self._source
+
+    def _missed(self, step: Step, subjects: Sequence[Digest], *, is_first: bool) -> list[Callable[[], Any]]:
+        """Return the questions to put again: the answer was that there is nothing, and the list of tags says otherwise.
+
+        Without that list, the list of what refers to the manifest itself is asked for twice.
+        """
+        again: list[Callable[[], Any]] = []
+        for digest in subjects:
+            tag = fallback_tag(digest)
+            is_shown = tag in self._tags if self._tags is not None else is_first
+            if is_shown and not step.listed.get(digest) and not _lists_by_api(self._source):
+                again.append(partial(self._list, step, self._source, digest))
+            older = [tag for tag in older_tags(digest) if self._tags is not None and tag in self._tags]
+            again += [partial(self._at_tag, step, self._source, tag) for tag in older if tag not in step.at_tags]
+        return again
 
     def _meet(self, step: Step) -> None:
         """Remember tags that are there: a list of tags that leaves them out is not believed."""
@@ -179,14 +213,18 @@ class Attached:
             self._met.update(fallback_tag(digest) for digest, items in step.listed.items() if items)
 
     def _all_tags(self, telling: TellsItsTags) -> Collection[str] | None:
-        """Return the tags of evidence, or ``None`` where each has to be asked for.
+        """Return the tags of evidence that a registry shows, ``None`` where it does not tell.
 
-        A registry may keep such tags from its list.  One is believed that shows those that were met, and one at least.
+        It may keep such tags from its list.  One is believed that shows those that were met, and one at least.
         """
         try:
-            found = telling.evidence_tags()
+            return telling.evidence_tags()
         except RegistryError:
-            return None  # it saves requests, and nothing else: whoever may not list tags asks for each
+            return None  # it saves requests, and decides nothing: whoever may not list tags asks for each
+
+    def _believed(self) -> Collection[str] | None:
+        """Return the tags where they are all that there are; ``None`` where each has to be asked for."""
+        found = self._tags
         return found if found and self._met.issubset(found) else None
 
     def _tagged(self, step: Step, subjects: Sequence[Digest], tags: Collection[str] | None) -> list[Callable[[], Any]]:
@@ -216,7 +254,14 @@ class Attached:
             with on_side("source"):
                 step.nodes[digest] = self._reader(digest).fetch_manifest(digest)
         except NotFoundError:
-            step.nodes[digest] = None
+            step.nodes[digest] = self._read_again(digest)
+
+    def _read_again(self, digest: Digest) -> Node | None:
+        try:
+            with on_side("source"):
+                return self._source.fetch_manifest(digest)
+        except NotFoundError:
+            return None
 
     def _reader(self, digest: Digest) -> Repository:
         """Return who is asked for evidence: the registry, because a list at a tag may name what was deleted.

@@ -362,6 +362,43 @@ def test_evidence_of_evidence_comes_along(folder, embedded_registry, remote, api
     assert copied()
 
 
+@pytest.mark.parametrize("api", [True, False], ids=["referrers API", "fallback tags"])
+def test_one_false_not_found_loses_no_evidence(embedded_registry, remote, tmp_path, api):
+    embedded_registry.behaviour.referrers_api = api
+    subject, _ = of_evidence(remote, None)
+    first, second = remote.referrers(subject.digest)
+    older = push_random_modelkit(remote, tag=fallback_tag(subject.digest) + ".sig", seed=4).descriptor
+    subjects = (subject, first, second, older)
+    tags = [fallback_tag(of.digest) + suffix for of in subjects for suffix in (".sig", ".att", ".sbom")]
+
+    def state(repository):
+        return (
+            {of.digest: sorted(str(item.digest) for item in repository.referrers(of.digest)) for of in subjects},
+            {tag: resolve_or_none(repository, tag) for tag in tags},
+        )
+
+    def copied(name):
+        place = LayoutRepository(Reference(folder_registry(tmp_path / name), "team/iris"))
+        copy(open_repository(embedded_registry.reference("team/iris")), "v1", place, tag="v1", referrers=True)
+        return state(place)
+
+    whole = state(remote)
+    embedded_registry.clear_requests()
+    assert copied("good") == whole
+    asked = dict.fromkeys(record.path for record in embedded_registry.requests if record.method == "GET")
+    lost = []
+    # A registry that gave no list of tags is not asked for one again by this process, so that comes last.
+    for number, path in enumerate(sorted(asked, key=lambda path: path.endswith("/tags/list"))):
+        embedded_registry.add_fault(Fault(method="GET", path_contains=path, status=404, code="NOT_FOUND"))
+        try:
+            if copied(f"fault{number}") != whole:
+                lost.append(path)
+        except NotFoundError:
+            assert copied(f"fault{number}") == whole, path
+        embedded_registry.clear_faults()
+    assert (lost, len(asked) > 10) == ([], True)
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
 def test_who_is_given_no_list_of_tags_copies_all_evidence_and_asks_once(folder, embedded_registry, remote, status):
     _, copied = of_evidence(remote, folder)
