@@ -37,7 +37,9 @@ leftovers are made a month old first, as young ones are spared.
 - **done**: the verb came through the fault, and everything is there.
 - **told**: it was killed, or ended with an error of [the error tree](errors.md); the second call did the rest, and all
   is there.
-- **lost**: neither, or something unfinished was left.
+- **later**: a retention that was told falsely that something is not there kept it, and ended without an error; the next
+  one took it away.
+- **lost**: none of these, or something unfinished was left.
 
 `remove` is one in a folder, without requests: docker-registry takes manifests away and no tags.
 
@@ -74,7 +76,7 @@ def main() -> int:
                 if time.monotonic() > end:
                     break
                 found.append(table.run(*cell))
-    bad = [cell for cell in found if cell.outcome not in ("done", "told, then done")]
+    bad = [cell for cell in found if cell.outcome not in SHOWN]
     counts = collections.Counter((cell.verb, cell.fault, SHOWN.get(cell.outcome, "lost")) for cell in found)
     text = PAGE.read_text()
     before, seeds = read(text) if arguments.add else (collections.Counter(), [])
@@ -95,9 +97,9 @@ def each_pair_first(cells: list[tuple[str, str, int]]) -> list[tuple[str, str, i
     return [cell for _, cell in sorted(rounds, key=lambda item: item[0])]
 
 
-SHOWN = {"done": "done", "told, then done": "told"}
+SHOWN = {"done": "done", "told, then done": "told", "later": "later"}
 Counts = collections.Counter[tuple[str, str, str]]
-"""How often a verb that met a fault ended as it did: verb, fault, and ``done``, ``told`` or ``lost``."""
+"""How often a verb that met a fault ended as it did: verb, fault, and ``done``, ``told``, ``later`` or ``lost``."""
 
 
 def read(text: str) -> tuple[Counts, list[str]]:
@@ -108,7 +110,7 @@ def read(text: str) -> tuple[Counts, list[str]]:
     found: Counts = collections.Counter()
     for fault, *row in rows:
         for verb, cell in zip(head[1:], row, strict=True):
-            for number, outcome in re.findall(r"(\d+) (done|told|lost)", cell):
+            for number, outcome in re.findall(r"(\d+) (done|told|later|lost)", cell):
                 found[verb.strip(), fault.strip(), outcome] += int(number)
     return found, told[1].split(", ") if told else []
 
@@ -128,8 +130,10 @@ def page(counts: Counts, total: int, seeds: list[str], *, kept: str) -> str:
     faults = [fault for fault in (*sorted(FAULTS), *HARDSHIPS) if fault in met]
 
     def shown(verb: str, fault: str) -> str:
-        done, told, lost = (counts[verb, fault, outcome] for outcome in ("done", "told", "lost"))
-        parts = [f"{done} done" if done else "", f"{told} told" if told else "", f"**{lost} lost**" if lost else ""]
+        found = [(outcome, counts[verb, fault, outcome]) for outcome in ("done", "told", "later")]
+        parts = [f"{count} {outcome}" for outcome, count in found if count]
+        lost = counts[verb, fault, "lost"]
+        parts.append(f"**{lost} lost**" if lost else "")
         return ", ".join(filter(None, parts)) or "-"
 
     of_runs = f"this run (seed {seeds[0]})" if len(seeds) == 1 else f"these runs (seeds {', '.join(seeds)})"

@@ -15,10 +15,11 @@ from .faulty_way import FAULTS, FaultyWay, Plan
 from .hardships import AT_REQUESTS, FULL_DISK_BYTES, Ended, leftovers, make_old, possible, read_only, run_child
 from .verbs import VERBS, Place, client_of, contexts, new_keys, state
 
-Outcome = Literal["done", "told, then done", "told, and not done again", "twice", "left", "lost"]
+Outcome = Literal["done", "told, then done", "later", "told, and not done again", "twice", "left", "lost"]
 """``told`` is a clean error; then the verb is called once more, without the fault.  ``twice`` lacks nothing, and has
-more than it should; ``left`` has files of something unfinished beside it.  A process that was killed counts as told."""
-GOOD: tuple[Outcome, ...] = ("done", "told, then done")
+more than it should; ``later`` is that of a verb that only takes away, where the next call took the rest; ``left`` has
+files of something unfinished beside it.  A process that was killed counts as told."""
+GOOD: tuple[Outcome, ...] = ("done", "told, then done", "later")
 _numbers = itertools.count()
 
 
@@ -85,13 +86,18 @@ class Table:
         except AssertionError as error:
             return Cell(verb, fault, at, "lost", str(error))
         if told is None:
-            return Cell(verb, fault, at, "done") if between == wanted else self._different(verb, fault, at, between)
+            if between == wanted:
+                return Cell(verb, fault, at, "done")
+            different = self._different(verb, fault, at, between)
+            if not case.only_takes_away or different.outcome != "twice":
+                return different
         try:
             case.call(client_of(self._way.host), place)
         except KitOpsError as error:
             return Cell(verb, fault, at, "told, and not done again", f"{told!r}; {error!r}")
         after = state(direct, place, case)
-        return Cell(verb, fault, at, "told, then done") if after == wanted else self._different(verb, fault, at, after)
+        outcome: Outcome = "told, then done" if told is not None else "later"
+        return Cell(verb, fault, at, outcome) if after == wanted else self._different(verb, fault, at, after)
 
     def _run_in_a_child(self, verb: str, hardship: str, at: int) -> Cell:
         """Run the verb in a process that has a hard time, and where it did not come through, once more in another."""

@@ -128,6 +128,8 @@ class Verb:
     """Repositories in the place's folder ``layout`` that are looked at as well."""
     folders: tuple[str, ...] = ()
     """Folders in the place, of which every file is looked at."""
+    only_takes_away: bool = False
+    """Whoever is told falsely that something is not there may leave it to the next run."""
 
 
 def _in_layout(place: Place) -> str:
@@ -179,7 +181,9 @@ VERBS: dict[str, Verb] = {
         repositories=(),
         layouts=("iris",),
     ),
-    "retain": Verb(_two, lambda c, p: c.retain(p.name, RetentionRule("v*", keep_last=1), trust=p.trust)),
+    "retain": Verb(
+        _two, lambda c, p: c.retain(p.name, RetentionRule("v*", keep_last=1), trust=p.trust), only_takes_away=True
+    ),
     "checkpoint": Verb(
         _in_production, lambda c, p: c.checkpoint(p.name, signer=p.signer, trust=p.trust, policy=p.policy)
     ),
