@@ -173,9 +173,12 @@ e2e/test_demo.py
 """
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Shuffle whole files, so that what a file sets up once is still set up once."""
     for item in items:
+        if "is_soak" in getattr(item, "fixturenames", ()) or hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("sampled")
         if not any(item.path.is_relative_to(folder) for folder in _OWN_FOLDERS):
             item.add_marker(pytest.mark.filterwarnings("default"))
     seed = config.getoption("--random-order")

@@ -95,26 +95,25 @@ def report_stopped(error: click.Abort, *, as_json: bool) -> int:
 
 def report_system(error: OSError, *, as_json: bool, is_verbose: bool) -> int:
     """Say what the operating system refused; that is nobody's bug. Return the exit code."""
-    if is_verbose:
-        traceback.print_exception(error)
     where = f" {error.filename}:" if error.filename else ""
     message = f"the system refused:{where} {error.strerror or type(error).__name__}"
     advice = "check that the path exists, is yours to write, and has room"
-    if as_json:
-        _print_json(type(error).__name__, message, advice, transient=False)
-    _print_text(message, advice)
-    return EXIT_EXPECTED
+    return _report_of_machine(error, message, advice, as_json=as_json, is_verbose=is_verbose)
 
 
 def report_unwritable_name(error: UnicodeEncodeError, *, as_json: bool, is_verbose: bool) -> int | None:
     """Say which name the locale's character set cannot write; return the exit code, or ``None`` for other faults."""
-    set_of_names = sys.getfilesystemencoding()
-    if set_of_names.startswith("utf") or error.encoding != set_of_names:
+    encoding = sys.getfilesystemencoding()
+    if encoding.startswith("utf") or error.encoding != encoding:
         return None
+    message = f"the locale's character set ({encoding}) cannot write {error.object!r}"
+    advice = "choose one that can, as with LC_ALL=C.UTF-8"
+    return _report_of_machine(error, message, advice, as_json=as_json, is_verbose=is_verbose)
+
+
+def _report_of_machine(error: Exception, message: str, advice: str, *, as_json: bool, is_verbose: bool) -> int:
     if is_verbose:
         traceback.print_exception(error)
-    message = f"the locale's character set ({set_of_names}) cannot write {error.object!r}"
-    advice = "choose one that can, as with LC_ALL=C.UTF-8"
     if as_json:
         _print_json(type(error).__name__, message, advice, transient=False)
     _print_text(message, advice)

@@ -164,32 +164,26 @@ class Attached:
         """Read the manifests ``unread``, and what is attached to the subjects, in as few rounds as there can be."""
         step = Step()
         reads: list[Callable[[], Any]] = [partial(self._read, step, digest) for digest in unread]
-        telling = self._telling
-        if telling is None:
-            at_once(self._limits.concurrency, [*reads, *self._questions(step, self._first_place(), subjects)])
-        elif self._is_first:
-            place = self._first_place()
-            questions = [*reads, *self._questions(step, place, subjects)]
-            if place is not self._source:  # what was judged: whoever judged it asks for all of it again
-                at_once(self._limits.concurrency, questions)
+        telling, is_first, self._is_first = self._telling, self._is_first, False
+        if is_first or telling is None:
+            place = self._judged.source if is_first and self._judged is not None else self._source
+            reads += self._questions(step, place, subjects)
+            # A folder says nothing that is false, and whoever judged asks again for all by which it was judged.
+            if telling is None or place is not self._source:
+                at_once(self._limits.concurrency, reads)
             else:
-                self._tags, *_ = at_once(self._limits.concurrency, [partial(self._all_tags, telling), *questions])
+                self._tags, *_ = at_once(self._limits.concurrency, [partial(self._all_tags, telling), *reads])
                 at_once(self._limits.concurrency, self._missed(step, subjects, is_first=True))
             self._meet(step)
+            return step
+        reads += [partial(self._list_by_api, step, telling, digest) for digest in subjects]
+        if self._tags is None:
+            self._tags, *_ = at_once(self._limits.concurrency, [partial(self._all_tags, telling), *reads])
         else:
-            reads += [partial(self._list_by_api, step, telling, digest) for digest in subjects]
-            if self._tags is None:
-                self._tags, *_ = at_once(self._limits.concurrency, [partial(self._all_tags, telling), *reads])
-            else:
-                at_once(self._limits.concurrency, reads)
-            at_once(self._limits.concurrency, self._tagged(step, subjects, self._believed()))
-            at_once(self._limits.concurrency, self._missed(step, subjects, is_first=False))
+            at_once(self._limits.concurrency, reads)
+        at_once(self._limits.concurrency, self._tagged(step, subjects, self._believed()))
+        at_once(self._limits.concurrency, self._missed(step, subjects, is_first=False))
         return step
-
-    def _first_place(self) -> Repository:
-        """Return who answers for the manifest itself."""
-        is_judged, self._is_first = self._is_first and self._judged is not None, False
-        return self._judged.source if is_judged and self._judged is not None else self._source
 
     def _missed(self, step: Step, subjects: Sequence[Digest], *, is_first: bool) -> list[Callable[[], Any]]:
         """Return the questions to put again: the answer was that there is nothing, and the list of tags says otherwise.
